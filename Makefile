@@ -1,0 +1,41 @@
+PYTHON ?= python3
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint fix lock clean fresh
+
+help:  ## what there is
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+
+.venv/.made: requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("bcbridge needs Python 3.11 or newer; this is %s. Set PYTHON=python3.11" % sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+run: .venv/.made  ## the bridge and its sandbox, live; Ctrl-C ends it, again goes on
+	@exec $(BIN)/bcbridge run
+
+fresh: .venv/.made  ## the same, from an empty store and an empty sandbox
+	@exec $(BIN)/bcbridge run --fresh
+
+test: .venv/.made  ## the whole suite
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+lint: .venv/.made  ## ruff, mypy --strict, import arrows
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fix: .venv/.made  ## format and mend what can be mended
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: .venv/.made  ## write requirements.lock anew
+	$(BIN)/pip-compile --quiet --all-extras --generate-hashes --allow-unsafe --strip-extras --no-header \
+	    --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-emit-options --output-file requirements.lock pyproject.toml
+
+clean:  ## remove what was built, not what was remembered
+	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache
