@@ -1,0 +1,259 @@
+"""What a room offers to the house. Rooms translate; they keep no state that a restart would miss.
+
+Raised by every call over the wire: ``Retry``, ``OpenCircuit`` (errors.py); by ``read``: ``Malformed``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol, TypeVar
+
+from bcbridge.model.ids import ConnectorName, Noun, Ref, Reference
+from bcbridge.model.sales_order import BookedOrder
+
+T_co = TypeVar("T_co", covariant=True)
+T_contra = TypeVar("T_contra", contravariant=True)
+
+Cursor = str
+"""A room's own mark of how far a list was read, taken from their data; opaque to the house, JSON by custom.
+The empty string means: from the beginning (or from the ``since`` given when the source was made)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A record was seen in a list: its ref, their stamp of last change (UTC, aware) and of creation, if told."""
+
+    ref: Ref
+    modified: datetime
+    created: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A record as they sent it. ``asked`` is when our request for it left: with ``modified`` it orders versions."""
+
+    noun: Noun
+    ref: Ref
+    modified: datetime
+    asked: datetime
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a list, oldest first: heads, or whole documents where the system lists them whole.
+
+    ``cursor`` is to be stored in the transaction that stores this page; reading again from it repeats at most.
+    """
+
+    heads: tuple[Head, ...]
+    documents: tuple[Document, ...]
+    cursor: Cursor
+
+
+class HeadList(Protocol):
+    """One list that tells which records of a noun changed. Each has a cursor of its own in the store."""
+
+    name: str
+    """Within its source: ``updated``, ``fulfilment_orders``."""
+
+    def pages(self, since: Cursor) -> AsyncIterator[Page]:
+        """From ``since`` (with the room's overlap) to the present; ends when caught up. Stamps may repeat."""
+        ...
+
+
+class Source(Protocol[T_co]):
+    """Something we read. Complete by its lists alone; notifications only make it faster."""
+
+    noun: Noun
+    lists: Sequence[HeadList]
+
+    def sweep(self, created_from: datetime) -> AsyncIterator[Page]:
+        """All records created at or after a moment, whatever their stamps: the nightly and weekly check."""
+        ...
+
+    async def fetch(self, refs: Sequence[Ref]) -> list[Document]:
+        """The records as they are now; one that is gone over there is absent from the answer."""
+        ...
+
+    def read(self, document: Document) -> T_co:
+        """Pure: their bytes to our record. Raises Malformed."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A definite yes to the call; the document may still be posted, refused or stand still. ``key``: their receipt."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A definite no: nothing was kept over there, every reason given."""
+
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NotSent:
+    """The call certainly had no effect and may be made again (429, refused connection); ``after`` seconds if told."""
+
+    reason: str
+    after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Doubtful:
+    """No definite answer: it may have been kept. ``reason`` without customer data."""
+
+    reason: str
+
+
+PutAnswer = Accepted | Rejected | NotSent | Doubtful
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The references asked for and every document the ERP holds under each, compared for equality on our side."""
+
+    hits: Mapping[Reference, tuple[BookedOrder, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Unproven:
+    """The search cannot be trusted to show absence (no control, filter ignored): absent means nothing."""
+
+    reason: str
+    hits: Mapping[Reference, tuple[BookedOrder, ...]]
+
+
+class Sink(Protocol[T_contra]):
+    """Documents we make, each once. ``name`` as ``bluecherry.orders``: what an operator confirms."""
+
+    name: str
+
+    def render(self, item: T_contra) -> bytes:
+        """Pure: the exact body of the call that makes this document."""
+        ...
+
+    async def put(self, body: bytes) -> PutAnswer:
+        """Send those bytes once. Never retries by itself; raises OpenCircuit only where nothing was kept."""
+        ...
+
+    async def find(self, references: Sequence[Reference]) -> Found | Unproven:
+        """Read back by reference, with a control and a nonsense reference in the same session.
+
+        ``Found`` lists every reference asked for, absent ones with an empty tuple: this absence counts.
+        """
+        ...
+
+    def posted(self, since: Cursor) -> AsyncIterator[PostedPage]:
+        """The delta list of posted documents: confirming costs no call per order."""
+        ...
+
+    def differences(self, body: bytes, booked: BookedOrder) -> tuple[str, ...]:
+        """Pure: what the ERP holds against what was sent, each difference in words; empty when equal."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PostedPage:
+    orders: tuple[BookedOrder, ...]
+    cursor: Cursor
+
+
+@dataclass(frozen=True, slots=True)
+class RawRequest:
+    """A request at the webhook's door, untouched. Header names lower-case."""
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """ "Look at this record": nothing of the body is kept but ids, stamps and a hash.
+
+    ``delivery`` dedupes per (connector, topic). ``modified`` is their stamp, or None.
+    ``gone`` marks a deletion: to be put before a person, never deleted in the ERP.
+    """
+
+    topic: str
+    delivery: str
+    noun: Noun | None
+    ref: Ref | None
+    modified: datetime | None
+    gone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Not let in: the HTTP status to answer and why, for a counter. Nothing is stored."""
+
+    status: int
+    reason: str
+
+
+class Webhook(Protocol):
+    """Something that calls us. Pure: verification in constant time over the raw request."""
+
+    def open(self, request: RawRequest) -> Notification | Refused: ...
+
+
+class Severity(StrEnum):
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of ``doctor``: what was looked at, what was found, what to do."""
+
+    severity: Severity
+    topic: str
+    text: str
+    fix: str = ""
+
+
+class Connector(Protocol):
+    """One configured instance of one system. It offers its nouns as attributes; what it lacks it does not have."""
+
+    name: ConnectorName
+    kind: str
+
+    async def ping(self) -> None:
+        """The cheapest call that proves the credentials; never writes."""
+        ...
+
+    async def doctor(self) -> list[Finding]: ...
+
+    async def aclose(self) -> None: ...
+
+
+class Keeper(Protocol):
+    """Looks after what must stand over there for us to be called: webhook subscriptions."""
+
+    async def keep(self, public_url: str) -> list[Finding]:
+        """Create what is missing, repair what points elsewhere, remove our own strays; says what it did.
+
+        With an empty ``public_url`` none can exist: says so (polling alone is complete) and writes nothing.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What the house hands a room when it is built: the world comes in as arguments."""
+
+    now: Callable[[], datetime]
+    """The present, aware, UTC."""
+    secret: Callable[[str], str]
+    """Resolves a reference (``env:NAME``, ``file:PATH``) to its value; raises Misconfigured."""

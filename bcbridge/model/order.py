@@ -1,0 +1,184 @@
+"""A sold order as a channel holds it now, in our words and on one currency side.
+
+Money stands as the channel says it: where ``prices_include_tax`` is set, every price, allowance and shipping
+amount below contains the tax that is listed beside it. Amounts are those of the *current* quantities.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from enum import StrEnum
+
+from bcbridge.model.ids import Ref
+from bcbridge.model.record import Moment, Record
+
+
+class PaymentStatus(StrEnum):
+    PAID = "paid"
+    AUTHORISED = "authorised"
+    PENDING = "pending"
+    PARTIALLY_PAID = "partially_paid"
+    PARTIALLY_REFUNDED = "partially_refunded"
+    REFUNDED = "refunded"
+    VOIDED = "voided"
+    EXPIRED = "expired"
+
+
+class LineKind(StrEnum):
+    GOODS = "goods"
+    GIFT_CARD = "gift_card"
+    TIP = "tip"
+
+
+class Tax(Record):
+    """One tax of a line or charge; ``rate`` as a fraction (0.06625), ``None`` where the channel names none."""
+
+    title: str
+    rate: Decimal | None
+    amount: Decimal
+
+
+class Allowance(Record):
+    """A named reduction of a line or of shipping; positive. ``name`` is the discount code or the campaign's title."""
+
+    name: str
+    amount: Decimal
+
+
+class Charge(Record):
+    """Money beside the goods: a duty or a fee, with its own taxes. ``kind`` is ``duty`` or ``fee``."""
+
+    kind: str
+    name: str
+    amount: Decimal
+    taxes: tuple[Tax, ...] = ()
+
+
+class Assignment(Record):
+    """So many pieces of a line are to leave from this location of the channel (a fulfilment order's share)."""
+
+    location: Ref | None
+    location_name: str
+    quantity: int
+
+
+class OrderLine(Record):
+    """One line. ``quantity`` is the current one; ``ordered`` what was ever ordered; ``0`` now means removed."""
+
+    ref: Ref
+    kind: LineKind
+    sku: str
+    barcode: str | None
+    title: str
+    variant: Ref | None
+    ordered: int
+    quantity: int
+    unit_price: Decimal
+    """The price before any discount, per piece."""
+    amount: Decimal
+    """unit_price x current quantity, before allowances."""
+    allowances: tuple[Allowance, ...] = ()
+    taxes: tuple[Tax, ...] = ()
+    charges: tuple[Charge, ...] = ()
+    requires_shipping: bool = True
+    assignments: tuple[Assignment, ...] = ()
+    marks: tuple[str, ...] = ()
+    """Signs of circular commerce found on the line, as ``_cycle`` or ``selling_plan`` (shopify/NOTES.md 2.2)."""
+    attributes: tuple[tuple[str, str], ...] = ()
+
+
+class Shipping(Record):
+    """One shipping line. ``amount`` before its allowances; ``title`` is what ship via maps from."""
+
+    ref: Ref
+    title: str
+    code: str
+    amount: Decimal
+    allowances: tuple[Allowance, ...] = ()
+    taxes: tuple[Tax, ...] = ()
+
+
+class TenderKind(StrEnum):
+    CAPTURED = "captured"
+    REFUNDED = "refunded"
+    CHANGE = "change"
+    AUTHORISED = "authorised"
+
+
+class Tender(Record):
+    """Money that moved (or, AUTHORISED, was promised): successful, not a test, positive amount."""
+
+    ref: Ref
+    kind: TenderKind
+    gateway: str
+    amount: Decimal
+    at: Moment
+
+
+class Hold(Record):
+    """The channel says: do not ship yet."""
+
+    reason: str
+    note: str = ""
+
+
+class Address(Record):
+    """A postal address as given; absent parts are empty strings."""
+
+    name: str = ""
+    company: str = ""
+    address1: str = ""
+    address2: str = ""
+    city: str = ""
+    state: str = ""
+    postcode: str = ""
+    country: str = ""
+    phone: str = ""
+    email: str = ""
+
+
+class Order(Record):
+    """A channel's order, whole, as of ``modified``."""
+
+    ref: Ref
+    id: str
+    """The immutable id in letters and digits (Shopify: legacyResourceId); our reference is made from it."""
+    name: str
+    """What people call it: ``#1001``."""
+    created: Moment
+    modified: Moment
+    processed: Moment
+    currency: str
+    prices_include_tax: bool
+    payment: PaymentStatus
+    gateways: tuple[str, ...]
+    cancelled: Moment | None
+    test: bool
+    edited: bool
+    source: str
+    tags: tuple[str, ...]
+    marks: tuple[str, ...] = ()
+    """Signs of circular commerce on the order itself, as ``tag:Has rental products``."""
+    lines: tuple[OrderLine, ...]
+    shipping: tuple[Shipping, ...]
+    charges: tuple[Charge, ...] = ()
+    """Fees of the order as a whole."""
+    tip: Decimal = Decimal(0)
+    """Tips received (shopify: totalTipReceivedSet); they also stand as a line of kind TIP."""
+    rounding: Decimal = Decimal(0)
+    """Cash rounding, signed as it changes the total to pay."""
+    tenders: tuple[Tender, ...]
+    total: Decimal
+    """The current total, as the channel states it."""
+    original_total: Decimal
+    """The total at the sale, before refunds and edits."""
+    outstanding: Decimal
+    refunded: Decimal
+    holds: tuple[Hold, ...] = ()
+    routed: bool = True
+    """False while the channel has not yet assigned every shippable piece to a location."""
+    ship_to: Address | None
+    bill_to: Address | None
+    customer: Ref | None = None
+    note: str = ""
+    attributes: tuple[tuple[str, str], ...] = ()
