@@ -1,0 +1,355 @@
+"""The one SQLite file: one writer that groups commits, a few bounded readers, an OS lock.
+
+A *unit* is a plain function of a connection. Everything that waits goes into one transaction, intake first; each
+caller resumes after its COMMIT. A unit that raises is rolled back to its savepoint and only its caller hears of it.
+SQLite rolls the *whole* transaction back on a full disk or an I/O error: then nobody of the group is acknowledged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import sqlite3
+import threading
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import aiosqlite
+import anyio
+
+from bcbridge.errors import BridgeError, StoreBusy
+
+T = TypeVar("T")
+Unit = Callable[[sqlite3.Connection], T]
+
+GROUP_LIMIT = 400
+"""Units in one transaction at most: bounds what one COMMIT makes others wait for."""
+HOLD_SECONDS = 0.040
+"""No group goes on taking units for longer than this."""
+WAITING_LIMIT = 50_000
+BUSY_TIMEOUT_MS = 2_000
+READ_DEADLINE_SECONDS = 20.0
+
+
+class StoreLocked(BridgeError):
+    """Another process holds this store."""
+
+
+class StoreTooNew(BridgeError):
+    """The file was written by a newer bcbridge."""
+
+
+@dataclass(slots=True)
+class _Waiting(Generic[T]):
+    unit: Unit[T]
+    future: asyncio.Future[T]
+    result: T | None = None
+    error: BaseException | None = None
+
+
+@dataclass(slots=True)
+class WriterFigures:
+    """Counted since the start, for /metrics."""
+
+    commits: int = 0
+    units: int = 0
+    failed_groups: int = 0
+    longest_seconds: float = 0.0
+    last_failure: str = ""
+
+
+@dataclass(slots=True)
+class _Queues:
+    intake: deque[_Waiting[Any]] = field(default_factory=deque)
+    work: deque[_Waiting[Any]] = field(default_factory=deque)
+
+    def __len__(self) -> int:
+        return len(self.intake) + len(self.work)
+
+    def take(self) -> _Waiting[Any] | None:
+        if self.intake:
+            return self.intake.popleft()
+        return self.work.popleft() if self.work else None
+
+
+class GroupWriter:
+    """The only connection that writes. Runs in a thread of its own; the event loop never waits for the disk."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._queues = _Queues()
+        self._wake = threading.Condition()
+        self._closing = False
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self.figures = WriterFigures()
+
+    def start(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.Thread(target=self._run, name="bcbridge-store-writer", daemon=True)
+        self._thread.start()
+
+    async def do(self, unit: Unit[T], *, intake: bool = False) -> T:
+        """Run a unit and return its result after the COMMIT that holds it.
+
+        Raises StoreBusy when the store could not keep it, or whatever the unit raised (then nothing of it is kept).
+        The wait is shielded: whoever wrote knows whether it was kept.
+        """
+        assert self._loop is not None
+        waiting: _Waiting[T] = _Waiting(unit, self._loop.create_future())
+        with self._wake:
+            if self._closing:
+                raise StoreBusy("the store is closing")
+            if len(self._queues) >= WAITING_LIMIT:
+                raise StoreBusy("too much is waiting for the store")
+            (self._queues.intake if intake else self._queues.work).append(waiting)
+            self._wake.notify()
+        with anyio.CancelScope(shield=True):
+            await asyncio.wait([waiting.future])
+        return waiting.future.result()
+
+    async def close(self) -> None:
+        """What waits is written, then the thread ends."""
+        with self._wake:
+            self._closing = True
+            self._wake.notify()
+        if self._thread is not None:
+            with anyio.CancelScope(shield=True):
+                await asyncio.to_thread(self._thread.join)
+
+    # -- in the writer's thread ----------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        connection = connect(self._path)
+        try:
+            while self._wait():
+                self._commit_group(connection)
+        finally:
+            with suppress(sqlite3.Error):
+                connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            connection.close()
+
+    def _wait(self) -> bool:
+        with self._wake:
+            while not len(self._queues):
+                if self._closing:
+                    return False
+                self._wake.wait()
+        return True
+
+    def _commit_group(self, connection: sqlite3.Connection) -> None:
+        group: list[_Waiting[Any]] = []
+        started = time.monotonic()
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            self._run_units(connection, group, started)
+            connection.execute("COMMIT")
+        except sqlite3.Error as fault:
+            self._fail(connection, group, fault)
+        self.figures.commits += 1
+        self.figures.units += len(group)
+        self.figures.longest_seconds = max(self.figures.longest_seconds, time.monotonic() - started)
+        self._answer(group)
+
+    def _run_units(self, connection: sqlite3.Connection, group: list[_Waiting[Any]], started: float) -> None:
+        while len(group) < GROUP_LIMIT and time.monotonic() - started < HOLD_SECONDS:
+            with self._wake:
+                waiting = self._queues.take()
+            if waiting is None:
+                return
+            group.append(waiting)
+            self._run_unit(connection, waiting)
+
+    def _run_unit(self, connection: sqlite3.Connection, waiting: _Waiting[Any]) -> None:
+        connection.execute("SAVEPOINT unit")
+        try:
+            waiting.result = waiting.unit(connection)
+        except Exception as fault:
+            waiting.error = StoreBusy(str(fault)) if isinstance(fault, sqlite3.OperationalError) else fault
+            if not connection.in_transaction:  # SQLITE_FULL, IOERR: the whole group is gone, not this unit alone
+                raise sqlite3.OperationalError(str(fault)) from fault
+            connection.execute("ROLLBACK TO unit")
+        connection.execute("RELEASE unit")
+
+    def _fail(self, connection: sqlite3.Connection, group: list[_Waiting[Any]], fault: sqlite3.Error) -> None:
+        self.figures.failed_groups += 1
+        self.figures.last_failure = str(fault)
+        if connection.in_transaction:
+            with suppress(sqlite3.Error):
+                connection.execute("ROLLBACK")
+        if not group:  # BEGIN itself failed: whoever waits first hears of it, so that nobody waits for ever
+            with self._wake:
+                group.extend(iter(self._queues.take, None))
+        for waiting in group:
+            waiting.result, waiting.error = None, StoreBusy(f"the store could not keep this: {fault}")
+
+    def _answer(self, group: Sequence[_Waiting[Any]]) -> None:
+        assert self._loop is not None
+        with suppress(RuntimeError):  # the loop is gone: nobody is left to hear
+            self._loop.call_soon_threadsafe(_resolve, group)
+
+
+def _resolve(group: Sequence[_Waiting[Any]]) -> None:
+    for waiting in group:
+        if waiting.future.done():
+            continue
+        if waiting.error is not None:
+            waiting.future.set_exception(waiting.error)
+        else:
+            waiting.future.set_result(waiting.result)
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """A connection that writes: WAL, FULL (what was answered 200 survives a power cut), foreign keys on."""
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=BUSY_TIMEOUT_MS / 1000)
+    connection.row_factory = sqlite3.Row
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA cache_size = -32000")
+    return connection
+
+
+def migrate(path: Path) -> int:
+    """Bring the file to this version's schema; returns the version. Raises StoreTooNew."""
+    steps = sorted(
+        (item for item in resources.files("bcbridge.store.migrations").iterdir() if item.name.endswith(".sql")),
+        key=lambda item: item.name,
+    )
+    connection = connect(path)
+    try:
+        version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+        if version > len(steps):
+            raise StoreTooNew(f"{path.name} was written by a newer bcbridge (schema {version}, here {len(steps)})")
+        for number, step in enumerate(steps[version:], start=version + 1):
+            connection.executescript(f"BEGIN;\n{step.read_text()}\nPRAGMA user_version = {number};\nCOMMIT;")
+        return len(steps)
+    finally:
+        connection.close()
+
+
+class FileLock:
+    """The daemon's hold on its store; released by the operating system whatever ends the process."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path.with_name(path.name + ".lock")
+        self._handle: int | None = None
+
+    def take(self) -> None:
+        """Raises StoreLocked, naming the process that holds it."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(handle, 32).decode(errors="replace").strip()
+            os.close(handle)
+            raise StoreLocked(f"{self._path.name} is held by process {holder or '?'}; stop that one first") from None
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, str(os.getpid()).encode(), 0)
+        self._handle = handle
+
+    def release(self) -> None:
+        if self._handle is not None:
+            os.close(self._handle)
+            self._handle = None
+
+
+class Readers:
+    """A few read-only connections, each lent to one reader at a time and bounded in time."""
+
+    def __init__(self, path: Path, *, count: int = 3) -> None:
+        self._path = path
+        self._count = count
+        self._free: asyncio.Queue[aiosqlite.Connection] = asyncio.Queue()
+        self._all: list[aiosqlite.Connection] = []
+
+    async def start(self) -> None:
+        for _ in range(self._count):
+            connection = await aiosqlite.connect(f"file:{self._path}?mode=ro", uri=True, isolation_level=None)
+            connection.row_factory = sqlite3.Row
+            await connection.execute("PRAGMA query_only = ON")
+            await connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+            self._all.append(connection)
+            self._free.put_nowait(connection)
+
+    async def close(self) -> None:
+        with anyio.CancelScope(shield=True):
+            for connection in self._all:
+                await connection.close()
+        self._all.clear()
+
+    @asynccontextmanager
+    async def lent(self) -> AsyncIterator[aiosqlite.Connection]:
+        with anyio.fail_after(READ_DEADLINE_SECONDS):
+            connection = await self._free.get()
+        try:
+            yield connection
+        except BaseException:
+            await connection.interrupt()
+            raise
+        finally:
+            self._free.put_nowait(connection)
+
+    async def rows(self, sql: str, parameters: Sequence[object] | dict[str, object] = ()) -> list[sqlite3.Row]:
+        """All rows of one SELECT."""
+        async with self.lent() as connection:
+            with anyio.fail_after(READ_DEADLINE_SECONDS):
+                return list(await connection.execute_fetchall(sql, parameters))
+
+    async def row(self, sql: str, parameters: Sequence[object] | dict[str, object] = ()) -> sqlite3.Row | None:
+        rows = await self.rows(sql, parameters)
+        return rows[0] if rows else None
+
+
+class Store:
+    """The open file: ``write`` for units, ``read`` for SELECTs. Everything else in this package is built on it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = FileLock(path)
+        self._writer = GroupWriter(path)
+        self.read = Readers(path)
+
+    @property
+    def figures(self) -> WriterFigures:
+        return self._writer.figures
+
+    async def open(self) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock.take()
+        try:
+            await asyncio.to_thread(self._create)
+        except BaseException:
+            self._lock.release()
+            raise
+        self._writer.start()
+        await self.read.start()
+
+    def _create(self) -> None:
+        if not self.path.exists():
+            os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
+        migrate(self.path)
+
+    async def write(self, unit: Unit[T], *, intake: bool = False) -> T:
+        return await self._writer.do(unit, intake=intake)
+
+    async def close(self) -> None:
+        await self.read.close()
+        await self._writer.close()
+        self._lock.release()
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[Store]:
+        await self.open()
+        try:
+            yield self
+        finally:
+            await self.close()
