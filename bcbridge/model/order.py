@@ -137,6 +137,16 @@ class Address(Record):
     email: str = ""
 
 
+class AsSold(Record):
+    """What the customer bought, before any refund or edit: amounts are those of the *ordered* quantities."""
+
+    lines: tuple[OrderLine, ...]
+    shipping: tuple[Shipping, ...]
+    charges: tuple[Charge, ...] = ()
+    tip: Decimal = Decimal(0)
+    rounding: Decimal = Decimal(0)
+
+
 class Order(Record):
     """A channel's order, whole, as of ``modified``."""
 
@@ -182,3 +192,5 @@ class Order(Record):
     customer: Ref | None = None
     note: str = ""
     attributes: tuple[tuple[str, str], ...] = ()
+    as_sold: AsSold | None = None
+    """Where something was taken back before we saw the order, and the channel still tells what was sold."""
