@@ -11,47 +11,21 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol, TypeVar
 
+from bcbridge.model.answers import Accepted as Accepted
+from bcbridge.model.answers import Doubtful as Doubtful
+from bcbridge.model.answers import NotSent as NotSent
+from bcbridge.model.answers import PutAnswer as PutAnswer
+from bcbridge.model.answers import Rejected as Rejected
+from bcbridge.model.documents import Cursor as Cursor
+from bcbridge.model.documents import Document as Document
+from bcbridge.model.documents import Head as Head
+from bcbridge.model.documents import Notification as Notification
+from bcbridge.model.documents import Page as Page
 from bcbridge.model.ids import ConnectorName, Noun, Ref, Reference
 from bcbridge.model.sales_order import BookedOrder
 
 T_co = TypeVar("T_co", covariant=True)
 T_contra = TypeVar("T_contra", contravariant=True)
-
-Cursor = str
-"""A room's own mark of how far a list was read, taken from their data; opaque to the house, JSON by custom.
-The empty string means: from the beginning (or from the ``since`` given when the source was made)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """A record was seen in a list: its ref, their stamp of last change (UTC, aware) and of creation, if told."""
-
-    ref: Ref
-    modified: datetime
-    created: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Document:
-    """A record as they sent it. ``asked`` is when our request for it left: with ``modified`` it orders versions."""
-
-    noun: Noun
-    ref: Ref
-    modified: datetime
-    asked: datetime
-    body: bytes = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """One page of a list, oldest first: heads, or whole documents where the system lists them whole.
-
-    ``cursor`` is to be stored in the transaction that stores this page; reading again from it repeats at most.
-    """
-
-    heads: tuple[Head, ...]
-    documents: tuple[Document, ...]
-    cursor: Cursor
 
 
 class HeadList(Protocol):
@@ -82,38 +56,6 @@ class Source(Protocol[T_co]):
     def read(self, document: Document) -> T_co:
         """Pure: their bytes to our record. Raises Malformed."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """A definite yes to the call; the document may still be posted, refused or stand still. ``key``: their receipt."""
-
-    key: str
-
-
-@dataclass(frozen=True, slots=True)
-class Rejected:
-    """A definite no: nothing was kept over there, every reason given."""
-
-    reasons: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class NotSent:
-    """The call certainly had no effect and may be made again (429, refused connection); ``after`` seconds if told."""
-
-    reason: str
-    after: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Doubtful:
-    """No definite answer: it may have been kept. ``reason`` without customer data."""
-
-    reason: str
-
-
-PutAnswer = Accepted | Rejected | NotSent | Doubtful
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,22 +117,6 @@ class RawRequest:
     query: Mapping[str, str]
     headers: Mapping[str, str]
     body: bytes = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Notification:
-    """ "Look at this record": nothing of the body is kept but ids, stamps and a hash.
-
-    ``delivery`` dedupes per (connector, topic). ``modified`` is their stamp, or None.
-    ``gone`` marks a deletion: to be put before a person, never deleted in the ERP.
-    """
-
-    topic: str
-    delivery: str
-    noun: Noun | None
-    ref: Ref | None
-    modified: datetime | None
-    gone: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,6 +136,7 @@ CREATE TABLE outbox (
     stamp       TEXT NOT NULL DEFAULT '',
     reason      TEXT NOT NULL DEFAULT '',
     differences TEXT NOT NULL DEFAULT '[]',
+    cut         TEXT NOT NULL DEFAULT '',  -- which pieces this part holds: fixed by the first row, no mapping cuts it anew
     UNIQUE (sink, reference)
 );
 CREATE INDEX outbox_open ON outbox (sink, state, id) WHERE state IN ('queued', 'sending', 'accepted', 'in_doubt');

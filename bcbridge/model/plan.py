@@ -1,0 +1,29 @@
+"""What a flow wants done about one subject: documents to make, each once."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from bcbridge.model.ids import Ref, Reference
+from bcbridge.model.record import Record
+from bcbridge.model.sales_order import SalesOrder
+
+
+class Write(Record):
+    """One document to be made under one reference: part ``part`` of ``parts``."""
+
+    part: int
+    parts: int
+    generation: int
+    reference: Reference
+    item: SalesOrder
+
+
+class Plan(Record):
+    """All documents of one order, checked together before the first is sent."""
+
+    order_id: int
+    ref: Ref
+    created: datetime
+    content_hash: str
+    writes: tuple[Write, ...]

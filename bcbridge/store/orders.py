@@ -1,0 +1,236 @@
+"""Business state of each channel order: where it stands, why, and what would free it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+import orjson
+
+from bcbridge.model.ids import Ref
+from bcbridge.model.outcome import Blocked, Never, NotYet, Outcome, Problem, Ready
+from bcbridge.store import events
+from bcbridge.store.db import Store
+from bcbridge.store.stamps import stamp
+
+OPEN_ROWS = frozenset({"queued", "sending", "accepted", "in_doubt"})
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is kept of an order beside its document: names, stamps and its worth; no personal data."""
+
+    ref: Ref
+    channel_id: str = ""
+    name: str = ""
+    created: datetime | None = None
+    modified: datetime | None = None
+    currency: str = ""
+    total: Decimal = Decimal(0)
+    content_hash: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PartState:
+    part: int
+    generation: int
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where an order stands in this store. ``held``: freed by a cure, but its turn has not come."""
+
+    id: int
+    state: str
+    code: str
+    content_hash: str
+    held: bool
+    parts: tuple[PartState, ...]
+
+    @property
+    def has_open_write(self) -> bool:
+        return any(part.state in OPEN_ROWS for part in self.parts)
+
+    @property
+    def is_booked(self) -> bool:
+        current = [part for part in self.parts if part.state != "closed"]
+        return bool(current) and all(part.state == "posted" for part in current)
+
+    @property
+    def was_refused(self) -> bool:
+        return any(part.state == "rejected" for part in self.parts)
+
+    @property
+    def generation(self) -> int:
+        """The generation the next document is to carry."""
+        current = [part.generation for part in self.parts if part.state != "closed"]
+        closed = [part.generation for part in self.parts if part.state == "closed"]
+        return max(current, default=max(closed, default=0) + 1)
+
+
+_STANDINGS = """
+SELECT orders.id, orders.ref, orders.state, orders.code, orders.content_hash,
+       EXISTS (SELECT 1 FROM release_orders WHERE order_id = orders.id AND stage = 'held') AS held,
+       (SELECT json_group_array(json_array(part, generation, outbox.state)) FROM outbox
+        WHERE outbox.order_id = orders.id) AS parts
+FROM orders WHERE connector = ? AND ref IN (SELECT value FROM json_each(?))
+"""
+
+
+async def standings(store: Store, connector: str, refs: Sequence[str]) -> dict[Ref, Standing]:
+    """Where each of these orders stands; one never seen is absent."""
+    rows = await store.read.rows(_STANDINGS, (connector, orjson.dumps(list(refs)).decode()))
+    return {Ref(row["ref"]): _standing(row) for row in rows}
+
+
+def _standing(row: sqlite3.Row) -> Standing:
+    return Standing(
+        id=row["id"],
+        state=row["state"],
+        code=row["code"],
+        content_hash=row["content_hash"],
+        held=bool(row["held"]),
+        parts=tuple(PartState(*part) for part in orjson.loads(row["parts"])),
+    )
+
+
+_SEE = """
+INSERT INTO orders (connector, ref, channel_id, name, state, since, first_seen, created_at, modified, currency, total)
+VALUES (:connector, :ref, :channel_id, :name, 'ready', :now, :now, :created_at, :modified, :currency, :total)
+ON CONFLICT (connector, ref) DO UPDATE SET
+    channel_id = CASE WHEN excluded.channel_id <> '' THEN excluded.channel_id ELSE channel_id END,
+    name = CASE WHEN excluded.name <> '' THEN excluded.name ELSE name END,
+    created_at = coalesce(excluded.created_at, created_at),
+    modified = coalesce(excluded.modified, modified),
+    currency = CASE WHEN excluded.currency <> '' THEN excluded.currency ELSE currency END,
+    total = CASE WHEN excluded.currency <> '' THEN excluded.total ELSE total END
+RETURNING id, first_seen = :now AS is_new, state, code, problems
+"""
+_MOVE = """
+UPDATE orders SET state = :state, code = :code, reason = :reason, problems = :problems, look_again = :look_again,
+    since = CASE WHEN state = :state AND code = :code THEN since ELSE :now END,
+    content_hash = CASE WHEN :content_hash <> '' THEN :content_hash ELSE content_hash END
+WHERE id = :id AND state IN ('not_yet', 'ready', 'blocked', 'never')
+"""
+
+
+def see(tx: sqlite3.Connection, connector: str, facts: Facts, *, now: datetime) -> sqlite3.Row:
+    """Make or refresh the order's row; returns id and what it was."""
+    row: sqlite3.Row = tx.execute(
+        _SEE,
+        {
+            "connector": connector,
+            "ref": facts.ref,
+            "channel_id": facts.channel_id,
+            "name": facts.name,
+            "now": stamp(now),
+            "created_at": stamp(facts.created) if facts.created else None,
+            "modified": stamp(facts.modified) if facts.modified else None,
+            "currency": facts.currency,
+            "total": str(facts.total),
+        },
+    ).fetchone()
+    if row["is_new"]:
+        events.add(tx, row["id"], "came_in", now=now, name=facts.name, ref=facts.ref)
+    return row
+
+
+def record(tx: sqlite3.Connection, connector: str, facts: Facts, outcome: Outcome, *, now: datetime) -> int:
+    """Write down how a judgement ended; an event only where something changed. Returns the order's id."""
+    row = see(tx, connector, facts, now=now)
+    order_id = int(row["id"])
+    ending = _ending(outcome)
+    problems = orjson.dumps([problem.model_dump() for problem in ending.problems]).decode()
+    moved = tx.execute(
+        _MOVE,
+        {
+            "id": order_id,
+            "state": ending.state,
+            "code": ending.code,
+            "reason": ending.reason,
+            "problems": problems,
+            "look_again": stamp(ending.look_again) if ending.look_again else None,
+            "content_hash": facts.content_hash,
+            "now": stamp(now),
+        },
+    )
+    if moved.rowcount == 1:
+        set_causes(tx, order_id, ending.problems)
+        changed = (row["state"], row["code"], row["problems"]) != (ending.state, ending.code, problems)
+        if changed and ending.state != "ready":
+            codes = [problem.code for problem in ending.problems] or [ending.code]
+            events.add(tx, order_id, ending.state, now=now, codes=codes, reason=ending.reason)
+    return order_id
+
+
+@dataclass(frozen=True, slots=True)
+class _Ending:
+    state: str
+    code: str = ""
+    reason: str = ""
+    problems: tuple[Problem, ...] = ()
+    look_again: datetime | None = None
+
+
+def _ending(outcome: Outcome) -> _Ending:
+    match outcome:
+        case NotYet():
+            return _Ending("not_yet", outcome.code, outcome.text, look_again=outcome.look_again)
+        case Never():
+            return _Ending("never", outcome.code, outcome.text)
+        case Blocked():
+            reason = "; ".join(problem.text for problem in outcome.problems)
+            return _Ending("blocked", outcome.problems[0].code, reason, outcome.problems)
+        case Ready():
+            return _Ending("ready")
+
+
+_DROP_CAUSES = "DELETE FROM order_causes WHERE order_id = ?"
+_ADD_CAUSE = "INSERT OR IGNORE INTO order_causes (cause, order_id) VALUES (?, ?)"
+
+
+def set_causes(tx: sqlite3.Connection, order_id: int, problems: Sequence[Problem]) -> None:
+    """What, when cured, would make this order worth another look."""
+    tx.execute(_DROP_CAUSES, (order_id,))
+    tx.executemany(_ADD_CAUSE, [(problem.cause, order_id) for problem in problems if problem.cause])
+
+
+_NOTED = "UPDATE orders SET content_hash = ?, modified = ? WHERE id = ?"
+
+
+def note_change(
+    tx: sqlite3.Connection,
+    order_id: int,
+    *,
+    content_hash: str,
+    modified: datetime,
+    words: Sequence[str],
+    now: datetime,
+) -> None:
+    """The channel changed an order that is booked or on its way: kept in the event log, nothing else yet.
+
+    Empty ``words`` re-baseline in silence (a new version of the hash, not a change of the order).
+    """
+    tx.execute(_NOTED, (content_hash, stamp(modified), order_id))
+    if words:
+        events.add(tx, order_id, "changed_after_booking", now=now, changes=list(words))
+
+
+_READY = "SELECT connector, ref FROM orders WHERE state = 'ready' AND connector = ? ORDER BY id"
+
+
+def ready(tx: sqlite3.Connection, connector: str) -> list[str]:
+    """Orders that wait for nothing but the ERP (or for a first look)."""
+    return [str(row["ref"]) for row in tx.execute(_READY, (connector,)).fetchall()]
+
+
+_OPEN_REFS = "SELECT ref FROM orders WHERE connector = ? AND state NOT IN ('booked', 'never') ORDER BY id"
+
+
+def open_refs(tx: sqlite3.Connection, connector: str) -> list[str]:
+    """All open records of a channel, for the nightly sweep by id."""
+    return [str(row["ref"]) for row in tx.execute(_OPEN_REFS, (connector,)).fetchall()]

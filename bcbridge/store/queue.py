@@ -1,0 +1,211 @@
+"""The queue: jobs that carry a ref, claimed in batches, at most one waiting per (flow, connector, ref).
+
+Work about one order has one ordering key and never runs twice at once; a job that waits holds no key.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from bcbridge.store.db import Store
+from bcbridge.store.stamps import moment, stamp
+
+NOW = 0
+BULK = 1
+ALONE_AFTER_DEATHS = 3
+DEAD_AFTER_DEATHS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A job to be: look at ``ref`` until a document at least as new as ``wanted`` was handled."""
+
+    flow: str
+    connector: str
+    ref: str
+    ordering_key: str
+    due: datetime
+    wanted: datetime | None = None
+    priority: int = NOW
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A claimed job; ``attempts`` includes this one."""
+
+    id: int
+    flow: str
+    connector: str
+    ref: str
+    ordering_key: str
+    priority: int
+    wanted: datetime | None
+    enqueued: datetime
+    attempts: int
+    deaths: int
+
+
+_ENQUEUE = """
+INSERT INTO jobs (flow, connector, ref, ordering_key, priority, state, wanted, enqueued_at, due_at, attempts, deaths,
+                  reason)
+VALUES (:flow, :connector, :ref, :ordering_key, :priority, 'waiting', :wanted, :enqueued_at, :due_at, :attempts,
+        :deaths, :reason)
+ON CONFLICT (flow, connector, ref) WHERE state = 'waiting' DO UPDATE SET
+    due_at = min(due_at, excluded.due_at),
+    priority = min(priority, excluded.priority),
+    wanted = CASE WHEN wanted IS NULL THEN excluded.wanted ELSE max(wanted, coalesce(excluded.wanted, wanted)) END,
+    enqueued_at = max(enqueued_at, excluded.enqueued_at),
+    attempts = max(attempts, excluded.attempts),
+    deaths = max(deaths, excluded.deaths)
+"""
+
+
+def enqueue(tx: sqlite3.Connection, wishes: Iterable[Wish], *, now: datetime) -> None:
+    """Let jobs wait; one that waits already is only made more urgent. Serves retries and recovery alike."""
+    at = stamp(now)
+    tx.executemany(
+        _ENQUEUE,
+        [
+            {
+                "flow": wish.flow,
+                "connector": wish.connector,
+                "ref": wish.ref,
+                "ordering_key": wish.ordering_key,
+                "priority": wish.priority,
+                "wanted": stamp(wish.wanted) if wish.wanted else None,
+                "enqueued_at": at,
+                "due_at": stamp(wish.due),
+                "attempts": 0,
+                "deaths": 0,
+                "reason": "",
+            }
+            for wish in wishes
+        ],
+    )
+
+
+_CLAIM = """
+UPDATE jobs SET state = 'running', started_at = :now, attempts = attempts + 1
+WHERE id IN (
+    SELECT min(id) FROM (
+        SELECT id, ordering_key FROM jobs AS waiting
+        WHERE flow = :flow AND connector = :connector AND state = 'waiting' AND due_at <= :now
+          AND (deaths >= :alone) = :alone_wanted
+          AND NOT EXISTS (SELECT 1 FROM jobs AS twin
+                          WHERE twin.state = 'running' AND twin.ordering_key = waiting.ordering_key)
+        ORDER BY priority, due_at
+        LIMIT :many
+    ) GROUP BY ordering_key
+)
+RETURNING *
+"""
+
+
+def _job(row: sqlite3.Row) -> Job:
+    return Job(
+        id=row["id"],
+        flow=row["flow"],
+        connector=row["connector"],
+        ref=row["ref"],
+        ordering_key=row["ordering_key"],
+        priority=row["priority"],
+        wanted=moment(row["wanted"]) if row["wanted"] else None,
+        enqueued=moment(row["enqueued_at"]),
+        attempts=row["attempts"],
+        deaths=row["deaths"],
+    )
+
+
+def claim(
+    tx: sqlite3.Connection, *, flow: str, connector: str, many: int, now: datetime, alone: bool = False
+) -> list[Job]:
+    """Take up to ``many`` due jobs, the urgent first. ``alone``: only those that must run with nothing beside them."""
+    parameters = {
+        "flow": flow,
+        "connector": connector,
+        "now": stamp(now),
+        "many": 1 if alone else many,
+        "alone": ALONE_AFTER_DEATHS,
+        "alone_wanted": alone,
+    }
+    rows = tx.execute(_CLAIM, parameters).fetchall()
+    return [_job(row) for row in sorted(rows, key=lambda row: (row["priority"], row["due_at"], row["id"]))]
+
+
+_DONE = "UPDATE jobs SET state = 'done', ended_at = :now, reason = :reason WHERE id = :id AND state = 'running'"
+_DEAD = "UPDATE jobs SET state = 'dead', ended_at = :now, reason = :reason WHERE id = :id AND state = 'running'"
+
+
+def done(tx: sqlite3.Connection, job: Job, *, now: datetime, reason: str = "") -> None:
+    tx.execute(_DONE, {"id": job.id, "now": stamp(now), "reason": reason})
+
+
+def dead(tx: sqlite3.Connection, job: Job, *, now: datetime, reason: str) -> None:
+    """Our fault, never a business outcome."""
+    tx.execute(_DEAD, {"id": job.id, "now": stamp(now), "reason": reason[:500]})
+
+
+_TAKE_OUT = "DELETE FROM jobs WHERE id = ? AND state = 'running' RETURNING *"
+
+
+def put_back(
+    tx: sqlite3.Connection, job_id: int, *, due: datetime, reason: str, burn: bool = True, died: bool = False
+) -> None:
+    """A running job waits again, or melts into its twin that waits already. ``burn=False`` gives the attempt back."""
+    row = tx.execute(_TAKE_OUT, (job_id,)).fetchone()
+    if row is None:
+        return
+    fields = {key: row[key] for key in ("flow", "connector", "ref", "ordering_key", "priority", "wanted")}
+    fields |= {
+        "enqueued_at": row["enqueued_at"],
+        "due_at": stamp(due),
+        "attempts": row["attempts"] - (0 if burn else 1),
+        "deaths": row["deaths"] + (1 if died else 0),
+        "reason": reason[:500],
+    }
+    tx.execute(_ENQUEUE, fields)
+
+
+_RUNNING = "SELECT id, deaths FROM jobs WHERE state = 'running'"
+
+
+def recover(tx: sqlite3.Connection, *, now: datetime) -> tuple[int, int]:
+    """After a start: what was running when the process ended waits again. Returns (put back, dead-lettered)."""
+    rows = tx.execute(_RUNNING).fetchall()
+    dead_lettered = 0
+    for row in rows:
+        if row["deaths"] + 1 >= DEAD_AFTER_DEATHS:
+            reason = f"the process ended {DEAD_AFTER_DEATHS} times while this ran"
+            tx.execute(_DEAD, {"id": row["id"], "now": stamp(now), "reason": reason})
+            dead_lettered += 1
+        else:
+            put_back(tx, row["id"], due=now, reason="the process ended while this ran", died=True)
+    return len(rows) - dead_lettered, dead_lettered
+
+
+_HURRY = "UPDATE jobs SET due_at = :now WHERE flow = :flow AND connector = :connector AND state = 'waiting'"
+
+
+def hurry(tx: sqlite3.Connection, *, flow: str, connector: str, now: datetime) -> None:
+    """What waits in this flow is due at once."""
+    tx.execute(_HURRY, {"flow": flow, "connector": connector, "now": stamp(now)})
+
+
+_NEXT_DUE = "SELECT min(due_at) AS due FROM jobs WHERE flow = ? AND connector = ? AND state = 'waiting'"
+_PRUNE = "DELETE FROM jobs WHERE id IN (SELECT id FROM jobs WHERE state = 'done' AND ended_at < ? LIMIT ?)"
+
+
+def prune(tx: sqlite3.Connection, *, ended_before: datetime, step: int = 500) -> int:
+    """Forget finished jobs in a small step; returns how many went."""
+    return tx.execute(_PRUNE, (stamp(ended_before), step)).rowcount
+
+
+async def next_due(store: Store, *, flow: str, connector: str, longest: timedelta, now: datetime) -> timedelta:
+    """How long until something is due, at most ``longest``."""
+    row = await store.read.row(_NEXT_DUE, (flow, connector))
+    if row is None or row["due"] is None:
+        return longest
+    return max(timedelta(0), min(longest, moment(row["due"]) - now))
