@@ -1,0 +1,766 @@
+"""Read models: what people and machines ask of the store. SELECTs only, and no personal data in any answer.
+
+Each costs what is open, never what is finished: a store with millions of booked orders answers as fast as a new one.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Protocol
+
+from bcbridge.store.stamps import moment, stamp
+
+OPEN_STATES = ("not_yet", "ready", "blocked", "sending", "accepted", "in_doubt")
+WAITING_STATES = ("ready", "sending", "accepted", "in_doubt")
+"""Open and ours to move: not blocked (a person's turn) and not held back by the channel."""
+NAMES_SHOWN = 20
+LIST_LIMIT = 200
+
+
+class Reads(Protocol):
+    """``Store.read``, or a reader of a store that another process holds."""
+
+    async def rows(self, sql: str, parameters: Sequence[object] | dict[str, object] = ()) -> list[sqlite3.Row]: ...
+
+    async def row(self, sql: str, parameters: Sequence[object] | dict[str, object] = ()) -> sqlite3.Row | None: ...
+
+
+# -- what the running process knows and the store does not -------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """One connection as the running process feels it. ``circuit`` is ``closed``, ``open`` or ``disabled``."""
+
+    name: str
+    kind: str
+    circuit: str = "closed"
+    why: str = ""
+    last_success: datetime | None = None
+    calls_per_minute: float = 0.0
+    latency_p50_seconds: float | None = None
+    """Of the last minute's calls; None where there were none."""
+    slow: bool = False
+    posting_lag_seconds: float | None = None
+    """From accepted to seen posted, for what was posted last (an ERP only)."""
+
+
+# -- overview ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """A reason and how many orders have it. ``cause`` is what a person would cure."""
+
+    code: str
+    cause: str
+    orders: int
+
+
+@dataclass(frozen=True, slots=True)
+class Oldest:
+    """The order that waits longest for us; ``since`` it is in this state."""
+
+    connector: str
+    name: str
+    state: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Booking:
+    connector: str
+    name: str
+    numbers: tuple[str, ...]
+    """The ERP's, one per part."""
+    booked_at: datetime
+    currency: str
+    total: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """Where everything stands. ``came_in`` counts orders, ``booked`` those booked, since this store began."""
+
+    came_in: int
+    states: Mapping[str, int]
+    blocked: tuple[Reason, ...]
+    not_yet: tuple[Reason, ...]
+    oldest_waiting: Oldest | None
+    jobs_waiting: int
+    oldest_job: datetime | None
+    """When the job that is due longest became due."""
+    jobs_dead: int
+    incidents: int
+    last_bookings: tuple[Booking, ...]
+
+    @property
+    def booked(self) -> int:
+        return self.states["booked"]
+
+    @property
+    def waiting(self) -> int:
+        return sum(self.states[state] for state in WAITING_STATES)
+
+
+STATES = (*OPEN_STATES, "booked", "never")
+_COUNTS = "SELECT connector, state, orders FROM order_counts"
+
+
+async def counts(reads: Reads) -> dict[tuple[str, str], int]:
+    """Orders by (connector, state)."""
+    return {(row["connector"], row["state"]): row["orders"] for row in await reads.rows(_COUNTS)}
+
+
+async def overview(reads: Reads, *, now: datetime, top: int = 8, bookings: int = 8) -> Overview:
+    """The figures of the live view and of ``/metrics``."""
+    states = await _states(reads)
+    waiting, oldest_job, dead = await _queue(reads, now)
+    return Overview(
+        came_in=sum(states.values()),
+        states=states,
+        blocked=await _blocked(reads, top),
+        not_yet=await _not_yet(reads, top),
+        oldest_waiting=await _oldest_waiting(reads),
+        jobs_waiting=waiting,
+        oldest_job=oldest_job,
+        jobs_dead=dead,
+        incidents=await _count(reads, "SELECT count(*) FROM incidents WHERE closed_at IS NULL"),
+        last_bookings=await last_bookings(reads, limit=bookings),
+    )
+
+
+async def _states(reads: Reads) -> dict[str, int]:
+    totals = dict.fromkeys(STATES, 0)
+    for (_, state), orders in (await counts(reads)).items():
+        totals[state] += orders
+    return totals
+
+
+async def _count(reads: Reads, sql: str, parameters: Sequence[object] = ()) -> int:
+    row = await reads.row(sql, parameters)
+    return int(row[0]) if row is not None else 0
+
+
+_BLOCKED = """
+    SELECT coalesce(json_extract(p.value, '$.code'), o.code) AS code,
+           coalesce(json_extract(p.value, '$.cause'), '') AS cause,
+           count(DISTINCT o.id) AS orders
+    FROM orders o LEFT JOIN json_each(o.problems) p
+    WHERE o.state = 'blocked'
+    GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2 LIMIT ?
+"""
+
+
+async def _blocked(reads: Reads, top: int) -> tuple[Reason, ...]:
+    return tuple(Reason(row["code"], row["cause"], row["orders"]) for row in await reads.rows(_BLOCKED, [top]))
+
+
+_NOT_YET = """
+    SELECT code, count(*) AS orders FROM orders WHERE state = 'not_yet'
+    GROUP BY code ORDER BY 2 DESC, 1 LIMIT ?
+"""
+
+
+async def _not_yet(reads: Reads, top: int) -> tuple[Reason, ...]:
+    return tuple(Reason(row["code"], "", row["orders"]) for row in await reads.rows(_NOT_YET, [top]))
+
+
+_OLDEST_OF_STATE = """
+    SELECT connector, name, ref, state, since FROM orders
+    WHERE state = ? AND state NOT IN ('booked', 'never') ORDER BY since LIMIT 1
+"""
+
+
+async def _oldest_waiting(reads: Reads) -> Oldest | None:
+    rows = [row for state in WAITING_STATES if (row := await reads.row(_OLDEST_OF_STATE, [state])) is not None]
+    if not rows:
+        return None
+    row = min(rows, key=lambda one: str(one["since"]))
+    return Oldest(row["connector"], row["name"] or row["ref"], row["state"], moment(row["since"]))
+
+
+_QUEUE = """
+    SELECT count(*) AS waiting, min(CASE WHEN due_at <= ? THEN due_at END) AS oldest
+    FROM jobs INDEXED BY jobs_due WHERE state = 'waiting'
+"""
+_DEAD = "SELECT count(*) FROM jobs INDEXED BY jobs_dead WHERE state = 'dead'"
+
+
+async def _queue(reads: Reads, now: datetime) -> tuple[int, datetime | None, int]:
+    row = await reads.row(_QUEUE, [stamp(now)])
+    waiting, oldest = (row["waiting"], row["oldest"]) if row is not None else (0, None)
+    return waiting, _moment(oldest), await _count(reads, _DEAD)
+
+
+_LAST_BOOKINGS = """
+    SELECT id, connector, name, ref, booked_at, currency, total FROM orders
+    WHERE booked_at IS NOT NULL ORDER BY booked_at DESC LIMIT ?
+"""
+_NUMBERS = "SELECT number FROM outbox WHERE order_id = ? AND number <> '' ORDER BY part, generation"
+
+
+async def last_bookings(reads: Reads, *, limit: int) -> tuple[Booking, ...]:
+    """The newest first."""
+    found = []
+    for row in await reads.rows(_LAST_BOOKINGS, [limit]):
+        numbers = tuple(number["number"] for number in await reads.rows(_NUMBERS, [row["id"]]))
+        name = row["name"] or row["ref"]
+        booked_at = moment(row["booked_at"])
+        found.append(Booking(row["connector"], name, numbers, booked_at, row["currency"], Decimal(row["total"])))
+    return tuple(found)
+
+
+def _moment(text: str | None) -> datetime | None:
+    return moment(text) if text else None
+
+
+# -- one order ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An order that a search text may mean, and by which of its names."""
+
+    id: int
+    connector: str
+    ref: str
+    name: str
+    state: str
+    by: str
+
+
+_FIND = """
+    SELECT 'name' AS "by", id FROM orders WHERE name IN (:text, :hashed, :bare)
+    UNION SELECT 'id', id FROM orders WHERE channel_id IN (:text, :tail) AND channel_id <> ''
+    UNION SELECT 'ref', id FROM orders WHERE ref = :text
+    UNION SELECT 'reference', order_id FROM outbox WHERE reference = :upper
+    UNION SELECT 'ERP number', order_id FROM outbox WHERE number = :text AND number <> ''
+    LIMIT 50
+"""
+_CANDIDATE = "SELECT id, connector, ref, name, state FROM orders WHERE id = ?"
+
+
+async def find_order(reads: Reads, text: str) -> tuple[Candidate, ...]:
+    """Every order that ``text`` may mean: a name with or without ``#``, an id, a ref (gid), a reference of ours,
+    the ERP's number; narrowed by its connection when written ``shopify_us:1001``. Empty where there is none."""
+    found = await _find(reads, text.strip())
+    connector, colon, rest = text.strip().partition(":")
+    if found or not colon:
+        return found
+    return tuple(one for one in await _find(reads, rest.strip()) if one.connector == connector)
+
+
+async def _find(reads: Reads, text: str) -> tuple[Candidate, ...]:
+    bare = text.removeprefix("#")
+    if not bare:
+        return ()
+    words: dict[str, object] = {
+        "text": text,
+        "bare": bare,
+        "hashed": f"#{bare}",
+        "tail": text.rpartition("/")[2],
+        "upper": text.upper(),
+    }
+    by: dict[int, list[str]] = {}
+    for row in await reads.rows(_FIND, words):
+        by.setdefault(row["id"], []).append(row["by"])
+    return tuple([await _candidate(reads, id_, names) for id_, names in sorted(by.items())])
+
+
+async def _candidate(reads: Reads, id_: int, names: list[str]) -> Candidate:
+    row = await reads.row(_CANDIDATE, [id_])
+    assert row is not None
+    return Candidate(id_, row["connector"], row["ref"], row["name"], row["state"], ", ".join(sorted(names)))
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """One problem of an order, as the flow wrote it."""
+
+    code: str
+    subject: str
+    text: str
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One ERP document of an order: an outbox row without its body."""
+
+    part: int
+    parts: int
+    generation: int
+    sink: str
+    reference: str
+    state: str
+    number: str
+    receipt: str
+    reason: str
+    differences: tuple[str, ...]
+    posts: int
+    written_at: datetime
+    sent_at: datetime | None
+    ended_at: datetime | None
+    accepted_at: datetime | None
+    posted_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    connector: str
+    noun: str
+    ref: str
+    other_connector: str
+    other_noun: str
+    other_ref: str
+    linked_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    at: datetime
+    kind: str
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    id: int
+    flow: str
+    connector: str
+    ref: str
+    state: str
+    priority: str
+    enqueued_at: datetime
+    due_at: datetime
+    started_at: datetime | None
+    attempts: int
+    deaths: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    id: int
+    code: str
+    connector: str
+    text: str
+    order: str
+    """The name of the order it is about, or empty."""
+    count: int
+    opened_at: datetime
+    last_at: datetime
+    closed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """Everything known of one order over both systems, without personal data."""
+
+    id: int
+    connector: str
+    ref: str
+    channel_id: str
+    name: str
+    state: str
+    code: str
+    reason: str
+    problems: tuple[Trouble, ...]
+    since: datetime
+    first_seen: datetime
+    created_at: datetime | None
+    modified: datetime | None
+    look_again: datetime | None
+    currency: str
+    total: Decimal
+    booked_at: datetime | None
+    skipped_by: str
+    document_asked: datetime | None
+    """When the document at hand was fetched; None where none is kept."""
+    parts: tuple[Part, ...] = ()
+    links: tuple[Link, ...] = ()
+    events: tuple[Event, ...] = ()
+    events_left_out: int = 0
+    jobs: tuple[Job, ...] = ()
+    incidents: tuple[Incident, ...] = ()
+    held_for: tuple[str, ...] = field(default=())
+    """Causes whose release still holds this order back (three go first)."""
+
+
+EVENTS_LIMIT = 500
+
+_ORDER = "SELECT * FROM orders WHERE id = ?"
+_DOCUMENT = "SELECT asked FROM documents WHERE connector = ? AND noun = 'orders' AND ref = ?"
+_PARTS = """
+    SELECT part, parts, generation, sink, reference, state, number, receipt, reason, differences, posts,
+           written_at, sent_at, ended_at, accepted_at, posted_at
+    FROM outbox WHERE order_id = ? ORDER BY part, generation, id
+"""
+_LINKS = """
+    SELECT * FROM links WHERE connector = :connector AND noun = 'orders' AND ref = :ref
+    UNION SELECT * FROM links WHERE other_connector = :connector AND other_noun = 'orders' AND other_ref = :ref
+    ORDER BY linked_at
+"""
+_EVENTS = """
+    SELECT at, kind, data FROM (SELECT * FROM events WHERE order_id = ? ORDER BY seq DESC LIMIT ?) ORDER BY seq
+"""
+_EVENTS_COUNT = "SELECT count(*) FROM events WHERE order_id = ?"
+_JOB = """
+    SELECT id, flow, connector, ref, state, priority, enqueued_at, due_at, started_at, attempts, deaths, reason
+    FROM jobs
+"""
+_JOBS_OF_ORDER = f"""
+    {_JOB} WHERE state = 'waiting' AND connector = :connector AND ref = :ref
+    UNION ALL {_JOB} WHERE state = 'running' AND connector = :connector AND ref = :ref
+    UNION ALL {_JOB} WHERE state = 'dead' AND connector = :connector AND ref = :ref
+"""
+_INCIDENT = """
+    SELECT i.id, i.code, i.connector, i.text, coalesce(nullif(o.name, ''), o.ref, '') AS "order", i.count,
+           i.opened_at, i.last_at, i.closed_at
+    FROM incidents i LEFT JOIN orders o ON o.id = i.order_id
+"""
+_INCIDENTS_OF_ORDER = f"{_INCIDENT} WHERE i.order_id = ? ORDER BY i.id"
+_HELD = """
+    SELECT r.cause FROM release_orders h JOIN releases r ON r.id = h.release_id
+    WHERE h.order_id = ? AND h.stage = 'held' AND r.state IN ('first', 'rest', 'stopped') ORDER BY r.id
+"""
+
+
+async def story(reads: Reads, order_id: int) -> Story | None:
+    """The whole story of one order; None where there is no such row."""
+    row = await reads.row(_ORDER, [order_id])
+    if row is None:
+        return None
+    key: dict[str, object] = {"connector": row["connector"], "ref": row["ref"]}
+    document = await reads.row(_DOCUMENT, [row["connector"], row["ref"]])
+    events = [_event(one) for one in await reads.rows(_EVENTS, [order_id, EVENTS_LIMIT])]
+    return Story(
+        id=row["id"],
+        connector=row["connector"],
+        ref=row["ref"],
+        channel_id=row["channel_id"],
+        name=row["name"],
+        state=row["state"],
+        code=row["code"],
+        reason=row["reason"],
+        problems=_troubles(row["problems"]),
+        since=moment(row["since"]),
+        first_seen=moment(row["first_seen"]),
+        created_at=_moment(row["created_at"]),
+        modified=_moment(row["modified"]),
+        look_again=_moment(row["look_again"]),
+        currency=row["currency"],
+        total=Decimal(row["total"]),
+        booked_at=_moment(row["booked_at"]),
+        skipped_by=row["skipped_by"] or "",
+        document_asked=_moment(document["asked"]) if document is not None else None,
+        parts=tuple(_part(one) for one in await reads.rows(_PARTS, [order_id])),
+        links=tuple(_link(one) for one in await reads.rows(_LINKS, key)),
+        events=tuple(events),
+        events_left_out=await _count(reads, _EVENTS_COUNT, [order_id]) - len(events),
+        jobs=tuple(_job(one) for one in await reads.rows(_JOBS_OF_ORDER, key)),
+        incidents=tuple(_incident(one) for one in await reads.rows(_INCIDENTS_OF_ORDER, [order_id])),
+        held_for=tuple(one["cause"] for one in await reads.rows(_HELD, [order_id])),
+    )
+
+
+def _troubles(text: str) -> tuple[Trouble, ...]:
+    return tuple(
+        Trouble(one.get("code", ""), one.get("subject", ""), one.get("text", ""), one.get("cause", ""))
+        for one in json.loads(text)
+    )
+
+
+def _part(row: sqlite3.Row) -> Part:
+    moments = ("written_at", "sent_at", "ended_at", "accepted_at", "posted_at")
+    facts = {key: row[key] for key in row.keys() if key not in (*moments, "differences")}  # noqa: SIM118
+    return Part(
+        **facts,
+        differences=tuple(json.loads(row["differences"])),
+        written_at=moment(row["written_at"]),
+        sent_at=_moment(row["sent_at"]),
+        ended_at=_moment(row["ended_at"]),
+        accepted_at=_moment(row["accepted_at"]),
+        posted_at=_moment(row["posted_at"]),
+    )
+
+
+def _link(row: sqlite3.Row) -> Link:
+    ends = (row["connector"], row["noun"], row["ref"], row["other_connector"], row["other_noun"], row["other_ref"])
+    return Link(*ends, moment(row["linked_at"]))
+
+
+def _event(row: sqlite3.Row) -> Event:
+    return Event(moment(row["at"]), row["kind"], json.loads(row["data"]))
+
+
+def _job(row: sqlite3.Row) -> Job:
+    return Job(
+        id=row["id"],
+        flow=row["flow"],
+        connector=row["connector"],
+        ref=row["ref"],
+        state=row["state"],
+        priority="bulk" if row["priority"] else "now",
+        enqueued_at=moment(row["enqueued_at"]),
+        due_at=moment(row["due_at"]),
+        started_at=_moment(row["started_at"]),
+        attempts=row["attempts"],
+        deaths=row["deaths"],
+        reason=row["reason"],
+    )
+
+
+def _incident(row: sqlite3.Row) -> Incident:
+    return Incident(
+        id=row["id"],
+        code=row["code"],
+        connector=row["connector"],
+        text=row["text"],
+        order=row["order"],
+        count=row["count"],
+        opened_at=moment(row["opened_at"]),
+        last_at=moment(row["last_at"]),
+        closed_at=_moment(row["closed_at"]),
+    )
+
+
+# -- exceptions --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ExceptionGroup:
+    """All blocked orders that share one problem. One order stands in as many groups as it has problems.
+
+    ``value`` is the sum of the orders' totals per currency; ``names`` are the oldest ones, at most NAMES_SHOWN.
+    """
+
+    code: str
+    cause: str
+    orders: int
+    oldest_since: datetime
+    value: Mapping[str, Decimal]
+    names: tuple[str, ...]
+    example: str
+
+
+_EXCEPTIONS = """
+    SELECT o.id, o.connector, o.since, o.currency, o.total, coalesce(nullif(o.name, ''), o.ref) AS name,
+           coalesce(json_extract(p.value, '$.code'), o.code) AS code,
+           coalesce(json_extract(p.value, '$.cause'), '') AS cause,
+           coalesce(json_extract(p.value, '$.text'), o.reason) AS text
+    FROM orders o LEFT JOIN json_each(o.problems) p
+    WHERE o.state = 'blocked' AND (:channel IS NULL OR o.connector = :channel)
+    ORDER BY o.since, o.id
+"""
+
+
+@dataclass(slots=True)
+class _Group:
+    """Being counted: rows come oldest first."""
+
+    first: sqlite3.Row
+    orders: dict[int, str] = field(default_factory=dict)
+    value: dict[str, Decimal] = field(default_factory=dict)
+
+    def add(self, row: sqlite3.Row) -> None:
+        if row["id"] in self.orders:
+            return
+        self.orders[row["id"]] = row["name"]
+        self.value[row["currency"]] = self.value.get(row["currency"], Decimal(0)) + Decimal(row["total"])
+
+    def done(self) -> ExceptionGroup:
+        return ExceptionGroup(
+            code=self.first["code"],
+            cause=self.first["cause"],
+            orders=len(self.orders),
+            oldest_since=moment(self.first["since"]),
+            value=self.value,
+            names=tuple(list(self.orders.values())[:NAMES_SHOWN]),
+            example=self.first["text"],
+        )
+
+
+async def exceptions(reads: Reads, *, channel: str | None = None) -> tuple[ExceptionGroup, ...]:
+    """Blocked orders grouped by problem, the largest group first."""
+    groups: dict[tuple[str, str], _Group] = {}
+    for row in await reads.rows(_EXCEPTIONS, {"channel": channel}):
+        groups.setdefault((row["code"], row["cause"]), _Group(row)).add(row)
+    done = [group.done() for group in groups.values()]
+    return tuple(sorted(done, key=lambda group: (-group.orders, group.oldest_since)))
+
+
+# -- jobs, incidents, confirmations ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class JobCount:
+    flow: str
+    connector: str
+    state: str
+    jobs: int
+    due: int
+    """Waiting ones whose time has come."""
+    oldest: datetime | None
+    """When the oldest of them was enqueued."""
+
+
+@dataclass(frozen=True, slots=True)
+class Jobs:
+    """The queue: figures of what is not done, and the jobs most worth a look (dead, running, then longest due)."""
+
+    counts: tuple[JobCount, ...]
+    jobs: tuple[Job, ...]
+
+
+def _job_counts(state: str) -> str:
+    return f"""
+    SELECT flow, connector, state, count(*) AS jobs, sum(due_at <= :now) AS due, min(enqueued_at) AS oldest
+    FROM jobs WHERE state = '{state}' GROUP BY flow, connector
+    """  # noqa: S608 - constants of this file
+
+
+_JOB_COUNTS = " UNION ALL ".join(_job_counts(state) for state in ("waiting", "running", "dead"))
+
+
+def _some_jobs(state: str, order: str) -> str:
+    return f"SELECT * FROM ({_JOB} WHERE state = '{state}' ORDER BY {order} LIMIT :limit)"  # noqa: S608
+
+
+_JOBS = " UNION ALL ".join(
+    (_some_jobs("dead", "id DESC"), _some_jobs("running", "started_at"), _some_jobs("waiting", "due_at"))
+)
+
+
+async def job_counts(reads: Reads, *, now: datetime) -> tuple[JobCount, ...]:
+    rows = await reads.rows(_JOB_COUNTS, {"now": stamp(now)})
+    return tuple(
+        JobCount(
+            row["flow"],
+            row["connector"],
+            row["state"],
+            row["jobs"],
+            row["due"] if row["state"] == "waiting" else 0,
+            _moment(row["oldest"]),
+        )
+        for row in rows
+    )
+
+
+async def jobs(reads: Reads, *, now: datetime, limit: int = LIST_LIMIT) -> Jobs:
+    found = tuple(_job(row) for row in await reads.rows(_JOBS, {"limit": limit}))
+    return Jobs(await job_counts(reads, now=now), found)
+
+
+_INCIDENTS_OPEN = f"{_INCIDENT} WHERE i.closed_at IS NULL ORDER BY i.last_at DESC LIMIT ?"
+
+
+async def incidents(reads: Reads, *, limit: int = LIST_LIMIT) -> tuple[Incident, ...]:
+    """Those that stand, the latest first."""
+    return tuple(_incident(row) for row in await reads.rows(_INCIDENTS_OPEN, [limit]))
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmation:
+    """A person's word that a write, with its read-back, was seen to work on the real system."""
+
+    write: str
+    who: str
+    why: str
+    confirmed_at: datetime
+
+
+_CONFIRMATIONS = 'SELECT "write", who, why, confirmed_at FROM confirmations ORDER BY "write"'
+
+
+async def confirmations(reads: Reads) -> tuple[Confirmation, ...]:
+    return tuple(
+        Confirmation(row["write"], row["who"], row["why"], moment(row["confirmed_at"]))
+        for row in await reads.rows(_CONFIRMATIONS)
+    )
+
+
+# -- readiness ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ListMark:
+    """How far one list was read, and when that moved last."""
+
+    connector: str
+    noun: str
+    list: str
+    moved_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class FlowMark:
+    """What waits for one flow on one connection, and since when the oldest has been due."""
+
+    flow: str
+    connector: str
+    waiting: int
+    oldest_due: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    lists: tuple[ListMark, ...]
+    flows: tuple[FlowMark, ...]
+
+
+_LIST_MARKS = "SELECT connector, noun, list, moved_at FROM cursors ORDER BY connector, noun, list"
+_FLOW_MARKS = """
+    SELECT flow, connector, count(*) AS waiting, min(CASE WHEN due_at <= :now THEN due_at END) AS oldest
+    FROM jobs INDEXED BY jobs_due WHERE state = 'waiting' GROUP BY flow, connector
+"""
+
+
+async def readiness(reads: Reads, *, now: datetime) -> Marks:
+    """Per list and per flow: what the store can say of how current we are."""
+    lists = [
+        ListMark(row["connector"], row["noun"], row["list"], moment(row["moved_at"]))
+        for row in await reads.rows(_LIST_MARKS)
+    ]
+    flows = [
+        FlowMark(row["flow"], row["connector"], row["waiting"], _moment(row["oldest"]))
+        for row in await reads.rows(_FLOW_MARKS, {"now": stamp(now)})
+    ]
+    return Marks(tuple(lists), tuple(flows))
+
+
+# -- mappings ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Unmapped:
+    """A value that a mapping table does not know and orders wait for: ``ship_via``, ``Overnight``, 12."""
+
+    table: str
+    key: str
+    orders: int
+    oldest_since: datetime
+
+
+_UNMAPPED = """
+    SELECT c.cause, count(*) AS orders, min(o.since) AS oldest
+    FROM order_causes c JOIN orders o ON o.id = c.order_id AND o.state = 'blocked'
+    WHERE c.cause >= :from AND c.cause < :to GROUP BY c.cause
+"""
+
+
+async def unmapped(reads: Reads, tables: Iterable[str]) -> tuple[Unmapped, ...]:
+    """Values seen in blocked orders whose cause is one of these tables, the most wanted first."""
+    found = []
+    for table in sorted(set(tables)):
+        # '0' follows '/': the range holds exactly the causes that begin with "table/"
+        for row in await reads.rows(_UNMAPPED, {"from": f"{table}/", "to": f"{table}0"}):
+            key = str(row["cause"]).removeprefix(f"{table}/")
+            found.append(Unmapped(table, key, row["orders"], moment(row["oldest"])))
+    return tuple(sorted(found, key=lambda one: (-one.orders, one.table, one.key)))
