@@ -42,6 +42,8 @@ class Pulse:
     circuit: str = "closed"
     why: str = ""
     last_success: datetime | None = None
+    """The end of the last read that went through."""
+    poll_every_seconds: float = 120.0
     calls_per_minute: float = 0.0
     latency_p50_seconds: float | None = None
     """Of the last minute's calls; None where there were none."""

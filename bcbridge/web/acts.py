@@ -1,0 +1,121 @@
+"""``POST /acts/{act}``: what a person does through the command line. Served on the owner's socket only."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+from pydantic import Field, ValidationError
+
+from bcbridge.errors import Misconfigured, StoreBusy
+from bcbridge.model.acts import ActResult, NotFound, Refusal, Resolution, Selection
+from bcbridge.model.record import Record
+from bcbridge.web.protocols import Acts
+
+Who = Field(min_length=1, max_length=100)
+Why = Field(min_length=1, max_length=2000)
+
+
+class _Ask(Record):
+    who: str = Who
+    dry_run: bool = False
+
+
+class _Retry(_Ask):
+    selection: Selection
+
+
+class _Skip(_Ask):
+    selection: Selection
+    why: str = Why
+
+
+class _Resolve(_Ask):
+    order: str
+    resolution: Resolution
+    why: str = Why
+
+
+class _Confirm(_Ask):
+    write: str
+    why: str = Why
+
+
+class _SetMapping(_Ask):
+    table: str
+    channel: str = ""
+    key: str
+    value: str
+
+
+Act = Callable[[Acts, bytes], Awaitable[ActResult]]
+
+
+async def _retry(acts: Acts, body: bytes) -> ActResult:
+    ask = _Retry.model_validate_json(body)
+    return await acts.retry(ask.selection, who=ask.who, dry_run=ask.dry_run)
+
+
+async def _skip(acts: Acts, body: bytes) -> ActResult:
+    ask = _Skip.model_validate_json(body)
+    return await acts.skip(ask.selection, why=ask.why, who=ask.who, dry_run=ask.dry_run)
+
+
+async def _resolve(acts: Acts, body: bytes) -> ActResult:
+    ask = _Resolve.model_validate_json(body)
+    return await acts.resolve(ask.order, ask.resolution, why=ask.why, who=ask.who, dry_run=ask.dry_run)
+
+
+async def _confirm(acts: Acts, body: bytes) -> ActResult:
+    ask = _Confirm.model_validate_json(body)
+    return await acts.confirm(ask.write, why=ask.why, who=ask.who, dry_run=ask.dry_run)
+
+
+async def _set_mapping(acts: Acts, body: bytes) -> ActResult:
+    ask = _SetMapping.model_validate_json(body)
+    return await acts.set_mapping(ask.table, ask.channel, ask.key, ask.value, who=ask.who, dry_run=ask.dry_run)
+
+
+ACTS: dict[str, Act] = {
+    "retry": _retry,
+    "skip": _skip,
+    "resolve": _resolve,
+    "confirm": _confirm,
+    "set_mapping": _set_mapping,
+}
+
+
+class ActDoor:
+    """Parses what was asked, has it done, and answers in JSON either way."""
+
+    def __init__(self, acts: Acts) -> None:
+        self._acts = acts
+
+    def routes(self) -> list[web.RouteDef]:
+        return [web.post("/acts/{act}", self.handle)]
+
+    async def handle(self, request: web.Request) -> web.Response:
+        act = ACTS.get(request.match_info["act"])
+        if act is None:
+            return _refused(404, f"no such act; there are {', '.join(ACTS)}")
+        try:
+            done = await act(self._acts, await request.read())
+        except ValidationError as fault:
+            return _refused(400, "; ".join(_plain(error["loc"], error["msg"]) for error in fault.errors()))
+        except NotFound as fault:
+            return _refused(404, str(fault))
+        except Refusal as fault:
+            return _refused(409, str(fault))
+        except Misconfigured as fault:
+            return _refused(422, str(fault))
+        except StoreBusy as fault:
+            return _refused(503, f"the store cannot take it now: {fault}")
+        return web.Response(body=done.model_dump_json(), content_type="application/json")
+
+
+def _plain(loc: tuple[int | str, ...], message: str) -> str:
+    return f"{'.'.join(map(str, loc)) or 'body'}: {message}"
+
+
+def _refused(status: int, text: str) -> web.Response:
+    return web.json_response({"error": text}, status=status)

@@ -1,0 +1,106 @@
+"""The front door: webhooks, health, readiness and metrics for everybody; acts for the owner of the socket.
+
+>>> front = Front(parts)
+>>> async with serving(front.public(), host="127.0.0.1", port=8080) as address: ...
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from aiohttp import web
+
+from bcbridge import __version__
+from bcbridge.connectors.base import Webhook
+from bcbridge.store.db import Store
+from bcbridge.web import metrics, ready
+from bcbridge.web.acts import ActDoor
+from bcbridge.web.hooks import Hooks
+from bcbridge.web.jsonable import dumps
+from bcbridge.web.protocols import Acts, Figures, Intake, Vitals
+
+METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the front door is made of; ``app`` fills it."""
+
+    store: Store
+    webhooks: Mapping[str, Webhook]
+    """By connector name; one without webhooks is not in it."""
+    intake: Intake
+    acts: Acts
+    vitals: Vitals
+    figures: Figures
+    now: Callable[[], datetime]
+    started_at: datetime
+    body_limit_bytes: int = 2_000_000
+    bodies_at_once: int = 64
+    version: str = field(default=__version__)
+
+
+class Front:
+    """Builds both applications over the same parts."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self.hooks = Hooks(
+            parts.webhooks,
+            parts.intake,
+            body_limit_bytes=parts.body_limit_bytes,
+            bodies_at_once=parts.bodies_at_once,
+        )
+
+    def public(self) -> web.Application:
+        app = web.Application(client_max_size=self._parts.body_limit_bytes)
+        app.add_routes(
+            [
+                *self.hooks.routes(),
+                web.get("/health", self.health),
+                web.get("/ready", self.ready),
+                web.get("/metrics", self.metrics),
+            ]
+        )
+        return app
+
+    def owner(self) -> web.Application:
+        app = self.public()
+        app.add_routes(ActDoor(self._parts.acts).routes())
+        return app
+
+    async def health(self, _: web.Request) -> web.Response:
+        """200 as long as the loop turns; asks nobody."""
+        facts = {
+            "status": "ok",
+            "pid": os.getpid(),
+            "version": self._parts.version,
+            "started_at": self._parts.started_at,
+        }
+        return _json(facts)
+
+    async def ready(self, _: web.Request) -> web.Response:
+        """200 when everything moves that should, else 503; the body says what stands and why."""
+        seen = await ready.report(self._parts.store.read, self._parts.vitals, now=self._parts.now)
+        return _json(seen, status=200 if seen.ready else 503)
+
+    async def metrics(self, _: web.Request) -> web.Response:
+        try:
+            seen = await metrics.snapshot(
+                self._parts.store,
+                hooks=self.hooks.counts,
+                pulses=self._parts.vitals.pulses(),
+                figures=self._parts.figures.figures(),
+                now=self._parts.now(),
+            )
+        except (sqlite3.Error, TimeoutError) as fault:
+            return web.Response(status=503, text=f"the store cannot be read: {fault}\n")
+        return web.Response(body=seen.text(), headers={"Content-Type": METRICS_TYPE})
+
+
+def _json(facts: object, *, status: int = 200) -> web.Response:
+    return web.Response(body=dumps(facts), status=status, content_type="application/json")

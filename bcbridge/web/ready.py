@@ -1,0 +1,90 @@
+"""``/ready``: is everything that should move moving, and if not, what stands and why."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from bcbridge.store import views
+from bcbridge.store.views import FlowMark, ListMark, Pulse, Reads
+from bcbridge.web.protocols import Unconfirmed, Vitals
+
+LATE_AFTER_POLLS = 3
+LATE_GRACE_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectorReady:
+    """``lag_seconds`` since the last success; None before the first."""
+
+    name: str
+    kind: str
+    circuit: str
+    why: str
+    last_success: datetime | None
+    lag_seconds: float | None
+    lists: tuple[ListMark, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FlowReady:
+    flow: str
+    connector: str
+    waiting: int
+    oldest_waiting_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """``ready`` is false as long as ``why`` holds a reason."""
+
+    ready: bool
+    why: tuple[str, ...]
+    connectors: tuple[ConnectorReady, ...]
+    flows: tuple[FlowReady, ...]
+    unconfirmed_writes: tuple[Unconfirmed, ...]
+
+
+async def report(reads: Reads, vitals: Vitals, *, now: Callable[[], datetime]) -> Report:
+    """Look at everything once. A store that cannot be read is a reason, not an error."""
+    at = now()
+    why = list(vitals.stopped())
+    marks = views.Marks((), ())
+    try:
+        marks = await views.readiness(reads, now=at)
+    except (sqlite3.Error, TimeoutError) as fault:
+        why.append(f"the store cannot be read: {fault}")
+    why += [reason for pulse in vitals.pulses() if (reason := _fault(pulse, at))]
+    why += [f"{one.write} is not confirmed for production" for one in vitals.unconfirmed()]
+    return Report(
+        ready=not why,
+        why=tuple(why),
+        connectors=tuple(_connector(pulse, marks, at) for pulse in vitals.pulses()),
+        flows=tuple(_flow(mark, at) for mark in marks.flows),
+        unconfirmed_writes=tuple(vitals.unconfirmed()),
+    )
+
+
+def _fault(pulse: Pulse, now: datetime) -> str:
+    if pulse.circuit == "disabled":
+        return ""
+    if pulse.circuit == "open":
+        return f"{pulse.name} is paused: {pulse.why}"
+    if pulse.last_success is None:
+        return f"{pulse.name} has not answered yet"
+    lag = (now - pulse.last_success).total_seconds()
+    late = LATE_AFTER_POLLS * pulse.poll_every_seconds + LATE_GRACE_SECONDS
+    return f"{pulse.name} was last read {lag:.0f} s ago" if lag > late else ""
+
+
+def _connector(pulse: Pulse, marks: views.Marks, now: datetime) -> ConnectorReady:
+    lag = (now - pulse.last_success).total_seconds() if pulse.last_success else None
+    lists = tuple(mark for mark in marks.lists if mark.connector == pulse.name)
+    return ConnectorReady(pulse.name, pulse.kind, pulse.circuit, pulse.why, pulse.last_success, lag, lists)
+
+
+def _flow(mark: FlowMark, now: datetime) -> FlowReady:
+    age = (now - mark.oldest_due).total_seconds() if mark.oldest_due else None
+    return FlowReady(mark.flow, mark.connector, mark.waiting, age)
