@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
-from bcbridge.model.ids import Ref, Reference
-from bcbridge.model.record import Record
+from bcbridge.model.ids import ConnectorName, Ref, Reference
+from bcbridge.model.record import Moment, Record
 from bcbridge.model.sales_order import SalesOrder
 
 
@@ -23,7 +21,8 @@ class Plan(Record):
     """All documents of one order, checked together before the first is sent."""
 
     order_id: int
+    channel: ConnectorName
     ref: Ref
-    created: datetime
+    created: Moment
     content_hash: str
     writes: tuple[Write, ...]

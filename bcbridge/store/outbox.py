@@ -161,7 +161,7 @@ UPDATE outbox SET state = 'sending', sent_at = :now, posts = posts + 1, ended_at
 WHERE id = :id AND state = :was
 """
 _BY_ORDER = _ROW_COLUMNS + "WHERE outbox.order_id = ? AND outbox.state = 'queued' ORDER BY outbox.part"
-_BY_REFERENCE = _ROW_COLUMNS + "WHERE outbox.sink = ? AND outbox.reference IN (SELECT value FROM json_each(?))"
+_BY_REFERENCE = _ROW_COLUMNS + "WHERE outbox.sink = ? AND outbox.reference IN (SELECT value FROM json_each(?))"  # noqa: S608
 
 
 def queued(tx: sqlite3.Connection, order_id: int) -> list[Row]:
@@ -283,7 +283,7 @@ async def awaiting_posting(store: Store, sink: str) -> int:
 _POST = """
 UPDATE outbox SET state = 'posted', posted_at = :now, number = :number, stamp = :stamp, differences = :differences,
     reason = ''
-WHERE id = :id AND state IN ('queued', 'sending', 'accepted', 'in_doubt')
+WHERE id = :id AND state IN ('queued', 'sending', 'accepted', 'in_doubt', 'rejected')
 """
 _LINK = """
 INSERT OR IGNORE INTO links (connector, noun, ref, other_connector, other_noun, other_ref, linked_at)
@@ -308,7 +308,7 @@ def confirm(
     first = booked[0]
     known = tx.execute(_NUMBER, (row.id,)).fetchone()
     numbers = {order.number for order in booked} | ({known["number"]} if known["number"] else set())
-    if len(numbers) > 1:
+    if len(numbers) > 1 or known["state"] == "closed":
         _double(tx, row, sorted(numbers), erp=erp, now=now)
     posted = tx.execute(
         _POST,
@@ -358,7 +358,7 @@ def _tell(
 
 
 def _double(tx: sqlite3.Connection, row: Row, numbers: Sequence[str], *, erp: str, now: datetime) -> None:
-    text = f"{row.reference} is in the ERP more than once: {', '.join(numbers)}"
+    text = f"{row.reference} is in the ERP more than once, or after its generation was closed: {', '.join(numbers)}"
     incidents.open_one(
         tx, code="double_in_erp", connector=erp, cause=row.reference, text=text, now=now, order_id=row.order_id
     )

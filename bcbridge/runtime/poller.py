@@ -1,0 +1,194 @@
+"""The poll is the truth: one loop per list, from its stored cursor to the present, page by page.
+
+A page's cursor is stored in the unit that stores what the page brought. A notification rings the bell and the next
+pass starts at once; those within a moment are one pass.
+"""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+import anyio
+import structlog
+
+from bcbridge.connectors.base import HeadList, Source
+from bcbridge.errors import Malformed, OpenCircuit, Retry, StoreBusy
+from bcbridge.model.documents import Cursor, Document, Head, Page
+from bcbridge.runtime.backoff import backoff
+from bcbridge.runtime.circuit import Circuit
+from bcbridge.runtime.worker import Bell
+from bcbridge.runtime.writer import ordering_key
+from bcbridge.store import inbox, incidents, queue
+from bcbridge.store.db import Store
+from bcbridge.store.queue import BULK, NOW, Wish
+
+log = structlog.get_logger()
+T = TypeVar("T")
+
+COALESCE_SECONDS = 0.2
+PASS_DEADLINE = timedelta(minutes=30)
+MALFORMED_SHARE = 0.5
+SMALL_PAGE = 5
+
+Receive = Callable[[Page], Callable[[sqlite3.Connection], int]]
+"""Reads a page outside the store, gives the unit that keeps it; the unit returns how much was news."""
+
+
+@dataclass(slots=True)
+class PollFigures:
+    passes: int = 0
+    news: int = 0
+    last_success: datetime | None = None
+    last_failure: str = ""
+    failing_since: datetime | None = None
+
+
+@dataclass(slots=True)
+class ListPoller:
+    """One list of one source."""
+
+    connector: str
+    noun: str
+    heads: HeadList
+    receive: Receive
+    on_news: Callable[[], None]
+    store: Store
+    circuit: Circuit
+    now: Callable[[], datetime]
+    every: timedelta
+    bell: Bell = field(default_factory=Bell)
+    figures: PollFigures = field(default_factory=PollFigures)
+    first_pass: anyio.Event = field(default_factory=anyio.Event)
+    after_pass: Callable[[], None] = lambda: None
+
+    async def run(self) -> None:
+        """For ever; a failed pass is tried again with back-off."""
+        failures = 0
+        while True:
+            await self.circuit.closed()
+            failures = 0 if await self._pass() else failures + 1
+            wait = backoff(failures, chance=random.random) if failures else self.every
+            await self.bell.heard(within=min(wait, self.every))
+            await anyio.sleep(COALESCE_SECONDS)
+
+    async def _pass(self) -> bool:
+        try:
+            with anyio.fail_after(PASS_DEADLINE.total_seconds()):
+                await self.once()
+        except OpenCircuit as fault:
+            self._failed(fault)
+            await self.circuit.open(fault)
+        except (Retry, StoreBusy, TimeoutError) as fault:
+            self._failed(fault)
+        except Exception as fault:
+            log.exception("poll failed", connector=self.connector, noun=self.noun, list=self.heads.name)
+            self._failed(fault)
+        else:
+            return True
+        return False
+
+    def _failed(self, fault: BaseException) -> None:
+        self.figures.last_failure = str(fault) or type(fault).__name__
+        self.figures.failing_since = self.figures.failing_since or self.now()
+
+    async def once(self) -> int:
+        """One pass to the present; returns how much was news."""
+        since = await inbox.cursor(self.store, self.connector, self.noun, self.heads.name)
+        news = 0
+        async for page in self.heads.pages(since):
+            news += await self.store.write(self._keep(page))
+            if news:
+                self.on_news()
+        self.figures.passes += 1
+        self.figures.news += news
+        self.figures.last_success, self.figures.failing_since = self.now(), None
+        self.first_pass.set()
+        self.after_pass()
+        return news
+
+    def _keep(self, page: Page) -> Callable[[sqlite3.Connection], int]:
+        keep = self.receive(page)
+
+        def unit(tx: sqlite3.Connection) -> int:
+            news = keep(tx)
+            self._move(tx, page.cursor)
+            return news
+
+        return unit
+
+    def _move(self, tx: sqlite3.Connection, cursor: Cursor) -> None:
+        inbox.move_cursor(tx, self.connector, self.noun, self.heads.name, cursor, now=self.now())
+
+
+def heads_to_jobs(
+    connector: str, noun: str, list_name: str, *, flow: str, now: Callable[[], datetime], priority: int = NOW
+) -> Receive:
+    """Receive heads: each that the list had not shown under so new a stamp becomes a job of ``flow``."""
+
+    def receive(page: Page) -> Callable[[sqlite3.Connection], int]:
+        def unit(tx: sqlite3.Connection) -> int:
+            fresh = inbox.newly_listed(tx, connector, noun, list_name, page.heads)
+            at = now()
+            queue.enqueue(tx, [look(connector, head, flow=flow, at=at, priority=priority) for head in fresh], now=at)
+            return len(fresh)
+
+        return unit
+
+    return receive
+
+
+def look(connector: str, head: Head, *, flow: str, at: datetime, priority: int = NOW) -> Wish:
+    """Look at this record, as new as its list showed it."""
+    return Wish(
+        flow=flow,
+        connector=connector,
+        ref=head.ref,
+        ordering_key=ordering_key(connector, head.ref),
+        due=at,
+        wanted=head.modified,
+        priority=priority,
+    )
+
+
+def sweep_to_jobs(connector: str, noun: str, *, flow: str, now: Callable[[], datetime]) -> Receive:
+    """Receive a sweep: what no list ever showed becomes a job at low priority."""
+    return heads_to_jobs(connector, noun, "sweep", flow=flow, now=now, priority=BULK)
+
+
+def documents_to(
+    source: Source[T],
+    connector: str,
+    *,
+    keep: Callable[[sqlite3.Connection, Sequence[tuple[Document, T]]], int],
+    now: Callable[[], datetime],
+) -> Receive:
+    """Receive whole documents: read each, keep what reads; an odd one is an incident, its neighbours go on.
+
+    Raises OpenCircuit where so much of a page cannot be read that the other side must have changed.
+    """
+
+    def receive(page: Page) -> Callable[[sqlite3.Connection], int]:
+        read: list[tuple[Document, T]] = []
+        odd: list[tuple[Document, str]] = []
+        for document in page.documents:
+            try:
+                read.append((document, source.read(document)))
+            except Malformed as fault:
+                odd.append((document, str(fault)))
+        if len(page.documents) >= SMALL_PAGE and len(odd) > MALFORMED_SHARE * len(page.documents):
+            raise OpenCircuit(f"{len(odd)} of {len(page.documents)} {source.noun} cannot be read: {odd[0][1]}")
+
+        def unit(tx: sqlite3.Connection) -> int:
+            for document, why in odd:
+                cause = f"{source.noun}/{document.ref}"
+                incidents.open_one(tx, code="malformed", connector=connector, cause=cause, text=why, now=now())
+            return keep(tx, read)
+
+        return unit
+
+    return receive

@@ -1,0 +1,272 @@
+"""The engine of one flow at one connection: claim due jobs in batches, hand them to the flow, settle each.
+
+Knows jobs, not commerce. A batch runs under its own task; a few batches run at once. A job that was running at
+three deaths of the process runs alone: nothing else of any flow runs beside it.
+"""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Protocol
+
+import anyio
+import structlog
+
+from bcbridge.errors import OpenCircuit, Retry, StoreBusy
+from bcbridge.runtime.backoff import backoff
+from bcbridge.store import incidents, queue
+from bcbridge.store.db import Store
+from bcbridge.store.queue import Job
+
+if TYPE_CHECKING:
+    from bcbridge.runtime.circuit import Circuit
+
+log = structlog.get_logger()
+
+IDLE_LOOK = timedelta(seconds=30)
+SHORTEST_IDLE = timedelta(milliseconds=250)
+"""Due jobs whose order is being worked on are asked for again no faster than this."""
+DEAD_AFTER_ATTEMPTS = 30
+STORE_PAUSE_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Nothing more to do until told again."""
+
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Look again after a while. ``burn``: whether this attempt counts as one that failed."""
+
+    after: timedelta
+    reason: str
+    burn: bool = False
+
+
+Verdict = Done | Again
+
+
+class Settle(Protocol):
+    async def __call__(self, job: Job, verdict: Verdict) -> None: ...
+
+
+class Handler(Protocol):
+    """A flow's work: each job of the batch is settled as soon as it is finished. What it raises befalls the rest."""
+
+    async def handle(self, jobs: Sequence[Job], settle: Settle) -> None: ...
+
+
+class Gate:
+    """Many may pass together, or one alone."""
+
+    def __init__(self) -> None:
+        self._inside = 0
+        self._alone = False
+        self._change = anyio.Condition()
+
+    @asynccontextmanager
+    async def together(self) -> AsyncIterator[None]:
+        async with self._change:
+            while self._alone:
+                await self._change.wait()
+            self._inside += 1
+        try:
+            yield
+        finally:
+            await self._left()
+
+    @asynccontextmanager
+    async def alone(self) -> AsyncIterator[None]:
+        async with self._change:
+            while self._alone:
+                await self._change.wait()
+            self._alone = True
+            try:
+                while self._inside:
+                    await self._change.wait()
+            except BaseException:
+                self._alone = False
+                raise
+            self._inside += 1
+        try:
+            yield
+        finally:
+            self._alone = False
+            await self._left()
+
+    async def _left(self) -> None:
+        with anyio.CancelScope(shield=True):
+            async with self._change:
+                self._inside -= 1
+                self._change.notify_all()
+
+
+class Bell:
+    """Rings a worker awake when something was enqueued for it."""
+
+    def __init__(self) -> None:
+        self._event = anyio.Event()
+
+    def ring(self) -> None:
+        self._event.set()
+
+    async def heard(self, *, within: timedelta) -> None:
+        """Returns on a ring, or when the time is over."""
+        with anyio.move_on_after(within.total_seconds()):
+            await self._event.wait()
+        self._event = anyio.Event()
+
+
+@dataclass(slots=True)
+class WorkerFigures:
+    done: int = 0
+    again: int = 0
+    failed: int = 0
+    last_success: datetime | None = None
+    last_failure: str = ""
+
+
+@dataclass(slots=True)
+class Worker:
+    """One flow at one connection."""
+
+    flow: str
+    connector: str
+    handler: Handler
+    store: Store
+    circuit: Circuit
+    gate: Gate
+    now: Callable[[], datetime]
+    batch: int = 20
+    batches_at_once: int = 2
+    deadline: timedelta = timedelta(minutes=10)
+    bell: Bell = field(default_factory=Bell)
+    figures: WorkerFigures = field(default_factory=WorkerFigures)
+    stopping: anyio.Event = field(default_factory=anyio.Event)
+
+    async def run(self) -> None:
+        """Until told to stop; what runs then is finished."""
+        async with anyio.create_task_group() as tasks:
+            for _ in range(self.batches_at_once):
+                tasks.start_soon(self._lane, False)
+            tasks.start_soon(self._lane, True)
+
+    def stop(self) -> None:
+        """Claim nothing more."""
+        self.stopping.set()
+        self.bell.ring()
+
+    async def _lane(self, alone: bool) -> None:
+        while not self.stopping.is_set():
+            try:
+                worked = await self._once(alone=alone)
+            except StoreBusy as fault:
+                log.warning("store busy", flow=self.flow, connector=self.connector, why=str(fault))
+                await anyio.sleep(STORE_PAUSE_SECONDS)
+                continue
+            if not worked and not self.stopping.is_set():
+                await self._idle()
+
+    async def _idle(self) -> None:
+        if self.circuit.is_open:
+            with anyio.move_on_after(1.0):
+                await self.circuit.closed()
+            return
+        wait = await queue.next_due(
+            self.store, flow=self.flow, connector=self.connector, longest=IDLE_LOOK, now=self.now()
+        )
+        await self.bell.heard(within=max(wait, SHORTEST_IDLE))
+
+    def _pass(self, alone: bool) -> AbstractAsyncContextManager[None]:
+        return self.gate.alone() if alone else self.gate.together()
+
+    async def _once(self, *, alone: bool) -> bool:
+        """Claim a batch and run it; False when nothing was due."""
+        if self.circuit.is_open:
+            return False
+        if alone and not await self._someone_must_run_alone():
+            return False
+        async with self._pass(alone):
+            jobs = await self.store.write(self._claim(alone))
+            if jobs:
+                await self._run(jobs)
+            return bool(jobs)
+
+    async def _someone_must_run_alone(self) -> bool:
+        row = await self.store.read.row(_ALONE_DUE, (self.flow, self.connector, queue.ALONE_AFTER_DEATHS))
+        return row is not None
+
+    def _claim(self, alone: bool) -> Callable[[sqlite3.Connection], list[Job]]:
+        return lambda tx: queue.claim(
+            tx, flow=self.flow, connector=self.connector, many=self.batch, now=self.now(), alone=alone
+        )
+
+    async def _run(self, jobs: Sequence[Job]) -> None:
+        open_jobs = {job.id: job for job in jobs}
+
+        async def settle(job: Job, verdict: Verdict) -> None:
+            await self.store.write(lambda tx: self._settle(tx, job, verdict))
+            open_jobs.pop(job.id, None)
+
+        try:
+            with anyio.fail_after(self.deadline.total_seconds()):
+                await self.handler.handle(jobs, settle)
+        except OpenCircuit as fault:
+            await self._put_back(open_jobs.values(), fault, burn=False)
+            await self.circuit.open(fault)
+        except Exception as fault:
+            if not isinstance(fault, Retry | TimeoutError):
+                log.exception("job failed", flow=self.flow, connector=self.connector, jobs=len(open_jobs))
+            await self._put_back(open_jobs.values(), fault, burn=True)
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await self._put_back(open_jobs.values(), RuntimeError("stopped"), burn=False)
+            raise
+        else:
+            await self._put_back(open_jobs.values(), RuntimeError("left unsettled by its flow"), burn=True)
+
+    def _settle(self, tx: sqlite3.Connection, job: Job, verdict: Verdict) -> None:
+        now = self.now()
+        if isinstance(verdict, Done):
+            queue.done(tx, job, now=now, reason=verdict.reason)
+            self.figures.done += 1
+            self.figures.last_success = now
+        else:
+            queue.put_back(tx, job.id, due=now + verdict.after, reason=verdict.reason, burn=verdict.burn)
+            self.figures.again += 1
+
+    async def _put_back(self, jobs: Iterable[Job], fault: BaseException, *, burn: bool) -> None:
+        left = list(jobs)
+        if not left:
+            return
+        reason = str(fault) or type(fault).__name__
+        if burn:
+            self.figures.failed += len(left)
+            self.figures.last_failure = reason
+        await self.store.write(lambda tx: self._again_or_dead(tx, left, fault, reason, burn=burn))
+
+    def _again_or_dead(
+        self, tx: sqlite3.Connection, jobs: Sequence[Job], fault: BaseException, reason: str, *, burn: bool
+    ) -> None:
+        now = self.now()
+        asked = fault.after if isinstance(fault, Retry) else None
+        for job in jobs:
+            if burn and job.attempts >= DEAD_AFTER_ATTEMPTS and not isinstance(fault, Retry):
+                queue.dead(tx, job, now=now, reason=reason)
+                incidents.open_one(
+                    tx, code="job_dead", connector=self.connector, cause=f"{self.flow}/{job.ref}", text=reason, now=now
+                )
+                continue
+            wait = asked or backoff(job.attempts, chance=random.random)
+            queue.put_back(tx, job.id, due=now + wait, reason=reason, burn=burn)
+
+
+_ALONE_DUE = "SELECT 1 FROM jobs WHERE flow = ? AND connector = ? AND state = 'waiting' AND deaths >= ? LIMIT 1"

@@ -1,0 +1,399 @@
+"""Exactly once, from outside: carries out documents in four steps, each on disk before the next.
+
+1. outbox row: reference, exact body, hash, generation, committed before the call;
+2. post: accepted, refused, or in doubt;
+3. read-back of everything not yet seen: by the delta list of posted documents, and by reference for what is in doubt;
+4. confirm: compare with what was sent, link, booked.
+
+*Accepted* is never posted again by itself. *In doubt and absent* is posted again only on evidence (store/outbox.py),
+looked at before the read-back that shows absence. Orders created before this store's epoch start in doubt.
+Nothing is posted before the ERP's recent orders were listed once since the start, nor before the write is permitted.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Protocol
+
+import anyio
+import structlog
+
+from bcbridge.connectors.base import Found, PostedPage, Sink, Unproven
+from bcbridge.errors import OpenCircuit, Retry
+from bcbridge.model.answers import Accepted, Doubtful, NotSent, PutAnswer
+from bcbridge.model.ids import Reference
+from bcbridge.model.plan import Plan
+from bcbridge.model.sales_order import BookedOrder, SalesOrder
+from bcbridge.runtime.worker import Again, Done, Settle, Verdict
+from bcbridge.store import inbox, incidents, meta, outbox, queue
+from bcbridge.store.db import Store
+from bcbridge.store.outbox import Doubt, Row
+from bcbridge.store.queue import Job, Wish
+from bcbridge.store.stamps import moment, stamp
+
+log = structlog.get_logger()
+
+DOUBTS = "doubts"
+"""The flow whose jobs read back what is in doubt; its refs are references."""
+READ_BACK_STEPS = (2, 3, 5, 10, 20, 30)
+LONG_ACCEPTED_BATCH = 20
+LATENCIES_KEPT = 200
+
+
+class StepObserver(Protocol):
+    """Told of each named step as it is reached; the product's own does nothing."""
+
+    async def __call__(self, step: str, reference: Reference) -> None: ...
+
+
+async def unobserved(step: str, reference: Reference) -> None:
+    """Nobody looks."""
+
+
+@dataclass(frozen=True, slots=True)
+class PostingRules:
+    """What an ERP profile says about posting. ``max_request``: how long a gateway may still hold a lost call."""
+
+    max_request: timedelta = timedelta(seconds=300)
+    posts_in_order: bool = False
+    posting_window: timedelta = timedelta(hours=4)
+    confirm_by_reference_after: timedelta = timedelta(minutes=10)
+
+
+@dataclass(slots=True)
+class Pace:
+    """How the ERP answers: seconds of the last calls, and seconds from accepted to seen posted."""
+
+    calls: deque[float] = field(default_factory=lambda: deque(maxlen=LATENCIES_KEPT))
+    called_at: deque[float] = field(default_factory=lambda: deque(maxlen=LATENCIES_KEPT))
+    accepted: int = 0
+    refused: int = 0
+    doubtful: int = 0
+    posted: int = 0
+    last_posted: datetime | None = None
+
+
+class Closed(Exception):
+    """Nothing may be posted now; ``why`` is for people. The order stays ready."""
+
+
+@dataclass(slots=True)
+class DocumentWriter:
+    """Carries out the documents of one sink. The only code that calls ``Sink.put``."""
+
+    sink: Sink[SalesOrder]
+    erp: str
+    store: Store
+    now: Callable[[], datetime]
+    rules: PostingRules
+    ours: Callable[[str], bool]
+    """Whether a reference found in the ERP is one that this configuration would make."""
+    permitted: Callable[[], str]
+    """Why posting is not permitted (an unconfirmed production write), or the empty string."""
+    on_step: StepObserver = unobserved
+    on_doubt: Callable[[], None] = lambda: None
+    on_open: Callable[[], Awaitable[None]] | None = None
+    pace: Pace = field(default_factory=Pace)
+    _listed: bool = False
+    _stopped: str = ""
+
+    # -- may we post? --------------------------------------------------------------------------------------
+
+    @property
+    def closed_because(self) -> str:
+        """Why nothing may be posted now, or the empty string."""
+        if self._stopped:
+            return self._stopped
+        if not self._listed:
+            return "the ERP's recent orders were not yet listed since the start"
+        return self.permitted()
+
+    async def open(self) -> None:
+        """List the ERP's recent orders once before the first post; a reference of ours that this store does not
+        know renews the epoch and opens an incident: what was created before is in doubt from then on."""
+        seen = strangers = 0
+        async for page in self.sink.posted(""):
+            ours = [order for order in page.orders if self.ours(order.reference)]
+            seen += len(ours)
+            strangers += await self._take_page(page, ours, at_start=True)
+        await self.store.write(lambda tx: self._found_epoch(tx, seen=seen, strangers=strangers))
+        self._listed = True
+        if self.on_open is not None:
+            await self.on_open()
+
+    def _found_epoch(self, tx: sqlite3.Connection, *, seen: int, strangers: int) -> None:
+        if meta.get(tx, f"epoch/{self.sink.name}") is None:
+            self._renew_epoch(tx, first=seen == 0)
+        elif strangers:
+            self._renew_epoch(tx, first=False)
+        if strangers:
+            text = f"the ERP holds {strangers} order(s) under references of ours that this store does not know"
+            incidents.open_one(
+                tx, code="unknown_reference", connector=self.erp, cause=self.sink.name, text=text, now=self.now()
+            )
+
+    def _renew_epoch(self, tx: sqlite3.Connection, *, first: bool) -> None:
+        meta.put(tx, f"epoch/{self.sink.name}", stamp(self.now()))
+        meta.put(tx, f"epoch_proof/{self.sink.name}", "absence" if first else "evidence")
+
+    async def stop_posting(self, why: str) -> None:
+        """Post nothing more until a person confirms the write anew."""
+        self._stopped = why
+
+    def resume_posting(self) -> None:
+        self._stopped = ""
+
+    # -- steps 1 and 2 -------------------------------------------------------------------------------------
+
+    async def carry(self, plan: Plan) -> None:
+        """Commit the rows of all parts, then send those that certainly were not sent, one after the other.
+
+        Raises Closed (the order stays ready), CutChanged, Retry or OpenCircuit (nothing of the last part was kept).
+        """
+        if why := self.closed_because:
+            raise Closed(why)
+        bodies = {write.reference: self.sink.render(write.item) for write in plan.writes}
+        doubt = await self._doubt_from_epoch(plan)
+        await self.on_step("before_row", plan.writes[0].reference)
+        await self.store.write(lambda tx: self._cut(tx, plan, bodies, doubt))
+        if doubt is not None:
+            self.on_doubt()
+            return
+        await self.send_queued(plan.order_id)
+
+    async def send_queued(self, order_id: int) -> None:
+        """Send what certainly was not sent of this order; stops at the first part that is not accepted."""
+        while not (why := self.closed_because):
+            row = await self.store.write(lambda tx: self._start_next(tx, order_id))
+            if row is None:
+                return
+            if not isinstance(await self._post(row), Accepted):
+                return
+        raise Closed(why)
+
+    async def _doubt_from_epoch(self, plan: Plan) -> Doubt | None:
+        epoch = await meta.read(self.store, f"epoch/{self.sink.name}")
+        if epoch is None or plan.created >= moment(epoch):
+            return None
+        proof = await meta.read(self.store, f"epoch_proof/{self.sink.name}")
+        return Doubt(since=moment(epoch), proof=proof or "evidence")
+
+    def _cut(self, tx: sqlite3.Connection, plan: Plan, bodies: Mapping[Reference, bytes], doubt: Doubt | None) -> None:
+        outbox.cut(tx, plan, bodies, sink=self.sink.name, doubt=doubt, now=self.now())
+        if doubt is not None:
+            wishes = [self.doubt_job(write.reference, plan.channel, plan.ref) for write in plan.writes]
+            queue.enqueue(tx, wishes, now=self.now())
+
+    def _start_next(self, tx: sqlite3.Connection, order_id: int) -> Row | None:
+        for row in outbox.queued(tx, order_id):
+            if outbox.start(tx, row, now=self.now()):
+                return row
+        return None
+
+    async def _post(self, row: Row) -> PutAnswer:
+        """The call, and what came of it on disk. A row is never left in ``sending`` by us."""
+        await self.on_step("after_row", row.reference)
+        began = time.monotonic()
+        try:
+            answer = await self.sink.put(row.body)
+        except OpenCircuit as fault:
+            await self._settle(row, NotSent(str(fault)))
+            raise
+        except BaseException as fault:
+            with anyio.CancelScope(shield=True):
+                await self._settle(row, Doubtful(str(fault) or type(fault).__name__))
+            raise
+        self._measure(answer, time.monotonic() - began)
+        await self.on_step("after_acceptance", row.reference)
+        await self._settle(row, answer)
+        if isinstance(answer, NotSent):
+            raise Retry(answer.reason, after=timedelta(seconds=answer.after) if answer.after else None)
+        return answer
+
+    async def _settle(self, row: Row, answer: PutAnswer) -> None:
+        def unit(tx: sqlite3.Connection) -> None:
+            outbox.settle(tx, row, answer, now=self.now())
+            if isinstance(answer, Doubtful):
+                queue.enqueue(tx, [self.doubt_job(row.reference, row.channel, row.order_ref)], now=self.now())
+
+        await self.store.write(unit)
+        if isinstance(answer, Doubtful):
+            self.on_doubt()
+
+    def doubt_job(self, reference: Reference, channel: str, order_ref: str) -> Wish:
+        """Read this reference back; shares the ordering key of its order."""
+        key = ordering_key(channel, order_ref)
+        return Wish(flow=DOUBTS, connector=self.erp, ref=reference, ordering_key=key, due=self.now())
+
+    def _measure(self, answer: PutAnswer, seconds: float) -> None:
+        self.pace.calls.append(seconds)
+        self.pace.called_at.append(time.monotonic())
+        if isinstance(answer, Accepted):
+            self.pace.accepted += 1
+        elif isinstance(answer, Doubtful):
+            self.pace.doubtful += 1
+        elif not isinstance(answer, NotSent):
+            self.pace.refused += 1
+
+    # -- steps 3 and 4: the delta list ---------------------------------------------------------------------
+
+    async def confirm_posted(self) -> int:
+        """One pass over the delta list of posted documents; returns how many were news."""
+        since = await inbox.cursor(self.store, self.erp, "sales_orders", "posted")
+        before = self.pace.posted
+        async for page in self.sink.posted(since):
+            ours = [order for order in page.orders if self.ours(order.reference)]
+            strangers = await self._take_page(page, ours)
+            if strangers:
+                await self._another_writer(strangers)
+        await self._confirm_long_accepted()
+        return self.pace.posted - before
+
+    async def _take_page(self, page: PostedPage, ours: Sequence[BookedOrder], *, at_start: bool = False) -> int:
+        """Confirm what a page shows and move the cursor with it. Returns how many references are not known here."""
+        if ours:
+            await self.on_step("before_link", ours[0].reference)
+        by_reference: dict[Reference, list[BookedOrder]] = {}
+        for order in ours:
+            by_reference.setdefault(order.reference, []).append(order)
+
+        def unit(tx: sqlite3.Connection) -> tuple[int, int]:
+            known = outbox.known(tx, self.sink.name, list(by_reference))
+            news = self._confirm(tx, {ref: hits for ref, hits in by_reference.items() if ref in known})
+            if not at_start:
+                inbox.move_cursor(tx, self.erp, "sales_orders", "posted", page.cursor, now=self.now())
+            return news, len(by_reference) - len(known)
+
+        news, strangers = await self.store.write(unit)
+        if news:
+            self._count_posted(news)
+            await self.on_step("after_link", ours[0].reference)
+        return strangers
+
+    def _count_posted(self, news: int) -> None:
+        self.pace.posted += news
+        self.pace.last_posted = self.now()
+        self.on_doubt()  # what was posted now may be evidence for what is in doubt
+
+    def _confirm(self, tx: sqlite3.Connection, hits: Mapping[Reference, Sequence[BookedOrder]]) -> int:
+        """Within a unit: confirm each row that is not yet posted; what is new may be evidence for what is in doubt."""
+        news = 0
+        for row in outbox.rows_within(tx, self.sink.name, list(hits)):
+            booked = hits[row.reference]
+            differences = self.sink.differences(row.body, booked[0]) if row.state != "posted" else ()
+            news += outbox.confirm(tx, row, booked, erp=self.erp, differences=differences, now=self.now())
+        if news:
+            queue.hurry(tx, flow=DOUBTS, connector=self.erp, now=self.now())
+        return news
+
+    async def _another_writer(self, strangers: int) -> None:
+        why = f"{strangers} order(s) appeared in the ERP under references of ours that this store did not make"
+        await self.stop_posting(f"{why}: does another bcbridge book into this ERP? Confirm the write to go on")
+        await self.store.write(
+            lambda tx: incidents.open_one(
+                tx, code="unknown_reference", connector=self.erp, cause=self.sink.name, text=why, now=self.now()
+            )
+        )
+
+    async def _confirm_long_accepted(self) -> None:
+        """What the delta list did not show is asked for by reference; beyond the posting window it is an incident."""
+        rows = await outbox.long_accepted(
+            self.store,
+            self.sink.name,
+            accepted_before=self.now() - self.rules.confirm_by_reference_after,
+            many=LONG_ACCEPTED_BATCH,
+        )
+        if not rows:
+            return
+        found = await self.sink.find([row.reference for row in rows])
+        await self._confirm_hits(found)
+        late = self.now() - self.rules.posting_window
+        overdue = await outbox.long_accepted(self.store, self.sink.name, accepted_before=late, many=LONG_ACCEPTED_BATCH)
+        for row in overdue:
+            await self._not_posted(row)
+
+    async def _confirm_hits(self, found: Found | Unproven) -> None:
+        hits = {reference: booked for reference, booked in found.hits.items() if booked}
+        if not hits:
+            return
+        await self.on_step("before_link", next(iter(hits)))
+        news = await self.store.write(lambda tx: self._confirm(tx, hits))
+        if news:
+            self._count_posted(news)
+            await self.on_step("after_link", next(iter(hits)))
+
+    async def _not_posted(self, row: Row) -> None:
+        text = f"{row.reference} was accepted and is not posted; look for it in the ERP, then `bcbridge resolve`"
+        await self.store.write(
+            lambda tx: incidents.open_one(
+                tx,
+                code="accepted_not_posted",
+                connector=self.erp,
+                cause=row.reference,
+                text=text,
+                now=self.now(),
+                order_id=row.order_id,
+            )
+        )
+
+    # -- step 3: what is in doubt --------------------------------------------------------------------------
+
+    async def handle(self, jobs: Sequence[Job], settle: Settle) -> None:
+        """The doubts flow: read back a batch of references; found is booked, absent on evidence is posted again."""
+        rows = {row.reference: row for row in await outbox.rows(self.store, self.sink.name, [j.ref for j in jobs])}
+        doubtful = {ref: row for ref, row in rows.items() if row.state == "in_doubt"}
+        proven = {row.id: await self._may_be_absent(row) for row in doubtful.values()}
+        found = await self.sink.find(list(doubtful)) if doubtful else Found({})
+        await self._confirm_hits(found)
+        for job in jobs:
+            row = doubtful.get(Reference(job.ref))
+            await settle(job, await self._verdict(row, found, job, proven))
+
+    async def _may_be_absent(self, row: Row) -> bool:
+        """Whether a read-back that starts now and finds nothing may be believed."""
+        if row.proof == "absence":
+            return True
+        assert row.ended is not None
+        return await outbox.evidence(
+            self.store,
+            self.sink.name,
+            ended=row.ended,
+            max_request=self.rules.max_request,
+            posts_in_order=self.rules.posts_in_order,
+        )
+
+    async def _verdict(self, row: Row | None, found: Found | Unproven, job: Job, proven: Mapping[int, bool]) -> Verdict:
+        if row is None:
+            return Done("no longer in doubt")
+        if found.hits.get(row.reference):
+            return Done("found")
+        if isinstance(found, Unproven):
+            return Again(_later(job), f"absence is not proven: {found.reason}")
+        if not proven[row.id]:
+            return Again(_later(job), "absent; no evidence yet that it will not come")
+        return await self._post_again(row)
+
+    async def _post_again(self, row: Row) -> Verdict:
+        """Absent on evidence: the same bytes under the same reference, once more."""
+        if why := self.closed_because:
+            return Again(timedelta(seconds=30), why)
+        if not await self.store.write(lambda tx: outbox.start(tx, row, now=self.now())):
+            return Done("no longer in doubt")
+        answer = await self._post(row)
+        if isinstance(answer, Doubtful):
+            return Again(timedelta(seconds=READ_BACK_STEPS[0]), answer.reason)
+        return Done(type(answer).__name__.lower())
+
+
+def ordering_key(channel: str, order_ref: str) -> str:
+    """Work about one order never runs twice at once, whichever flow it is."""
+    return f"{channel}/{order_ref}"
+
+
+def _later(job: Job) -> timedelta:
+    return timedelta(seconds=READ_BACK_STEPS[min(job.attempts, len(READ_BACK_STEPS)) - 1])

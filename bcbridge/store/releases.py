@@ -1,0 +1,122 @@
+"""A cure frees three orders first; when each of them is booked, blocked again or never, the rest at low priority.
+
+Releasing 500 orders at once on a wrong mapping makes 500 wrong orders: any refusal by the ERP stops the release.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+import orjson
+
+from bcbridge.store import events, incidents, queue
+from bcbridge.store.queue import BULK, NOW, Wish
+from bcbridge.store.stamps import stamp
+
+FIRST = 3
+STEP = 200
+
+_FREED = """
+SELECT DISTINCT orders.id, orders.connector, orders.ref FROM order_causes JOIN orders ON orders.id = order_id
+WHERE cause IN (SELECT value FROM json_each(?)) AND orders.state = 'blocked'
+  AND NOT EXISTS (SELECT 1 FROM release_orders WHERE release_orders.order_id = orders.id AND stage = 'held')
+ORDER BY orders.id
+"""
+_OPEN = "INSERT INTO releases (cause, state, opened_at) VALUES (?, ?, ?) RETURNING id"
+_ADD = "INSERT INTO release_orders (release_id, order_id, stage, freed_at) VALUES (?, ?, ?, ?)"
+_TO_READY = """
+UPDATE orders SET state = 'ready', code = 'released', since = ? WHERE id = ? AND state IN ('blocked', 'ready', 'never')
+"""
+
+
+def free(tx: sqlite3.Connection, causes: Iterable[str], *, flow: str, now: datetime) -> int:
+    """The orders blocked for any of these causes may be looked at again. Returns how many."""
+    wanted = sorted(set(causes))
+    if not wanted:
+        return 0
+    found = tx.execute(_FREED, (orjson.dumps(wanted).decode(),)).fetchall()
+    return free_orders(tx, found, cause=wanted[0] if len(wanted) == 1 else f"{len(wanted)} causes", flow=flow, now=now)
+
+
+def free_orders(tx: sqlite3.Connection, orders: Sequence[sqlite3.Row], *, cause: str, flow: str, now: datetime) -> int:
+    """Three first, the others held until their turn. ``orders``: rows with id, connector, ref."""
+    if not orders:
+        return 0
+    state = "first" if len(orders) > FIRST else "done"
+    release_id = int(tx.execute(_OPEN, (cause, state, stamp(now))).fetchone()["id"])
+    for place, order in enumerate(orders):
+        first = place < FIRST
+        tx.execute(_ADD, (release_id, order["id"], "freed" if first else "held", stamp(now) if first else None))
+        if first:
+            _let_go(tx, order, flow=flow, priority=NOW, cause=cause, now=now)
+    return len(orders)
+
+
+def _let_go(tx: sqlite3.Connection, order: sqlite3.Row, *, flow: str, priority: int, cause: str, now: datetime) -> None:
+    tx.execute(_TO_READY, (stamp(now), order["id"]))
+    events.add(tx, order["id"], "released", now=now, cause=cause)
+    wish = Wish(
+        flow=flow,
+        connector=order["connector"],
+        ref=order["ref"],
+        ordering_key=f"{order['connector']}/{order['ref']}",
+        due=now,
+        priority=priority,
+    )
+    queue.enqueue(tx, [wish], now=now)
+
+
+_WAITING = "SELECT id, cause FROM releases WHERE state = 'first' ORDER BY id"
+_FIRST_STATES = """
+SELECT orders.state, orders.code FROM release_orders JOIN orders ON orders.id = order_id
+WHERE release_id = ? AND stage = 'freed'
+"""
+_REST = "SELECT id, cause FROM releases WHERE state = 'rest' ORDER BY id"
+_HELD = """
+SELECT orders.id, orders.connector, orders.ref FROM release_orders JOIN orders ON orders.id = order_id
+WHERE release_id = ? AND stage = 'held' ORDER BY orders.id LIMIT ?
+"""
+_FREE_ONE = "UPDATE release_orders SET stage = 'freed', freed_at = ? WHERE release_id = ? AND order_id = ?"
+_MOVE = "UPDATE releases SET state = ?, ended_at = ? WHERE id = ?"
+_DROP_HELD = "DELETE FROM release_orders WHERE release_id = ? AND stage = 'held'"
+_REFUSED = """
+SELECT 1 FROM release_orders JOIN orders ON orders.id = order_id
+WHERE release_id = ? AND stage = 'freed' AND orders.state = 'blocked' AND orders.code = 'erp_refused' LIMIT 1
+"""
+
+
+def advance(tx: sqlite3.Connection, *, flow: str, now: datetime) -> int:
+    """Move every release on as far as it may go; returns how many orders were let go."""
+    for release in tx.execute(_WAITING).fetchall():
+        _look_at_first(tx, release, now=now)
+    return sum(_free_rest(tx, release, flow=flow, now=now) for release in tx.execute(_REST).fetchall())
+
+
+def _look_at_first(tx: sqlite3.Connection, release: sqlite3.Row, *, now: datetime) -> None:
+    states = tx.execute(_FIRST_STATES, (release["id"],)).fetchall()
+    if any(row["state"] == "blocked" and row["code"] == "erp_refused" for row in states):
+        _stop(tx, release, now=now)
+    elif all(row["state"] in ("booked", "blocked", "never", "not_yet") for row in states):
+        tx.execute(_MOVE, ("rest", None, release["id"]))
+
+
+def _stop(tx: sqlite3.Connection, release: sqlite3.Row, *, now: datetime) -> None:
+    text = f"the release after {release['cause']} was stopped: the ERP refused one of the first; the rest stays blocked"
+    incidents.open_one(tx, code="release_stopped", connector="", cause=release["cause"], text=text, now=now)
+    tx.execute(_DROP_HELD, (release["id"],))
+    tx.execute(_MOVE, ("stopped", stamp(now), release["id"]))
+
+
+def _free_rest(tx: sqlite3.Connection, release: sqlite3.Row, *, flow: str, now: datetime) -> int:
+    if tx.execute(_REFUSED, (release["id"],)).fetchone() is not None:
+        _stop(tx, release, now=now)
+        return 0
+    held = tx.execute(_HELD, (release["id"], STEP)).fetchall()
+    for order in held:
+        tx.execute(_FREE_ONE, (stamp(now), release["id"], order["id"]))
+        _let_go(tx, order, flow=flow, priority=BULK, cause=release["cause"], now=now)
+    if len(held) < STEP:
+        tx.execute(_MOVE, ("done", stamp(now), release["id"]))
+    return len(held)
