@@ -1,0 +1,489 @@
+"""config.toml -> frozen ``Settings``, with every mistake named at once.
+
+Settings are nouns with units. An unknown key is a mistake with a suggestion. Secrets stand there by reference only
+(``env:NAME``, ``file:PATH``) and are read when they are used. Paths are relative to the config file.
+
+>>> settings = load(Path("config.toml"))
+>>> settings.connections["shopify_us"].poll_every_seconds
+15.0
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import stat
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+from urllib.parse import urlsplit
+
+import httpx
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from bcbridge.connectors.kinds import KINDS, Kind
+from bcbridge.errors import Misconfigured, Mistake
+from bcbridge.flows.orders.settings import OrderSettings
+
+DEFAULT_FILE = Path("config.toml")
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+SANDBOX_ANSWERS_WITHIN_SECONDS = 3.0
+REFERENCE = "write env:NAME (an environment variable) or file:PATH (a file beside this one) and put the secret there"
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+Seconds = Annotated[float, Field(gt=0)]
+Place = Annotated[Path, Field(strict=False)]
+AnyModel = TypeVar("AnyModel", bound=BaseModel)
+Table = dict[str, Any]
+
+
+class Section(BaseModel):
+    """A table of config.toml: frozen, strict, nothing unknown."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+
+class StoreSection(Section):
+    path: Place = Path("var/bcbridge.db")
+
+
+class WebSection(Section):
+    host: str = "127.0.0.1"
+    port: Port = 8080
+    public_url: str = ""
+    """Where the systems reach us from outside; empty: no webhooks, polling alone (which is complete)."""
+    socket: Place = Path("var/bcbridge.sock")
+    """The command line acts here; only its owner may open it."""
+    body_limit_bytes: Annotated[int, Field(ge=1024, le=64_000_000)] = 2_000_000
+    bodies_at_once: Annotated[int, Field(ge=1, le=1000)] = 64
+
+
+class MappingsSection(Section):
+    folder: Place = Path("mappings")
+
+
+class LogSection(Section):
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["json", "text"] = "json"
+    path: Place | None = Path("var/bcbridge.log")
+    """The live view owns the terminal, so the log goes here; without a terminal it goes to stderr."""
+
+
+class SandboxBlueCherrySection(Section):
+    calls_per_minute: Annotated[int, Field(gt=0)] = 3000
+    post_every_seconds: Seconds = 5.0
+
+
+class SandboxShopifySection(Section):
+    ambient_orders_per_minute: Annotated[float, Field(ge=0)] = 20.0
+    """The simulated shop sells this many by itself; 0 leaves it to POST /_sandbox/sell."""
+
+
+class SandboxSection(Section):
+    """The simulated outside; only used where an enabled connection points to this machine."""
+
+    enabled: bool = True
+    folder: Place = Path("var/sandbox")
+    bluecherry: SandboxBlueCherrySection = SandboxBlueCherrySection()
+    shopify: SandboxShopifySection = SandboxShopifySection()
+
+
+class _ConnectionHead(BaseModel):
+    """What every connection has, whatever its kind; the rest of its table belongs to its room."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
+
+    kind: str
+    enabled: bool = True
+    poll_every_seconds: Seconds = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """One configured instance of one system. ``room`` is the settings object of its kind."""
+
+    name: str
+    kind: str
+    enabled: bool
+    poll_every_seconds: float
+    room: BaseModel
+    address: str
+
+    @property
+    def on_loopback(self) -> bool:
+        return urlsplit(self.address).hostname in LOOPBACK
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port: ``http://127.0.0.1:9101``."""
+        parts = urlsplit(self.address)
+        return f"{parts.scheme}://{parts.netloc}"
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """A connection that sells, and the ERP its orders go to."""
+
+    name: str
+    erp: str
+    orders: OrderSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The whole of config.toml; every path absolute."""
+
+    file: Path
+    store: StoreSection
+    web: WebSection
+    mappings: MappingsSection
+    log: LogSection
+    sandbox: SandboxSection
+    connections: Mapping[str, Connection]
+    channels: Mapping[str, Channel]
+
+    @property
+    def secrets(self) -> Secrets:
+        return Secrets(self.file.parent)
+
+    @property
+    def enabled(self) -> list[Connection]:
+        return [connection for connection in self.connections.values() if connection.enabled]
+
+
+# -- secrets ---------------------------------------------------------------------------------------------------
+
+
+class Secrets:
+    """Resolves ``env:NAME`` and ``file:PATH`` to the secret itself. No error of it ever shows a value."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __call__(self, reference: str) -> str:
+        """The secret, without surrounding white space. Raises Misconfigured."""
+        kind, _, place = reference.partition(":")
+        if kind == "env" and place:
+            value = os.environ.get(place, "").strip()
+            return value or self._fail(reference, f"the environment variable {place} is not set or empty")
+        if kind == "file" and place:
+            return self._from_file(reference, self.path(place))
+        return self._fail("secret", "this is not a reference to a secret", REFERENCE)
+
+    def path(self, place: str) -> Path:
+        return self._folder / Path(place).expanduser()
+
+    def exposed(self, reference: str) -> Path | None:
+        """The file behind a reference, if others than its owner may read it."""
+        if not reference.startswith("file:"):
+            return None
+        path = self.path(reference.removeprefix("file:"))
+        try:
+            return path if stat.S_IMODE(path.stat().st_mode) & 0o077 else None
+        except OSError:
+            return None
+
+    def _from_file(self, reference: str, path: Path) -> str:
+        try:
+            value = path.read_text().strip()
+        except (OSError, UnicodeDecodeError) as fault:
+            return self._fail(reference, f"cannot be read ({type(fault).__name__}): {path}")
+        return value or self._fail(reference, f"the file is empty: {path}")
+
+    @staticmethod
+    def _fail(where: str, what: str, instead: str = "") -> str:
+        raise Misconfigured([Mistake(where, what, instead)])
+
+
+def references_of(connection: Connection, kinds: Mapping[str, Kind] = KINDS) -> Iterator[tuple[str, str]]:
+    """Each secret reference of a connection with its key path."""
+    for field in kinds[connection.kind].secrets:
+        for place, reference in _references(connection.room, field):
+            yield f"connections.{connection.name}.{place}", reference
+
+
+def _references(room: BaseModel, field: str) -> Iterator[tuple[str, str]]:
+    value = getattr(room, field)
+    many = [value] if isinstance(value, str) else list(value or ())
+    for number, reference in enumerate(many):
+        if reference:
+            yield (field if isinstance(value, str) else f"{field}.{number}"), reference
+
+
+# -- loading ---------------------------------------------------------------------------------------------------
+
+
+def load(file: Path, *, kinds: Mapping[str, Kind] = KINDS) -> Settings:
+    """Read and check the whole file. Raises Misconfigured with every mistake, not the first."""
+    return _Loading(file.absolute(), kinds).settings()
+
+
+def _parse(file: Path) -> Table:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise Misconfigured([Mistake(str(file), "there is no such file", "say where it is with --config")]) from None
+    except (OSError, UnicodeDecodeError) as fault:
+        raise Misconfigured([Mistake(str(file), f"cannot be read: {fault}")]) from None
+    except tomllib.TOMLDecodeError as fault:
+        raise Misconfigured([Mistake(str(file), f"is not TOML: {fault}")]) from None
+
+
+SECTIONS = ("store", "web", "mappings", "log", "sandbox", "connections", "channels")
+
+
+class _Loading:
+    """One pass over one file, collecting mistakes."""
+
+    def __init__(self, file: Path, kinds: Mapping[str, Kind]) -> None:
+        self._file = file
+        self._kinds = kinds
+        self._mistakes: list[Mistake] = []
+
+    def settings(self) -> Settings:
+        table = _parse(self._file)
+        self._unknown_sections(table)
+        store = self._section(table, "store", StoreSection)
+        web = self._section(table, "web", WebSection)
+        mappings = self._section(table, "mappings", MappingsSection)
+        log = self._section(table, "log", LogSection)
+        sandbox = self._section(table, "sandbox", SandboxSection)
+        connections = self._connections(self._table(table, "connections"))
+        channels = self._channels(self._table(table, "channels"), connections)
+        if self._mistakes:
+            raise Misconfigured(self._mistakes)
+        return Settings(
+            file=self._file,
+            store=self._placed(store, "path"),
+            web=self._placed(web, "socket"),
+            mappings=self._placed(mappings, "folder"),
+            log=self._placed(log, "path"),
+            sandbox=self._placed(sandbox, "folder"),
+            connections=connections,
+            channels=channels,
+        )
+
+    def _mistake(self, where: str, what: str, instead: str = "") -> None:
+        self._mistakes.append(Mistake(where, what, instead))
+
+    def _unknown_sections(self, table: Table) -> None:
+        for name in table:
+            if name not in SECTIONS:
+                self._mistake(name, "no such section", suggestion(name, SECTIONS))
+
+    def _table(self, table: Table, name: str) -> Table:
+        value = table.get(name, {})
+        if isinstance(value, dict):
+            return value
+        self._mistake(name, f"must be a table, written [{name}]")
+        return {}
+
+    def _section(self, table: Table, name: str, model: type[AnyModel]) -> AnyModel:
+        return self._validated(self._table(table, name), model, (name,)) or model()
+
+    def _validated(self, table: Table, model: type[AnyModel], at: tuple[str, ...]) -> AnyModel | None:
+        try:
+            return model.model_validate(table)
+        except ValidationError as fault:
+            known = {mistake.where for mistake in self._mistakes}
+            self._mistakes += [mistake for mistake in mistakes_of(fault, model, at) if mistake.where not in known]
+            return None
+
+    def _placed(self, section: AnyModel, field: str) -> AnyModel:
+        """The section with its path absolute."""
+        path = getattr(section, field)
+        return section if path is None else section.model_copy(update={field: self._file.parent / path})
+
+    def _connections(self, tables: Table) -> dict[str, Connection]:
+        found = {}
+        for name, table in tables.items():
+            connection = self._connection(name, table)
+            if connection is not None:
+                found[name] = connection
+        return found
+
+    def _connection(self, name: str, table: object) -> Connection | None:
+        at = ("connections", name)
+        if not isinstance(table, dict):
+            return self._mistake(".".join(at), f"must be a table, written [connections.{name}]")
+        if not re.fullmatch(r"[a-z][a-z0-9_]{0,39}", name):
+            self._mistake(".".join(at), "a connection's name has small letters, digits and underscores only")
+        kind = self._kind(at, table)
+        head = self._validated(table, _ConnectionHead, at)
+        if kind is None:
+            return None
+        of_room = {key: value for key, value in table.items() if key not in _ConnectionHead.model_fields}
+        self._literal_secrets(at, of_room, kind)
+        room = self._validated(of_room, kind.settings, at)
+        if head is None or room is None:
+            return None
+        return Connection(name, head.kind, head.enabled, head.poll_every_seconds, room, kind.address(room))
+
+    def _kind(self, at: tuple[str, ...], table: Table) -> Kind | None:
+        name = table.get("kind")
+        if not isinstance(name, str):
+            return None  # the head says so
+        if name not in self._kinds:
+            self._mistake(".".join((*at, "kind")), f"no such kind of system: {name}", suggestion(name, self._kinds))
+        return self._kinds.get(name)
+
+    def _literal_secrets(self, at: tuple[str, ...], table: Table, kind: Kind) -> None:
+        for field in kind.secrets:
+            value = table.get(field)
+            for text in [value] if isinstance(value, str) else value if isinstance(value, list) else []:
+                if isinstance(text, str) and text and not re.match(r"(env|file):.", text):
+                    self._mistake(".".join((*at, field)), "a secret must not stand in this file", REFERENCE)
+
+    def _channels(self, tables: Table, connections: Mapping[str, Connection]) -> dict[str, Channel]:
+        found = {}
+        for name, table in tables.items():
+            channel = self._channel(name, table, connections)
+            if channel is not None:
+                found[name] = channel
+        return found
+
+    def _channel(self, name: str, table: object, connections: Mapping[str, Connection]) -> Channel | None:
+        at = ("channels", name)
+        if not isinstance(table, dict):
+            return self._mistake(".".join(at), f"must be a table, written [channels.{name}]")
+        self._part(".".join(at), name, connections, role="channel")
+        erp = table.get("erp")
+        if isinstance(erp, str):
+            self._part(".".join((*at, "erp")), erp, connections, role="erp")
+        else:
+            self._mistake(".".join((*at, "erp")), "is missing", "name the connection its orders are booked in")
+        of_orders = {key: value for key, value in table.items() if key != "erp"}
+        orders = self._validated(self._shared(at, of_orders, connections.get(name)), OrderSettings, at)
+        return Channel(name, str(erp), orders) if orders is not None else None
+
+    def _shared(self, at: tuple[str, ...], of_orders: Table, connection: Connection | None) -> Table:
+        """What the connection says already need not be said again for its orders, nor said otherwise."""
+        if connection is None:
+            return of_orders
+        given = connection.room.model_dump(include=set(OrderSettings.model_fields))
+        for key in sorted(given.keys() & of_orders.keys()):
+            if given[key] != of_orders[key]:
+                where, said = ".".join((*at, key)), f"connections.{connection.name}.{key}"
+                self._mistake(where, f"says otherwise than {said}", "leave it out here")
+        return given | of_orders
+
+    def _part(self, where: str, name: str, connections: Mapping[str, Connection], *, role: str) -> None:
+        """``name`` must be a connection of this role; one that could not be read was complained about already."""
+        if any(mistake.where.startswith(f"connections.{name}") for mistake in self._mistakes):
+            return
+        fitting = [one.name for one in connections.values() if self._kinds[one.kind].role == role]
+        if name not in connections:
+            self._mistake(where, f"there is no connection named {name}", suggestion(name, fitting))
+        elif name not in fitting:
+            self._mistake(where, f"{name} is a {connections[name].kind} connection, not a {role}")
+
+
+# -- mistakes in words -----------------------------------------------------------------------------------------
+
+
+def suggestion(word: str, known: Sequence[str] | Mapping[str, object]) -> str:
+    """``did you mean poll_every_seconds?``, or what there is where nothing is near."""
+    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    if near:
+        return f"did you mean {near[0]}?"
+    return f"known here: {', '.join(sorted(known))}" if known else ""
+
+
+def mistakes_of(fault: ValidationError, model: type[BaseModel], at: tuple[str, ...] = ()) -> list[Mistake]:
+    """A validation error as mistakes with their full key paths. Never shows a value that was given."""
+    found = []
+    for error in fault.errors(include_url=False, include_input=False):
+        loc = error["loc"]
+        where = ".".join(map(str, (*at, *loc)))
+        if error["type"] == "extra_forbidden":
+            found.append(Mistake(where, "no such setting", suggestion(str(loc[-1]), _known(model, loc[:-1]))))
+        elif error["type"] == "missing":
+            found.append(Mistake(where, "is missing"))
+        else:
+            found.append(Mistake(where, _plain(error["msg"])))
+    return found
+
+
+def _plain(message: str) -> str:
+    """pydantic's sentence as the end of one of ours."""
+    text = message.removeprefix("Value error, ").removeprefix("Input ").strip()
+    return text.replace("should be", "must be")
+
+
+def _known(model: type[BaseModel], loc: Sequence[int | str]) -> list[str]:
+    """The settings there are in the table at ``loc`` below a model."""
+    current: type[BaseModel] | None = model
+    for step in loc:
+        field = current.model_fields.get(str(step)) if current else None
+        if field is not None:
+            current = _model_in(field.annotation)
+    return list(current.model_fields) if current else []
+
+
+def _model_in(annotation: object) -> type[BaseModel] | None:
+    """The settings class inside ``X``, ``X | None``, ``dict[str, X]``, ``tuple[X, ...]``."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    if get_origin(annotation) in (Union, UnionType, dict, list, tuple, Mapping, Annotated):
+        return next((model for part in get_args(annotation) if (model := _model_in(part))), None)
+    return None
+
+
+# -- production or sandbox -------------------------------------------------------------------------------------
+
+
+class Nature(StrEnum):
+    """What stands behind a connection's address, as far as can be seen now."""
+
+    SANDBOX = "sandbox"
+    SILENT = "silent"
+    """On this machine, and nothing answers there (yet)."""
+    PRODUCTION = "production"
+
+
+async def nature(connection: Connection) -> Nature:
+    """Ask the address itself. Everything that does not say that it is a sandbox is production."""
+    if not connection.on_loopback:
+        return Nature.PRODUCTION
+    try:
+        async with httpx.AsyncClient(timeout=SANDBOX_ANSWERS_WITHIN_SECONDS, trust_env=False) as client:
+            answer = await client.get(f"{connection.origin}/_sandbox/")
+    except httpx.ConnectError:
+        return Nature.SILENT
+    except httpx.HTTPError:
+        return Nature.PRODUCTION
+    return Nature.SANDBOX if _names_a_sandbox(answer) else Nature.PRODUCTION
+
+
+def _names_a_sandbox(answer: httpx.Response) -> bool:
+    try:
+        said = answer.json()
+    except ValueError:
+        return False
+    return answer.status_code == 200 and isinstance(said, dict) and bool(said.get("sandbox"))
+
+
+async def production(connection: Connection) -> bool:
+    """True unless the connection is on loopback and a sandbox answers there."""
+    return await nature(connection) is not Nature.SANDBOX
+
+
+async def production_mistakes(settings: Settings) -> list[Mistake]:
+    """What a production channel must say beyond what any channel must."""
+    found = []
+    for name, channel in settings.channels.items():
+        connection = settings.connections[name]
+        if connection.enabled and channel.orders.orders_created_from is None and await production(connection):
+            found.append(
+                Mistake(
+                    f"channels.{name}.orders_created_from",
+                    "is missing, and this is a production channel",
+                    "write the moment of go-live with its zone, as 2026-11-01T00:00:00Z; older orders stay untouched",
+                )
+            )
+    return found

@@ -1,0 +1,47 @@
+"""The list of rooms: what ``kind = "..."`` in config.toml stands for. A new connector is one line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import BaseModel
+
+from bcbridge.connectors.base import Connector, Tools
+from bcbridge.connectors.bluecherry import connector as bluecherry
+from bcbridge.connectors.bluecherry.settings import BlueCherrySettings
+from bcbridge.connectors.shopify import connector as shopify
+from bcbridge.connectors.shopify.settings import ShopifySettings
+from bcbridge.model.ids import ConnectorName
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One system: its settings, how to build a connector from them, and what the house must know of them."""
+
+    role: Literal["channel", "erp"]
+    settings: type[BaseModel]
+    build: Callable[[ConnectorName, Any, Tools], Connector]
+    address: Callable[[Any], str]
+    """The URL its calls go to; a connection on another host than this machine is production."""
+    secrets: tuple[str, ...]
+    """Settings that hold references to secrets (``env:``, ``file:``), never secrets."""
+
+
+KINDS: Mapping[str, Kind] = {
+    "bluecherry": Kind(
+        role="erp",
+        settings=BlueCherrySettings,
+        build=bluecherry.build,
+        address=lambda room: str(room.base_url),
+        secrets=("subscription_key",),
+    ),
+    "shopify": Kind(
+        role="channel",
+        settings=ShopifySettings,
+        build=shopify.build,
+        address=lambda room: str(room.address),
+        secrets=("token", "client_id", "client_secret", "webhook_secrets"),
+    ),
+}
