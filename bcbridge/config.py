@@ -310,7 +310,8 @@ class _Loading:
     def _connection(self, name: str, table: object) -> Connection | None:
         at = ("connections", name)
         if not isinstance(table, dict):
-            return self._mistake(".".join(at), f"must be a table, written [connections.{name}]")
+            self._mistake(".".join(at), f"must be a table, written [connections.{name}]")
+            return None
         if not re.fullmatch(r"[a-z][a-z0-9_]{0,39}", name):
             self._mistake(".".join(at), "a connection's name has small letters, digits and underscores only")
         kind = self._kind(at, table)
@@ -350,7 +351,8 @@ class _Loading:
     def _channel(self, name: str, table: object, connections: Mapping[str, Connection]) -> Channel | None:
         at = ("channels", name)
         if not isinstance(table, dict):
-            return self._mistake(".".join(at), f"must be a table, written [channels.{name}]")
+            self._mistake(".".join(at), f"must be a table, written [channels.{name}]")
+            return None
         self._part(".".join(at), name, connections, role="channel")
         erp = table.get("erp")
         if isinstance(erp, str):
