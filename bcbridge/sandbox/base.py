@@ -307,6 +307,11 @@ class Faults:
         self._usual = dict(values)
         self._faults: dict[str, _Fault] = {}
         self._values: dict[str, _Value] = {}
+        self._altered = anyio.Event()
+
+    async def altered(self) -> None:
+        """Returns when faults are next ordered or loaded: for a job that waits by one of their values."""
+        await self._altered.wait()
 
     async def load(self) -> None:
         rows, values, seed = await self._books.read(_kept_faults)
@@ -319,6 +324,7 @@ class Faults:
         for name, value in values:
             if name in self._values:
                 self._values[name].value = value
+        self._tell()
 
     def value(self, name: str) -> float:
         """What a value such as ``slow_ms`` is set to now."""
@@ -360,6 +366,11 @@ class Faults:
         for name, value in (values or {}).items():
             self._values[name].value = _within(name, value, math.inf)
         await self._books.write(self._keep)
+        self._tell()
+
+    def _tell(self) -> None:
+        told, self._altered = self._altered, anyio.Event()
+        told.set()
 
     def show(self) -> dict[str, Any]:
         """Every fault and value with description, setting and how often it happened."""
@@ -388,8 +399,9 @@ class Faults:
     def _keep(self, connection: sqlite3.Connection) -> None:
         for name, fault in self._faults.items():
             _keep_fault(connection, (name, fault.rate, fault.left, fault.happened))
-        for name, value in self._values.items():
-            connection.execute("INSERT OR REPLACE INTO sandbox_values VALUES (?, ?)", (name, value.value))
+        connection.execute("DELETE FROM sandbox_values")
+        moved = [(n, v.value) for n, v in self._values.items() if v.value != v.usual]
+        connection.executemany("INSERT INTO sandbox_values VALUES (?, ?)", moved)
 
 
 def _kept_faults(connection: sqlite3.Connection) -> tuple[list[Any], list[Any], str]:

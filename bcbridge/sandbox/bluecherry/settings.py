@@ -1,0 +1,70 @@
+"""How this ERP is set up: everything a customer's own BlueCherry could differ in, and all faults it can have."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+SUBSCRIPTION_KEY = "sandbox-bluecherry-subscription-key"
+
+
+@dataclass(frozen=True)
+class BlueCherrySettings:
+    """``serving``'s settings; the defaults are what ``python -m bcbridge.sandbox.main`` runs with."""
+
+    subscription_key: str = SUBSCRIPTION_KEY
+    merchant_code: str = "SNDBX"
+    """First segment of every API path (NOTES 1)."""
+    erp_timezone: str = "America/New_York"
+    """Zone of every stamp the ERP writes or is asked for; the stamps themselves name none."""
+    calls_per_minute: int = 3_000
+    """Over any 60 seconds; one more is a 429. 0: no limit."""
+    post_every_seconds: float = 5.0
+    """How often the background job turns accepted orders into sales orders."""
+    po_num_width: int = 30
+    wholesale_orders: int = 200
+    """Sales orders of other channels that the season starts with."""
+    refuse_duplicates: bool = False
+    """Whether a ``po_num`` that this customer already has is refused when it is posted to the API again."""
+
+
+GATEWAY_FAULTS = {
+    "error_500": "answers 500 before anything is accepted",
+    "error_502_html": "answers 502 with a page of HTML before anything is accepted",
+    "slow": "waits slow_ms first",
+    "timeout": "never answers (a 504 after timeout_seconds); nothing is accepted",
+    "throttle_429": "answers 429 with Retry-After retry_after_seconds",
+    "key_401": "answers 401 as if the key were wrong",
+    "quota_403": "answers 403 as if the quota were spent",
+}
+
+FAULTS = {
+    **GATEWAY_FAULTS,
+    **{f"{name}_on_get": f"{text} (reads only)" for name, text in GATEWAY_FAULTS.items()},
+    **{f"{name}_on_post": f"{text} (writes only)" for name, text in GATEWAY_FAULTS.items()},
+    "answer_lost": "accepts, then drops the connection without an answer",
+    "answer_lost_before": "drops the connection without an answer and accepts nothing",
+    "late_acceptance": "drops the connection at once and accepts late_ms later",
+    "error_500_after": "accepts, then answers 500",
+    "timeout_after": "accepts, then never answers (a 504 after timeout_seconds)",
+    "refuse_errorMessage": "refuses with errors[].errorMessage",
+    "refuse_message": "refuses with errors[].message",
+    "refuse_message_list": "refuses with message[].message",
+    "refuse_text": "refuses with a message that is a text",
+    "contract_break": "answers 200 with neither pkey, data nor error (a write is accepted all the same)",
+    "posting_stopped": "the posting job stands still",
+    "posting_refuses": "an accepted order is refused when it is posted; no sales order appears",
+    "posting_out_of_order": "the posting job takes the newest first, and leaves the older half for next time",
+    "changed_on_posting": "a price or a quantity is altered when the order is posted",
+    "filter_ignored": "reads ignore $filter and equality parameters",
+    "list_wrong_shape": "a document resource answers with a plain list",
+    "empty_children": "the child collections of a document have no rows",
+    "missing_children": "the child collections of a document are missing",
+    "duplicate_upc": "the style master shows the first UPC of the page on a second SKU as well",
+}
+
+VALUES: dict[str, tuple[float, str]] = {
+    "slow_ms": (2_000, "how long slow waits"),
+    "timeout_seconds": (60, "how long timeout hangs before its 504"),
+    "late_ms": (3_000, "how long late_acceptance takes"),
+    "retry_after_seconds": (2, "Retry-After of throttle_429"),
+}
