@@ -17,6 +17,7 @@ from email.utils import parsedate_to_datetime
 from time import perf_counter
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import quote, urlencode
 
 import anyio
 import httpx
@@ -294,7 +295,7 @@ class Http:
     ) -> httpx.Request:
         typed = {"Content-Type": "application/json"} if content is not None else {}
         return self._client.build_request(
-            method, self._base + path, params=params, content=content, headers={**typed, **(headers or {})}
+            method, self._base + path + _query(params), content=content, headers={**typed, **(headers or {})}
         )
 
     def _ease(self, answer: Answer) -> None:
@@ -305,6 +306,11 @@ class Http:
     @staticmethod
     def _retry(request: httpx.Request, reason: str) -> Retry:
         return Retry(f"{_place(request)}: {reason}")
+
+
+def _query(params: Mapping[str, str] | None) -> str:
+    """A blank as ``%20`` (``+`` is not one to every gateway), ``$`` as it is."""
+    return "?" + urlencode(params, quote_via=quote, safe="$") if params else ""
 
 
 def _place(request: httpx.Request) -> str:
