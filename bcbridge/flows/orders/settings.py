@@ -1,0 +1,97 @@
+"""What a person decides per channel about booking its orders."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
+
+from bcbridge.model.record import Moment
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise ValueError(f"{name!r} is no time zone, say one like America/New_York") from error
+    return name
+
+
+Zone = Annotated[str, AfterValidator(_zone)]
+Fit = Literal["truncate", "block"]
+
+
+class OverWidth(_Settings):
+    """What is done, per field, with text longer than the ERP's field.
+
+    ``truncate`` cuts and records it; ``split`` moves whole words into address2; ``block`` leaves it to a person. What
+    a parcel needs to arrive blocks by default. Codes and references always block: half a code is another code.
+    """
+
+    name: Fit = "block"
+    address_name: Fit = "truncate"
+    company: Fit = "truncate"
+    address1: Literal["truncate", "split", "block"] = "split"
+    address2: Fit = "block"
+    city: Fit = "block"
+    state: Fit = "block"
+    postcode: Fit = "block"
+    country: Fit = "block"
+    phone: Fit = "truncate"
+    email: Fit = "truncate"
+    notes: Fit = "truncate"
+
+
+class Unit(_Settings):
+    """How a line names a SKU."""
+
+    sku_is: Literal["upc"] = "upc"
+    """The line's sku is the UPC, compared whole with its leading zeros; a barcode that differs blocks the line."""
+
+
+class OrderSettings(_Settings):
+    """Booking the orders of one channel. Only ``code`` has no default: it is part of every reference for good."""
+
+    code: str = Field(pattern=r"^[A-Z]([A-Z0-9]*[A-Z])?$", max_length=6)
+    """Reference prefix, A-Z and 0-9, ending in a letter so that it never runs into the channel's id."""
+    orders_created_from: Moment | None = None
+    """The go-live boundary, by creation; mandatory for a production channel."""
+    authorised_gateways: frozenset[str] = frozenset()
+    """Gateways whose authorised, not yet captured, orders are booked."""
+    partly_refunded: Literal["block", "book_original"] = "block"
+    parts_by_warehouse: bool = False
+    unit: Unit = Unit()
+    assortment: str = ""
+    """Catalogue destination a SKU must carry to be sold here; empty: not asked for."""
+    default_division: str = ""
+    """ERP division for an order without goods (gift cards alone); empty: such an order is blocked."""
+    price_against_list: Literal["ignore", "note", "block"] = "note"
+    list_price_currency: str = Field(default="USD", pattern=r"^[A-Z]{3}$")
+    """Currency of the ERP's list prices; orders in another are not compared."""
+    over_width: OverWidth = OverWidth()
+    supercycle: bool = False
+    grace_seconds: NonNegativeInt | None = None
+    """How long an order waits from its creation for late tags; unset: 120 with supercycle, else 0."""
+    ship_window_days: NonNegativeInt = 14
+    time_zone: Zone = "UTC"
+    """IANA zone in which the ERP's dates are meant."""
+    look_again_minutes: PositiveInt = 60
+    unrouted_look_again_minutes: PositiveInt = 5
+    not_yet_limit_hours: PositiveInt = 48
+    not_yet_limits_hours: dict[str, PositiveInt] = {"grace": 1, "unrouted": 4, "channel_hold": 24, "authorised": 168}
+    """How old a ``not_yet`` may grow before somebody is told, by its code where it differs."""
+
+    @property
+    def grace(self) -> timedelta:
+        chosen = self.grace_seconds
+        return timedelta(seconds=(120 if self.supercycle else 0) if chosen is None else chosen)
+
+    def not_yet_limit(self, code: str) -> timedelta:
+        """The age at which a ``not_yet`` with this code becomes somebody's business."""
+        return timedelta(hours=self.not_yet_limits_hours.get(code, self.not_yet_limit_hours))

@@ -1,0 +1,50 @@
+"""What is to be booked of an order that was partly refunded before anybody booked it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from bcbridge.flows.orders.desk import Desk, Findings
+from bcbridge.model.order import AsSold, Order, PaymentStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Sale:
+    """The order whose quantities and amounts are booked, and the total they must add up to."""
+
+    order: Order
+    due: Decimal
+    original: bool = False
+
+
+def to_book(order: Order, desk: Desk, findings: Findings) -> Sale:
+    """The order as it stands; partly refunded it is blocked, or taken as it was sold with the difference noted."""
+    if order.payment is not PaymentStatus.PARTIALLY_REFUNDED:
+        return Sale(order, order.total)
+    if desk.settings.partly_refunded == "block":
+        findings.block("partly_refunded", "order", f"{_difference(order)} before it was booked")
+        return Sale(order, order.total)
+    return _original(order, findings)
+
+
+def _difference(order: Order) -> str:
+    return f"{order.refunded} {order.currency} of {order.original_total} was refunded"
+
+
+def _original(order: Order, findings: Findings) -> Sale:
+    if order.as_sold:
+        findings.note("partly_refunded", "order", f"booked as it was sold; {_difference(order)}")
+        return Sale(_as_sold(order, order.as_sold), order.original_total, original=True)
+    if any(line.quantity != line.ordered for line in order.lines):
+        text = "pieces were taken back, and the channel does not tell what they were sold for"
+        findings.block("partly_refunded", "order", text)
+        return Sale(order, order.total)
+    findings.note("partly_refunded", "order", f"booked as it was sold; {_difference(order)}, no piece taken back")
+    return Sale(order, order.original_total, original=True)
+
+
+def _as_sold(order: Order, sold: AsSold) -> Order:
+    lines = tuple(line.model_copy(update={"quantity": line.ordered}) for line in sold.lines)
+    taken = {"shipping": sold.shipping, "charges": sold.charges, "tip": sold.tip, "rounding": sold.rounding}
+    return order.model_copy(update={**taken, "lines": lines})
