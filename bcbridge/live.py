@@ -1,0 +1,250 @@
+"""The live view: someone who sees a minute of it knows how many orders came in, were booked, are blocked and why,
+how old the oldest waiting is, and whether the ERP is slow.
+
+On a terminal it redraws itself; elsewhere it writes one line every five seconds with the same fields.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+import anyio
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from bcbridge.phrases import age, duration, latency, money, oldest_text, words
+from bcbridge.store import views
+from bcbridge.store.views import Overview, Pulse, Reads, Reason
+
+REDRAW_SECONDS = 1.0
+LINE_SECONDS = 5.0
+REASONS_SHOWN = 6
+BOOKINGS_SHOWN = 6
+
+
+class Alive(Protocol):
+    """What the running process says of itself (web/protocols.py, Vitals, says the same)."""
+
+    def pulses(self) -> Sequence[Pulse]: ...
+
+    def stopped(self) -> Sequence[str]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """What the view looks at. ``addresses``: what is printed at the start, as ``health`` -> URL."""
+
+    reads: Reads
+    alive: Alive
+    addresses: Mapping[str, str]
+    now: Callable[[], datetime]
+    started_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One look: everything one frame or one line shows."""
+
+    overview: Overview
+    pulses: tuple[Pulse, ...]
+    stopped: tuple[str, ...]
+    now: datetime
+
+
+async def look(feed: Feed) -> Seen:
+    now = feed.now()
+    seen = await views.overview(feed.reads, now=now, top=REASONS_SHOWN, bookings=BOOKINGS_SHOWN)
+    return Seen(seen, tuple(feed.alive.pulses()), tuple(feed.alive.stopped()), now)
+
+
+class LiveView:
+    """Shows the bridge at work until it is cancelled; then draws what is true at the end once more."""
+
+    def __init__(self, console: Console, *, redraw: bool) -> None:
+        self._console = console
+        self._redraw = redraw
+
+    async def run(self, feed: Feed) -> None:
+        """For ever. A store that cannot be read is shown, not raised."""
+        for name, address in feed.addresses.items():
+            self._console.print(f"{name:<12} {address}", highlight=False, soft_wrap=True)
+        await (self._draw(feed) if self._redraw else self._lines(feed))
+
+    async def _lines(self, feed: Feed) -> None:
+        while True:
+            self._console.print(await _one_line(feed), highlight=False, markup=False, soft_wrap=True)
+            await anyio.sleep(LINE_SECONDS)
+
+    async def _draw(self, feed: Feed) -> None:
+        with Live(console=self._console, auto_refresh=False, vertical_overflow="crop") as live:
+            while True:
+                live.update(await _frame(feed), refresh=True)
+                await anyio.sleep(REDRAW_SECONDS)
+
+
+async def _one_line(feed: Feed) -> str:
+    try:
+        return line(await look(feed))
+    except (sqlite3.Error, TimeoutError) as fault:
+        return f"store=unreadable why={_quoted(str(fault))}"
+
+
+async def _frame(feed: Feed) -> RenderableType:
+    try:
+        return frame(await look(feed), started_at=feed.started_at)
+    except (sqlite3.Error, TimeoutError) as fault:
+        return Text(f"The store cannot be read now: {fault}", style="bold red")
+
+
+# -- one line ----------------------------------------------------------------------------------------------------
+
+
+def line(seen: Seen) -> str:
+    """``came_in=120 booked=96 blocked=5 ...``: the live view's fields as key=value."""
+    states = seen.overview.states
+    oldest = seen.overview.oldest_waiting
+    facts = {
+        "came_in": seen.overview.came_in,
+        "booked": states["booked"],
+        "blocked": states["blocked"],
+        "blocked_why": _why(seen.overview.blocked),
+        "not_yet": states["not_yet"],
+        "not_yet_why": _why(seen.overview.not_yet),
+        "waiting": seen.overview.waiting,
+        "in_doubt": states["in_doubt"],
+        "never": states["never"],
+        "oldest_waiting": oldest.name if oldest else "-",
+        "oldest_waiting_seconds": int((seen.now - oldest.since).total_seconds()) if oldest else 0,
+        "queue": seen.overview.jobs_waiting,
+        "incidents": seen.overview.incidents,
+        **{key: value for pulse in seen.pulses for key, value in _pulse_facts(pulse).items()},
+        "stopped": "; ".join(seen.stopped) or "-",
+    }
+    return " ".join(f"{key}={_quoted(str(value))}" for key, value in facts.items())
+
+
+def _why(reasons: Iterable[Reason]) -> str:
+    return ",".join(f"{reason.code}:{reason.orders}" for reason in reasons) or "-"
+
+
+def _pulse_facts(pulse: Pulse) -> dict[str, object]:
+    facts: dict[str, object] = {
+        "circuit": pulse.circuit,
+        "calls_per_minute": f"{pulse.calls_per_minute:.0f}",
+        "p50": latency(pulse.latency_p50_seconds).replace(" ", ""),
+        "slow": "yes" if pulse.slow else "no",
+    }
+    if pulse.posting_lag_seconds is not None:
+        facts["posting_lag_seconds"] = f"{pulse.posting_lag_seconds:.0f}"
+    if pulse.circuit == "open":
+        facts["why"] = pulse.why
+    return {f"{pulse.name}.{key}": value for key, value in facts.items()}
+
+
+def _quoted(text: str) -> str:
+    plain = text.replace('"', "'").replace("\n", " ")
+    return f'"{plain}"' if " " in plain or not plain else plain
+
+
+# -- one frame ---------------------------------------------------------------------------------------------------
+
+
+def frame(seen: Seen, *, started_at: datetime) -> RenderableType:
+    """The whole view, at most some thirty lines of eighty columns."""
+    parts = [_figures(seen, started_at), _oldest(seen), Text(), _reasons(seen), Text(), _connections(seen)]
+    parts += [Text(f"Nothing is booked: {why}", style="bold red") for why in seen.stopped]
+    if seen.overview.last_bookings:
+        parts += [Text(), _bookings(seen)]
+    return Group(*parts)
+
+
+def _figures(seen: Seen, started_at: datetime) -> RenderableType:
+    states = seen.overview.states
+    columns = (
+        ("up", age(started_at, seen.now), ""),
+        ("came in", f"{seen.overview.came_in:,}", "bold"),
+        ("booked", f"{states['booked']:,}", "bold green"),
+        ("blocked", f"{states['blocked']:,}", "bold red" if states["blocked"] else ""),
+        ("not yet", f"{states['not_yet']:,}", "yellow" if states["not_yet"] else ""),
+        ("waiting", f"{seen.overview.waiting:,}", ""),
+        ("in doubt", f"{states['in_doubt']:,}", "bold magenta" if states["in_doubt"] else ""),
+        ("never", f"{states['never']:,}", ""),
+    )
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for name, _, _ in columns:
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_row(*(Text(value, style=style) for _, value, style in columns))
+    return table
+
+
+def _oldest(seen: Seen) -> RenderableType:
+    overview = seen.overview
+    text = Text.assemble(("oldest waiting  ", "dim"), oldest_text(overview.oldest_waiting, seen.now))
+    if overview.jobs_waiting:
+        due = f", the longest due for {age(overview.oldest_job, seen.now)}" if overview.oldest_job else ""
+        text.append(f"   queue {overview.jobs_waiting:,}{due}", style="dim")
+    if overview.jobs_dead:
+        text.append(f"   {overview.jobs_dead} jobs given up (bcbridge jobs)", style="red")
+    if overview.incidents:
+        text.append(f"   {overview.incidents} incidents (bcbridge exceptions)", style="red")
+    return text
+
+
+def _reasons(seen: Seen) -> RenderableType:
+    """Two lists side by side: blocked and why, not yet and why."""
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", expand=True)
+    table.add_column("blocked, and why", ratio=3, no_wrap=True, overflow="ellipsis")
+    table.add_column("not yet, and why", ratio=2, no_wrap=True, overflow="ellipsis")
+    blocked = [_reason(reason, "red") for reason in seen.overview.blocked] or [Text("none", style="dim")]
+    not_yet = [_reason(reason, "yellow") for reason in seen.overview.not_yet] or [Text("none", style="dim")]
+    for row in range(max(len(blocked), len(not_yet))):
+        table.add_row(*(side[row] if row < len(side) else Text() for side in (blocked, not_yet)))
+    return table
+
+
+def _reason(reason: Reason, style: str) -> Text:
+    text = Text.assemble((f"{reason.orders:>5} ", style), words(reason.code))
+    return text.append(f"  {reason.cause}", style="dim") if reason.cause else text
+
+
+def _connections(seen: Seen) -> RenderableType:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("connection", no_wrap=True)
+    for name in ("calls/min", "p50", "posting lag"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("how it is", overflow="ellipsis", no_wrap=True)
+    for pulse in seen.pulses:
+        table.add_row(
+            pulse.name,
+            f"{pulse.calls_per_minute:,.0f}",
+            latency(pulse.latency_p50_seconds),
+            duration(pulse.posting_lag_seconds) if pulse.posting_lag_seconds is not None else "",
+            _health(pulse),
+        )
+    return table
+
+
+def _health(pulse: Pulse) -> Text:
+    if pulse.circuit == "open":
+        return Text(f"paused: {pulse.why}", style="bold red")
+    if pulse.circuit == "disabled":
+        return Text("switched off", style="dim")
+    return Text("slow", style="bold yellow") if pulse.slow else Text("well", style="green")
+
+
+def _bookings(seen: Seen) -> RenderableType:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for name in ("last booked", "order", "in the ERP"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("total", justify="right", no_wrap=True)
+    for booking in seen.overview.last_bookings:
+        at = booking.booked_at.astimezone().strftime("%H:%M:%S")
+        total = money({booking.currency: booking.total})
+        table.add_row(at, booking.name, ", ".join(booking.numbers), total)
+    return table

@@ -1,0 +1,196 @@
+"""The store's facts in a person's words: ages, money, events, and what to do next. For terminals only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from bcbridge.mappings import TABLES
+from bcbridge.store.views import Event, Oldest, Story, Trouble
+
+STATES: Mapping[str, str] = {
+    "not_yet": "not yet",
+    "ready": "ready to be booked",
+    "blocked": "blocked",
+    "sending": "on its way to the ERP",
+    "accepted": "accepted by the ERP, not posted yet",
+    "in_doubt": "in doubt",
+    "booked": "booked",
+    "never": "never to be booked",
+}
+
+
+def duration(seconds: float) -> str:
+    """``8 s``, ``3 m 05 s``, ``2 h 10 m``, ``3 d 4 h``."""
+    whole = max(0, int(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} m {whole % 60:02d} s"
+    if whole < 86400:
+        return f"{whole // 3600} h {whole % 3600 // 60:02d} m"
+    return f"{whole // 86400} d {whole % 86400 // 3600} h"
+
+
+def age(since: datetime, now: datetime) -> str:
+    return duration((now - since).total_seconds())
+
+
+def latency(seconds: float | None) -> str:
+    """``45 ms``, ``2.4 s``; a dash where nothing was measured."""
+    if seconds is None:
+        return "-"
+    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
+
+
+def moment_text(moment: datetime) -> str:
+    """In the reader's own time zone, with its offset."""
+    return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S %z")
+
+
+def money(amounts: Mapping[str, Decimal]) -> str:
+    """``EUR 12.00 + USD 1,204.50``."""
+    return " + ".join(f"{currency} {amount:,}".strip() for currency, amount in sorted(amounts.items()))
+
+
+def words(code: str) -> str:
+    """``unknown_sku`` -> ``unknown sku``."""
+    return code.replace("_", " ")
+
+
+def oldest_text(oldest: Oldest | None, now: datetime) -> str:
+    if oldest is None:
+        return "nothing waits"
+    return f"{oldest.name} ({oldest.connector}) {age(oldest.since, now)} {words(oldest.state)}"
+
+
+# -- what happened -----------------------------------------------------------------------------------------------
+
+
+def sentence(event: Event) -> str:
+    """One event in one line of plain English; an unknown kind with its facts as they are."""
+    tell = _SENTENCES.get(event.kind)
+    return tell(event.data) if tell else f"{words(event.kind)}{_facts(event.data)}"
+
+
+def _facts(data: Mapping[str, Any]) -> str:
+    facts = ", ".join(f"{words(key)} {_said(value)}" for key, value in data.items() if value not in ("", [], None))
+    return f": {facts}" if facts else ""
+
+
+def _said(value: object) -> str:
+    return "; ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _of_part(data: Mapping[str, Any]) -> str:
+    part, of = data.get("part"), data.get("of")
+    return f" (part {part} of {of})" if part and of and of != 1 else ""
+
+
+def _because(data: Mapping[str, Any]) -> str:
+    reason = data.get("reason") or _said(data.get("reasons") or data.get("codes") or "")
+    return f": {reason}" if reason else ""
+
+
+_SENTENCES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
+    "came_in": lambda data: "seen in the channel for the first time",
+    "not_yet": lambda data: f"not yet to be booked{_because(data)}",
+    "blocked": lambda data: f"blocked{_because(data)}",
+    "never": lambda data: f"never to be booked{_because(data)}",
+    "released": lambda data: f"looked at again, its cause was cured{_facts(data)}",
+    "sending": lambda data: f"sent to the ERP as {data.get('reference', '?')}{_of_part(data)}",
+    "sending_again": lambda data: f"sent again, the same document {data.get('reference', '?')}{_of_part(data)}",
+    "accepted": lambda data: f"accepted by the ERP (its receipt {data.get('receipt') or 'not given'}){_of_part(data)}",
+    "refused": lambda data: f"refused by the ERP{_because(data)}",
+    "in_doubt": lambda data: f"no definite answer from the ERP, it may or may not have it{_because(data)}",
+    "not_sent": lambda data: f"the call had no effect, it is made again{_because(data)}",
+    "found_by_read_back": lambda data: f"found in the ERP under {data.get('number', '?')} by asking for its reference",
+    "booked": lambda data: f"booked as {data.get('number', '?')}{_of_part(data)}",
+    "differs_in_erp": lambda data: f"the ERP holds something else than was sent: {_said(data.get('differences', ''))}",
+    "changed_after_booking": lambda data: f"changed in the channel after booking: {_said(data.get('changes', ''))}",
+}
+
+
+# -- what to do --------------------------------------------------------------------------------------------------
+
+
+def advice(story: Story) -> Iterator[str]:
+    """What a person can do for this order, each with the command to type."""
+    yield from _ADVICE[story.state](story)
+    for incident in story.incidents:
+        if incident.closed_at is None:
+            yield f"An incident stands ({words(incident.code)}): {incident.text}"
+
+
+def _named(story: Story) -> str:
+    name = story.name or story.ref
+    return f"'{name}'" if set(name) & set("# *()&;") else name
+
+
+def _for_not_yet(story: Story) -> Iterator[str]:
+    again = f" at {moment_text(story.look_again)}" if story.look_again else ""
+    yield f"Nothing: it is looked at again{again}, and as soon as the channel changes it."
+
+
+def _for_blocked(story: Story) -> Iterator[str]:
+    if story.held_for:
+        yield "Nothing: its cause is cured, and it waits until the first three of that cause are booked."
+        return
+    yield from dict.fromkeys(cure(trouble, story.connector) for trouble in story.problems)
+    yield f"It is tried again by itself once everything is cured; at once with: bcbridge retry {_named(story)}"
+    yield f"If it is not to be booked: bcbridge skip {_named(story)} --why '...'"
+
+
+def cure(trouble: Trouble, channel: str) -> str:
+    """How to cure one problem."""
+    table, _, key = trouble.cause.partition("/")
+    if table in TABLES and key:
+        return f"Map it: bcbridge mappings set {table} '{key}' CODE --channel {channel}"
+    if table == "sku" and key:
+        return f"Put UPC {key} right in the ERP's style master, or the line in the channel ({words(trouble.code)})"
+    return f"Put it right in the channel: {trouble.subject}: {trouble.text}"
+
+
+def _for_ready(story: Story) -> Iterator[str]:
+    yield "Nothing: its turn comes. If it does not, see: bcbridge jobs; /ready says what stands."
+
+
+def _for_sending(story: Story) -> Iterator[str]:
+    yield "Nothing: the call is being made, or waits for its turn."
+
+
+def _for_accepted(story: Story) -> Iterator[str]:
+    yield "Nothing: the ERP has it and posts it later. It is never sent again by itself."
+
+
+def _for_in_doubt(story: Story) -> Iterator[str]:
+    yield "Nothing yet: the bridge asks the ERP for its reference and decides on evidence. Do not key it in by hand."
+    references = ", ".join(part.reference for part in story.parts if part.state == "in_doubt")
+    if references:
+        yield f"Seen in the ERP under {references}? bcbridge resolve {_named(story)} --booked NUMBER --why '...'"
+        yield f"Looked, and it is not there?       bcbridge resolve {_named(story)} --absent --why '...'"
+
+
+def _for_booked(story: Story) -> Iterator[str]:
+    yield "Nothing: it is booked."
+
+
+def _for_never(story: Story) -> Iterator[str]:
+    if story.skipped_by:
+        yield f"Skipped by {story.skipped_by}. To open it again: bcbridge retry {_named(story)}"
+    else:
+        yield "Nothing: it is not to be booked."
+
+
+_ADVICE: Mapping[str, Callable[[Story], Iterator[str]]] = {
+    "not_yet": _for_not_yet,
+    "ready": _for_ready,
+    "blocked": _for_blocked,
+    "sending": _for_sending,
+    "accepted": _for_accepted,
+    "in_doubt": _for_in_doubt,
+    "booked": _for_booked,
+    "never": _for_never,
+}
