@@ -33,6 +33,7 @@ from typing import Any, Self, TypeVar
 import anyio
 import orjson
 from aiohttp import web
+from anyio.abc import TaskGroup
 
 T = TypeVar("T")
 
@@ -617,6 +618,21 @@ class Server:
                 await runner.cleanup()
 
 
+@asynccontextmanager
+async def background() -> AsyncIterator[TaskGroup]:
+    """A server's own tasks: cancelled when the block ends. A single error leaves as itself, not in a group."""
+    try:
+        async with anyio.create_task_group() as tasks:
+            try:
+                yield tasks
+            finally:
+                tasks.cancel_scope.cancel()
+    except BaseExceptionGroup as group:
+        if len(group.exceptions) > 1:
+            raise
+        raise group.exceptions[0] from None
+
+
 __all__ = [
     "Books",
     "BooksPage",
@@ -629,6 +645,7 @@ __all__ = [
     "World",
     "admin_app_routes",
     "answer",
+    "background",
     "dump",
     "fact",
     "hang_up",

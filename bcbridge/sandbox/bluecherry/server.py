@@ -10,7 +10,7 @@ from pathlib import Path
 import anyio
 from aiohttp import web
 
-from bcbridge.sandbox.base import BODY_CEILING, Server, World, admin_app_routes, answer, object_of
+from bcbridge.sandbox.base import BODY_CEILING, Server, World, admin_app_routes, answer, background, object_of
 from bcbridge.sandbox.bluecherry.api import Api
 from bcbridge.sandbox.bluecherry.books import NOUNS, SCHEMA, erp_stamp
 from bcbridge.sandbox.bluecherry.gateway import Gateway
@@ -38,7 +38,7 @@ async def serving(folder: Path, *, port: int = 0, settings: BlueCherrySettings |
             faults=FAULTS,
             values={**VALUES, "post_every_seconds": every},
         ) as world,
-        anyio.create_task_group() as tasks,
+        background() as tasks,
     ):
         gateway = Gateway(world, settings)
         job = PostingJob(world, erp_timezone=settings.erp_timezone)
@@ -53,7 +53,6 @@ async def serving(folder: Path, *, port: int = 0, settings: BlueCherrySettings |
             try:
                 yield server
             finally:
-                tasks.cancel_scope.cancel()
                 with anyio.CancelScope(shield=True):
                     await gateway.write_calls()
 
