@@ -81,3 +81,11 @@ class Misconfigured(BridgeError):
 
 class StoreBusy(BridgeError):
     """The store cannot take a write now (disk full, locked): nothing was kept, ask again later."""
+
+
+class PostingClosed(BridgeError):
+    """Nothing may be posted now (circuit open, write not confirmed, start not finished): the order stays ready."""
+
+
+class CutChanged(BridgeError):
+    """Part of the order is on its way and the rest can no longer be cut the same way: a person decides."""

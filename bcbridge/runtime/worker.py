@@ -12,16 +12,16 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import anyio
 import structlog
 
 from bcbridge.errors import OpenCircuit, Retry, StoreBusy
+from bcbridge.model.work import Done, Handler, Job, Verdict
 from bcbridge.runtime.backoff import backoff
 from bcbridge.store import incidents, queue
 from bcbridge.store.db import Store
-from bcbridge.store.queue import Job
 
 if TYPE_CHECKING:
     from bcbridge.runtime.circuit import Circuit
@@ -33,35 +33,6 @@ SHORTEST_IDLE = timedelta(milliseconds=250)
 """Due jobs whose order is being worked on are asked for again no faster than this."""
 DEAD_AFTER_ATTEMPTS = 30
 STORE_PAUSE_SECONDS = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """Nothing more to do until told again."""
-
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Again:
-    """Look again after a while. ``burn``: whether this attempt counts as one that failed."""
-
-    after: timedelta
-    reason: str
-    burn: bool = False
-
-
-Verdict = Done | Again
-
-
-class Settle(Protocol):
-    async def __call__(self, job: Job, verdict: Verdict) -> None: ...
-
-
-class Handler(Protocol):
-    """A flow's work: each job of the batch is settled as soon as it is finished. What it raises befalls the rest."""
-
-    async def handle(self, jobs: Sequence[Job], settle: Settle) -> None: ...
 
 
 class Gate:

@@ -24,16 +24,17 @@ import anyio
 import structlog
 
 from bcbridge.connectors.base import Found, PostedPage, Sink, Unproven
-from bcbridge.errors import OpenCircuit, Retry
+from bcbridge.errors import OpenCircuit, PostingClosed, Retry
 from bcbridge.model.answers import Accepted, Doubtful, NotSent, PutAnswer
 from bcbridge.model.ids import Reference
 from bcbridge.model.plan import Plan
 from bcbridge.model.sales_order import BookedOrder, SalesOrder
-from bcbridge.runtime.worker import Again, Done, Settle, Verdict
+from bcbridge.model.work import Again, Done, Job, Settle, Verdict
+from bcbridge.runtime.circuit import Circuit
 from bcbridge.store import inbox, incidents, meta, outbox, queue
 from bcbridge.store.db import Store
 from bcbridge.store.outbox import Doubt, Row
-from bcbridge.store.queue import Job, Wish
+from bcbridge.store.queue import Wish
 from bcbridge.store.stamps import moment, stamp
 
 log = structlog.get_logger()
@@ -78,10 +79,6 @@ class Pace:
     last_posted: datetime | None = None
 
 
-class Closed(Exception):
-    """Nothing may be posted now; ``why`` is for people. The order stays ready."""
-
-
 @dataclass(slots=True)
 class DocumentWriter:
     """Carries out the documents of one sink. The only code that calls ``Sink.put``."""
@@ -93,6 +90,7 @@ class DocumentWriter:
     rules: PostingRules
     ours: Callable[[str], bool]
     """Whether a reference found in the ERP is one that this configuration would make."""
+    circuit: Circuit
     permitted: Callable[[], str]
     """Why posting is not permitted (an unconfirmed production write), or the empty string."""
     on_step: StepObserver = unobserved
@@ -109,6 +107,8 @@ class DocumentWriter:
         """Why nothing may be posted now, or the empty string."""
         if self._stopped:
             return self._stopped
+        if self.circuit.is_open:
+            return f"the ERP is not used now: {self.circuit.view().why}"
         if not self._listed:
             return "the ERP's recent orders were not yet listed since the start"
         return self.permitted()
@@ -153,10 +153,10 @@ class DocumentWriter:
     async def carry(self, plan: Plan) -> None:
         """Commit the rows of all parts, then send those that certainly were not sent, one after the other.
 
-        Raises Closed (the order stays ready), CutChanged, Retry or OpenCircuit (nothing of the last part was kept).
+        Raises PostingClosed (the order stays ready), CutChanged, Retry or OpenCircuit (nothing of the last part was kept).
         """
         if why := self.closed_because:
-            raise Closed(why)
+            raise PostingClosed(why)
         bodies = {write.reference: self.sink.render(write.item) for write in plan.writes}
         doubt = await self._doubt_from_epoch(plan)
         await self.on_step("before_row", plan.writes[0].reference)
@@ -174,7 +174,7 @@ class DocumentWriter:
                 return
             if not isinstance(await self._post(row), Accepted):
                 return
-        raise Closed(why)
+        raise PostingClosed(why)
 
     async def _doubt_from_epoch(self, plan: Plan) -> Doubt | None:
         epoch = await meta.read(self.store, f"epoch/{self.sink.name}")
@@ -203,7 +203,8 @@ class DocumentWriter:
             answer = await self.sink.put(row.body)
         except OpenCircuit as fault:
             await self._settle(row, NotSent(str(fault)))
-            raise
+            await self.circuit.open(fault)
+            raise PostingClosed(str(fault)) from fault
         except BaseException as fault:
             with anyio.CancelScope(shield=True):
                 await self._settle(row, Doubtful(str(fault) or type(fault).__name__))
@@ -384,7 +385,10 @@ class DocumentWriter:
             return Again(timedelta(seconds=30), why)
         if not await self.store.write(lambda tx: outbox.start(tx, row, now=self.now())):
             return Done("no longer in doubt")
-        answer = await self._post(row)
+        try:
+            answer = await self._post(row)
+        except PostingClosed as fault:
+            return Again(timedelta(seconds=30), str(fault))
         if isinstance(answer, Doubtful):
             return Again(timedelta(seconds=READ_BACK_STEPS[0]), answer.reason)
         return Done(type(answer).__name__.lower())

@@ -6,71 +6,15 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 
 import orjson
 
 from bcbridge.model.ids import Ref
 from bcbridge.model.outcome import Blocked, Never, NotYet, Outcome, Problem, Ready
+from bcbridge.model.standing import Facts, PartState, Standing
 from bcbridge.store import events
 from bcbridge.store.db import Store
 from bcbridge.store.stamps import stamp
-
-OPEN_ROWS = frozenset({"queued", "sending", "accepted", "in_doubt"})
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What is kept of an order beside its document: names, stamps and its worth; no personal data."""
-
-    ref: Ref
-    channel_id: str = ""
-    name: str = ""
-    created: datetime | None = None
-    modified: datetime | None = None
-    currency: str = ""
-    total: Decimal = Decimal(0)
-    content_hash: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class PartState:
-    part: int
-    generation: int
-    state: str
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """Where an order stands in this store. ``held``: freed by a cure, but its turn has not come."""
-
-    id: int
-    state: str
-    code: str
-    content_hash: str
-    held: bool
-    parts: tuple[PartState, ...]
-
-    @property
-    def has_open_write(self) -> bool:
-        return any(part.state in OPEN_ROWS for part in self.parts)
-
-    @property
-    def is_booked(self) -> bool:
-        current = [part for part in self.parts if part.state != "closed"]
-        return bool(current) and all(part.state == "posted" for part in current)
-
-    @property
-    def was_refused(self) -> bool:
-        return any(part.state == "rejected" for part in self.parts)
-
-    @property
-    def generation(self) -> int:
-        """The generation the next document is to carry."""
-        current = [part.generation for part in self.parts if part.state != "closed"]
-        closed = [part.generation for part in self.parts if part.state == "closed"]
-        return max(current, default=max(closed, default=0) + 1)
-
 
 _STANDINGS = """
 SELECT orders.id, orders.ref, orders.state, orders.code, orders.content_hash,

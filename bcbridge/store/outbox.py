@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 
 import orjson
 
+from bcbridge.errors import CutChanged
 from bcbridge.model.answers import Accepted, Doubtful, NotSent, PutAnswer, Rejected
 from bcbridge.model.ids import Reference
 from bcbridge.model.outcome import Problem
@@ -23,10 +24,6 @@ from bcbridge.store import events, incidents
 from bcbridge.store.db import Store
 from bcbridge.store.orders import set_causes
 from bcbridge.store.stamps import moment, stamp
-
-
-class CutChanged(Exception):
-    """Part of the order is on its way already and the rest can no longer be cut the same way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +115,11 @@ def cut(
         if row["parts"] != len(plan.writes) or row["cut"] != pieces(plan.writes[part - 1]):
             raise CutChanged(f"part {part} of {row['parts']} holds other pieces than it would now")
     for write in plan.writes:
-        if write.part not in alive:
-            tx.execute(_WRITE, _new_row(plan, write, bodies[write.reference], sink=sink, doubt=doubt, now=now))
+        if write.part in alive:
+            continue
+        new = _new_row(plan, write, bodies[write.reference], sink=sink, doubt=doubt, now=now)
+        if tx.execute(_WRITE, new).rowcount != 1:
+            raise CutChanged(f"{write.reference} was closed after it had been sent")
     tx.execute(_CLOSE_SURPLUS, (plan.order_id, len(plan.writes)))
     tx.execute(_HASHED, (plan.content_hash, plan.order_id))
     refresh_order(tx, plan.order_id, now=now)
@@ -421,6 +421,17 @@ def refresh_order(tx: sqlite3.Connection, order_id: int, *, now: datetime) -> st
     reason = least["reason"] if shown == "in_doubt" else ""
     tx.execute(_SHOW, {"id": order_id, "state": shown, "now": stamp(now), "reason": reason})
     return shown
+
+
+_QUEUED_REFS = """
+SELECT DISTINCT orders.ref FROM outbox JOIN orders ON orders.id = outbox.order_id
+WHERE outbox.sink = ? AND outbox.state = 'queued' AND orders.connector = ? AND orders.state = 'sending'
+"""
+
+
+def queued_refs(tx: sqlite3.Connection, sink: str, channel: str) -> list[str]:
+    """Orders with a document that was cut and not sent."""
+    return [str(row["ref"]) for row in tx.execute(_QUEUED_REFS, (sink, channel)).fetchall()]
 
 
 _BY_NUMBER = "SELECT reference FROM outbox WHERE sink = ? AND reference IN (SELECT value FROM json_each(?))"

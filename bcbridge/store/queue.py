@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from bcbridge.model.work import Job as Job
 from bcbridge.store.db import Store
 from bcbridge.store.stamps import moment, stamp
 
@@ -30,22 +31,6 @@ class Wish:
     due: datetime
     wanted: datetime | None = None
     priority: int = NOW
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A claimed job; ``attempts`` includes this one."""
-
-    id: int
-    flow: str
-    connector: str
-    ref: str
-    ordering_key: str
-    priority: int
-    wanted: datetime | None
-    enqueued: datetime
-    attempts: int
-    deaths: int
 
 
 _ENQUEUE = """

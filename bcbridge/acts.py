@@ -1,0 +1,201 @@
+"""What a person may do to the running bridge: retry, skip, resolve, confirm, set a mapping. Wired by ``app``.
+
+Each act shows its count first (``dry_run``), leaves out what has a document on its way and says so, and is written
+down with who, when and why.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from bcbridge.model.acts import ActResult, LeftOut, NotFound, Refusal, Resolution, Selection, Word
+from bcbridge.store import acts as kept
+from bcbridge.store import queue, views
+from bcbridge.store.acts import Wanted
+from bcbridge.store.db import Store
+from bcbridge.store.queue import Wish
+
+SHOWN = 50
+FLOW = "orders"
+
+
+@dataclass(frozen=True, slots=True)
+class PersonActs:
+    """The acts of people on one store. ``ring`` wakes the workers after an act freed something."""
+
+    store: Store
+    now: Callable[[], datetime]
+    ring: Callable[[], None]
+    erp_of: Mapping[str, str]
+    """channel connection -> the ERP connection its orders are booked in."""
+    writes: Callable[[], Sequence[str]]
+    """Every write that can be confirmed, as ``bluecherry.orders``."""
+    on_confirm: Callable[[str], Awaitable[None]]
+    save_mapping: Callable[[str, str, str, str], Awaitable[int]]
+    """table, channel, key, value -> how many blocked orders that frees."""
+
+    async def retry(self, selection: Selection, *, who: str, dry_run: bool) -> ActResult:
+        wanted = await self._wanted(selection)
+
+        def unit(tx: sqlite3.Connection) -> ActResult:
+            rows, left_out = _free_to_act(kept.meant(tx, wanted))
+            if not dry_run and rows:
+                kept.retry(tx, rows, who=who, cause=f"retry by {who}", flow=FLOW, now=self.now())
+                self._write_down(tx, "retry", rows, who=who)
+            return _result(rows, left_out, dry_run=dry_run)
+
+        result = await self.store.write(unit)
+        self.ring()
+        return result
+
+    async def skip(self, selection: Selection, *, why: str, who: str, dry_run: bool) -> ActResult:
+        wanted = await self._wanted(selection)
+
+        def unit(tx: sqlite3.Connection) -> ActResult:
+            rows, left_out = _free_to_act(kept.meant(tx, wanted))
+            if not dry_run:
+                for row in rows:
+                    kept.skip(tx, row["id"], who=who, why=why, now=self.now())
+                self._write_down(tx, "skip", rows, who=who, why=why)
+            return _result(rows, left_out, dry_run=dry_run)
+
+        return await self.store.write(unit)
+
+    def _write_down(
+        self, tx: sqlite3.Connection, act: str, rows: Sequence[sqlite3.Row], *, who: str, why: str = ""
+    ) -> None:
+        before = {row["ref"]: row["state"] for row in rows[:SHOWN]}
+        kept.write_down(
+            tx, who=who, act=act, target=f"{len(rows)} orders", why=why, now=self.now(), before=before, count=len(rows)
+        )
+
+    async def resolve(self, order: str, resolution: Resolution, *, why: str, who: str, dry_run: bool) -> ActResult:
+        order_id, reference = await self._one(order)
+
+        def unit(tx: sqlite3.Connection) -> ActResult:
+            parts = kept.open_parts(tx, order_id, reference)
+            acted = [part for part in parts if part["state"] in _MAY[resolution.word]]
+            if not acted:
+                raise Refusal(_why_not(resolution.word, parts))
+            if resolution.word is Word.BOOKED and len(acted) > 1:
+                names = ", ".join(part["reference"] for part in acted)
+                raise Refusal(f"several parts are open; name one by its reference: {names}")
+            if not dry_run:
+                self._resolve(tx, acted, resolution, who=who, why=why)
+            references = tuple(str(part["reference"]) for part in acted)
+            return ActResult(matched=len(parts), done=0 if dry_run else len(acted), orders=references)
+
+        result = await self.store.write(unit)
+        self.ring()
+        return result
+
+    def _resolve(
+        self, tx: sqlite3.Connection, parts: Sequence[sqlite3.Row], resolution: Resolution, *, who: str, why: str
+    ) -> None:
+        now = self.now()
+        for part in parts:
+            match resolution.word:
+                case Word.BOOKED:
+                    erp = self.erp_of[part["channel"]]
+                    kept.say_booked(tx, part, resolution.number, erp=erp, who=who, now=now)
+                case Word.ABSENT:
+                    kept.say_absent(tx, part, who=who, now=now)
+                case Word.REBOOK:
+                    kept.close_generation(tx, part, who=who, now=now)
+            before = {"state": part["state"], "number": part["number"]}
+            data: dict[str, object] = {"before": before, "word": resolution.word, "number": resolution.number}
+            kept.write_down(tx, who=who, act="resolve", target=part["reference"], why=why, now=now, **data)
+        first = parts[0]
+        key = f"{first['channel']}/{first['order_ref']}"
+        wish = Wish(flow=FLOW, connector=first["channel"], ref=first["order_ref"], ordering_key=key, due=now)
+        queue.enqueue(tx, [wish], now=now)
+
+    async def confirm(self, write: str, *, why: str, who: str, dry_run: bool) -> ActResult:
+        known = self.writes()
+        if write not in known:
+            raise NotFound(f"there is no write {write}; there are: {', '.join(known)}")
+
+        def unit(tx: sqlite3.Connection) -> int:
+            if dry_run:
+                return 0
+            kept.write_down(tx, who=who, act="confirm", target=write, why=why, now=self.now())
+            return kept.confirm(tx, write, who=who, why=why, flow=FLOW, now=self.now())
+
+        waited = await self.store.write(unit)
+        if not dry_run:
+            await self.on_confirm(write)
+        self.ring()
+        note = "" if dry_run else f"{waited} order(s) waited for it: three first, then the rest"
+        return ActResult(matched=1, done=0 if dry_run else 1, orders=(), note=note)
+
+    async def set_mapping(
+        self, table: str, channel: str, key: str, value: str, *, who: str, dry_run: bool
+    ) -> ActResult:
+        if dry_run:
+            return ActResult(matched=1, done=0)
+        freed = await self.save_mapping(table, channel, key, value)
+        target = f"{table}.{channel or 'default'}.{key}"
+        await self.store.write(
+            lambda tx: kept.write_down(tx, who=who, act="mapping", target=target, now=self.now(), after=value)
+        )
+        self.ring()
+        return ActResult(matched=1, done=1, note=f"{freed} blocked order(s) may be freed by it")
+
+    # -- which orders --------------------------------------------------------------------------------------
+
+    async def _wanted(self, selection: Selection) -> Wanted:
+        if selection.is_empty:
+            raise Refusal("say which orders: name them, or a cause, a code, a channel, or all")
+        ids = None
+        if selection.orders:
+            ids = tuple([(await self._one(text))[0] for text in selection.orders])
+        return Wanted(ids=ids, cause=selection.cause, code=selection.code, channel=selection.channel)
+
+    async def _one(self, text: str) -> tuple[int, str | None]:
+        """The order meant by a text, and the reference if the text is one."""
+        found = await views.find_order(self.store.read, text)
+        if not found:
+            raise NotFound(f"no order is known as {text}")
+        if len(found) > 1:
+            names = ", ".join(f"{one.connector}:{one.name}" for one in found)
+            raise Refusal(f"{text} may mean several orders: {names}")
+        return found[0].id, text.strip().upper() if "reference" in found[0].by else None
+
+
+_MAY = {
+    Word.BOOKED: ("in_doubt", "accepted"),
+    Word.ABSENT: ("in_doubt", "accepted"),
+    Word.REBOOK: ("in_doubt", "accepted", "rejected", "queued"),
+}
+
+
+def _why_not(word: Word, parts: Sequence[sqlite3.Row]) -> str:
+    if not parts:
+        return "nothing of this order is open: it is booked, or was never sent; a booked one is cancelled in the ERP"
+    states = ", ".join(f"{part['reference']} is {part['state']}" for part in parts)
+    return f"{word.value} does not fit: {states}"
+
+
+def _free_to_act(rows: Sequence[sqlite3.Row]) -> tuple[list[sqlite3.Row], tuple[LeftOut, ...]]:
+    """Orders with a document on its way are left out, and booked ones."""
+    free, left = [], []
+    for row in rows:
+        if row["has_open_write"]:
+            left.append(LeftOut(order=row["name"] or row["ref"], reason=f"a document is on its way ({row['state']})"))
+        elif row["state"] == "booked":
+            left.append(LeftOut(order=row["name"] or row["ref"], reason="it is booked"))
+        else:
+            free.append(row)
+    return free, tuple(left)
+
+
+def _result(rows: Sequence[sqlite3.Row], left_out: tuple[LeftOut, ...], *, dry_run: bool) -> ActResult:
+    return ActResult(
+        matched=len(rows) + len(left_out),
+        done=0 if dry_run else len(rows),
+        orders=tuple(str(row["name"] or row["ref"]) for row in rows[:SHOWN]),
+        left_out=left_out[:SHOWN],
+    )

@@ -1,0 +1,281 @@
+"""The life of a channel's orders, from "look at this one" to a document handed to the writer.
+
+1. look      at each order as it is now, many in one call
+2. leave     alone what has a write under way or is booked; note what the channel changed since
+3. judge     never, not yet, blocked with every reason, or ready as parts
+4. write     down the ending, its reasons and what would cure them
+5. hand      the parts to the writer; what the ERP cannot take now stays ready
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from bcbridge.connectors.base import Source
+from bcbridge.errors import CutChanged, Malformed, PostingClosed
+from bcbridge.flows.orders.content import changes, content_hash
+from bcbridge.flows.orders.desk import Desk, Masters
+from bcbridge.flows.orders.judge import judge
+from bcbridge.flows.orders.reference import reference
+from bcbridge.flows.orders.settings import OrderSettings
+from bcbridge.mappings import Mappings
+from bcbridge.model.catalog import CatalogSku
+from bcbridge.model.documents import Document
+from bcbridge.model.ids import ConnectorName, Ref
+from bcbridge.model.order import Order
+from bcbridge.model.outcome import Blocked, Never, NotYet, Outcome, Problem, Ready
+from bcbridge.model.plan import Plan, Write
+from bcbridge.model.sales_order import SalesOrder
+from bcbridge.model.standing import Facts, Standing
+from bcbridge.model.widths import Widths
+from bcbridge.model.work import Again, Done, Job, Settle, Verdict
+
+STALE_READ_STEPS = (5, 30, 120)
+"""Seconds after which a record older than its notification is read again."""
+
+
+class Memory(Protocol):
+    """What this flow remembers (store/memory.py)."""
+
+    async def documents(self, refs: Sequence[Ref]) -> dict[Ref, Document]: ...
+    async def keep(self, documents: Sequence[Document]) -> None: ...
+    async def standings(self, refs: Sequence[Ref]) -> dict[Ref, Standing]: ...
+    async def record(self, facts: Facts, outcome: Outcome) -> int: ...
+    async def note(self, order_id: int, notes: Sequence[Problem]) -> None: ...
+    async def note_change(self, order_id: int, facts: Facts, words: Sequence[str]) -> None: ...
+    async def skus(self, upcs: Iterable[str]) -> Mapping[str, tuple[CatalogSku, ...]]: ...
+    async def codes(self, noun: str) -> frozenset[str]: ...
+
+
+class Carrier(Protocol):
+    """Who makes documents, each once (runtime/writer.py)."""
+
+    async def carry(self, plan: Plan) -> None: ...
+    async def send_queued(self, order_id: int) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """One order as it is now (None: gone over there) and as we knew it before."""
+
+    now: Document | None
+    before: Document | None
+
+
+@dataclass(slots=True)
+class Orders:
+    """The orders of one channel, booked in one ERP."""
+
+    channel: ConnectorName
+    source: Source[Order]
+    memory: Memory
+    carrier: Carrier
+    settings: OrderSettings
+    mappings: Callable[[], Mappings]
+    widths: Widths
+    now: Callable[[], datetime]
+    stale_after: timedelta
+    """A document older than one poll interval is fetched again before anything is booked from it."""
+
+    async def handle(self, jobs: Sequence[Job], settle: Settle) -> None:
+        looked = await self._look(jobs)
+        read = {ref: self._read(look) for ref, look in looked.items()}
+        standings = await self.memory.standings(list(looked))
+        desk = await self._desk([order for order in read.values() if isinstance(order, Order)])
+        for job in jobs:
+            ref = Ref(job.ref)
+            verdict = _stale(job, looked[ref]) or await self._one(ref, read[ref], looked[ref], standings.get(ref), desk)
+            await settle(job, verdict)
+
+    # -- look ----------------------------------------------------------------------------------------------
+
+    async def _look(self, jobs: Sequence[Job]) -> dict[Ref, Looked]:
+        refs = [Ref(job.ref) for job in jobs]
+        held = await self.memory.documents(refs)
+        stale = [Ref(job.ref) for job in jobs if not self._is_fresh(held.get(Ref(job.ref)), job)]
+        fetched = {document.ref: document for document in (await self.source.fetch(stale) if stale else [])}
+        await self.memory.keep(list(fetched.values()))
+        return {ref: Looked(fetched.get(ref, None if ref in stale else held.get(ref)), held.get(ref)) for ref in refs}
+
+    def _is_fresh(self, document: Document | None, job: Job) -> bool:
+        if document is None or document.asked < self.now() - self.stale_after:
+            return False
+        return document.asked >= job.enqueued if job.wanted is None else document.modified >= job.wanted
+
+    def _read(self, look: Looked) -> Order | Malformed | None:
+        if look.now is None:
+            return None
+        try:
+            return self.source.read(look.now)
+        except Malformed as fault:
+            return fault
+
+    async def _desk(self, orders: Sequence[Order]) -> Desk:
+        upcs = {code for order in orders for line in order.lines for code in (line.sku, line.barcode) if code}
+        return Desk(
+            channel=self.channel,
+            settings=self.settings,
+            mappings=self.mappings(),
+            skus=await self.memory.skus(upcs),
+            widths=self.widths,
+            masters=Masters(
+                warehouses=await self.memory.codes("warehouses") or None,
+                ship_vias=await self.memory.codes("ship_vias") or None,
+            ),
+            now=self.now(),
+        )
+
+    # -- one order -----------------------------------------------------------------------------------------
+
+    async def _one(
+        self, ref: Ref, order: Order | Malformed | None, look: Looked, standing: Standing | None, desk: Desk
+    ) -> Verdict:
+        if order is None:
+            return await self._gone(ref, standing)
+        if isinstance(order, Malformed):
+            return await self._malformed(ref, order, standing)
+        facts = _facts(order)
+        if standing and (standing.has_open_write or standing.is_booked):
+            return await self._leave_alone(order, facts, look, standing)
+        if standing and (why := _waits_for_a_person(facts, standing)):
+            return Done(why)
+        return await self._judge(order, facts, standing, desk)
+
+    async def _judge(self, order: Order, facts: Facts, standing: Standing | None, desk: Desk) -> Verdict:
+        outcome = judge(
+            order,
+            channel=desk.channel,
+            settings=desk.settings,
+            mappings=desk.mappings,
+            skus=desk.skus,
+            widths=desk.widths,
+            masters=desk.masters,
+            now=desk.now,
+        )
+        order_id = await self.memory.record(facts, outcome)
+        match outcome:
+            case Ready():
+                return await self._hand_over(order, facts, order_id, outcome, standing)
+            case NotYet(look_again=moment) if moment is not None:
+                return Again(max(moment - self.now(), timedelta(seconds=1)), outcome.code)
+            case _:
+                return Done(type(outcome).__name__.lower())
+
+    async def _hand_over(
+        self, order: Order, facts: Facts, order_id: int, ready: Ready, standing: Standing | None
+    ) -> Verdict:
+        await self.memory.note(order_id, ready.notes)
+        try:
+            await self.carrier.carry(self._plan(order, facts, order_id, ready, standing))
+        except PostingClosed as why:
+            return Done(f"ready, and waits for the ERP: {why}")
+        except CutChanged as why:
+            await self.memory.record(facts, Blocked(problems=(_cut_changed(why),)))
+            return Done("blocked")
+        return Done("handed over")
+
+    def _plan(self, order: Order, facts: Facts, order_id: int, ready: Ready, standing: Standing | None) -> Plan:
+        return Plan(
+            order_id=order_id,
+            channel=self.channel,
+            ref=order.ref,
+            created=order.created,
+            content_hash=facts.content_hash,
+            writes=tuple(
+                self._write(order, item, number, len(ready.parts), standing.generation_of(number) if standing else 1)
+                for number, item in enumerate(ready.parts, start=1)
+            ),
+        )
+
+    def _write(self, order: Order, item: SalesOrder, part: int, parts: int, generation: int) -> Write:
+        """The judge speaks of generation 1; a later one is a person's word (``resolve --rebook``)."""
+        ours = reference(self.settings.code, order.id, part, generation)
+        again = item if generation == 1 else item.model_copy(update={"reference": ours})
+        return Write(part=part, parts=parts, generation=generation, reference=ours, item=again)
+
+    # -- orders that are on their way, booked, or gone -----------------------------------------------------
+
+    async def _leave_alone(self, order: Order, facts: Facts, look: Looked, standing: Standing) -> Verdict:
+        if facts.content_hash != standing.content_hash:
+            await self.memory.note_change(standing.id, facts, self._words(order, look, standing))
+        if any(part.state == "queued" for part in standing.parts) and not _held_up(standing):
+            try:
+                await self.carrier.send_queued(standing.id)
+            except PostingClosed as why:
+                return Done(f"cut, and waits for the ERP: {why}")
+        return Done("left alone")
+
+    def _words(self, order: Order, look: Looked, standing: Standing) -> tuple[str, ...]:
+        """What changed, in words; nothing where only the version of the hash did."""
+        if _version(standing.content_hash) != _version(content_hash(order)):
+            return ()
+        before = self._read(Looked(look.before, None))
+        told = changes(before, order) if isinstance(before, Order) else ()
+        return told or ("changed since it was handed over",)
+
+    async def _gone(self, ref: Ref, standing: Standing | None) -> Verdict:
+        if standing is None:
+            return Done("gone before it was seen")
+        if standing.has_open_write or standing.is_booked:
+            if standing.content_hash != "gone":
+                await self.memory.note_change(
+                    standing.id, Facts(ref, content_hash="gone"), ("deleted in the channel; the ERP's order stands",)
+                )
+            return Done("gone")
+        await self.memory.record(Facts(ref), Never(code="gone", text="Deleted in the channel before it was booked."))
+        return Done("never")
+
+    async def _malformed(self, ref: Ref, fault: Malformed, standing: Standing | None) -> Verdict:
+        if standing and (standing.has_open_write or standing.is_booked):
+            return Done("cannot be read; left alone")
+        problem = Problem(code="malformed", subject=fault.where or "document", text=str(fault), cause="malformed")
+        await self.memory.record(Facts(ref), Blocked(problems=(problem,)))
+        return Done("blocked")
+
+
+def _stale(job: Job, look: Looked) -> Verdict | None:
+    """A read that is older than what was announced is read again, a few times."""
+    if job.wanted is None or look.now is None or look.now.modified >= job.wanted:
+        return None
+    if job.attempts > len(STALE_READ_STEPS):
+        return None
+    return Again(timedelta(seconds=STALE_READ_STEPS[job.attempts - 1]), "older than announced", burn=True)
+
+
+def _waits_for_a_person(facts: Facts, standing: Standing) -> str:
+    if standing.state == "never" and standing.code == "skipped":
+        return "skipped by a person"
+    if standing.held:
+        return "waits for the first of its release"
+    if standing.state == "blocked" and standing.was_refused and standing.content_hash == facts.content_hash:
+        return "refused by the ERP as it is"
+    return ""
+
+
+def _held_up(standing: Standing) -> bool:
+    return any(part.state in ("in_doubt", "rejected") for part in standing.parts)
+
+
+def _facts(order: Order) -> Facts:
+    return Facts(
+        ref=order.ref,
+        channel_id=order.id,
+        name=order.name,
+        created=order.created,
+        modified=order.modified,
+        currency=order.currency,
+        total=order.total,
+        content_hash=content_hash(order),
+    )
+
+
+def _version(hashed: str) -> str:
+    return hashed.partition(":")[0]
+
+
+def _cut_changed(fault: CutChanged) -> Problem:
+    text = f"{fault}; a part is on its way already, so the rest cannot be cut anew: resolve it with --rebook"
+    return Problem(code="cut_changed", subject="parts", text=text)

@@ -1,0 +1,170 @@
+"""What people do to orders: which ones are meant, what is left out, and a record of who did it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import orjson
+
+from bcbridge.store import events, outbox, releases
+from bcbridge.store.stamps import stamp
+
+_ACT = "INSERT INTO acts (at, who, act, target, why, data) VALUES (?, ?, ?, ?, ?, ?)"
+
+
+def write_down(
+    tx: sqlite3.Connection, *, who: str, act: str, target: str, why: str = "", now: datetime, **data: object
+) -> None:
+    """Every act of a person is kept: who, when, on what, why, before and after."""
+    tx.execute(_ACT, (stamp(now), who, act, target, why, orjson.dumps(data).decode()))
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which orders are meant; everything given narrows. ``ids`` None: not narrowed to named ones."""
+
+    ids: tuple[int, ...] | None
+    cause: str | None
+    code: str | None
+    channel: str | None
+
+
+_MEANT = """
+SELECT orders.id, orders.connector, orders.ref, orders.name, orders.state, orders.code,
+       EXISTS (SELECT 1 FROM outbox WHERE order_id = orders.id
+               AND outbox.state IN ('queued', 'sending', 'accepted', 'in_doubt')) AS has_open_write
+FROM orders
+WHERE (:ids IS NULL OR orders.id IN (SELECT value FROM json_each(:ids)))
+  AND (:cause IS NULL OR orders.id IN (SELECT order_id FROM order_causes WHERE cause = :cause))
+  AND (:code IS NULL OR orders.code = :code OR orders.id IN
+       (SELECT open.id FROM orders AS open, json_each(open.problems) AS problem
+        WHERE open.state = 'blocked' AND json_extract(problem.value, '$.code') = :code))
+  AND (:channel IS NULL OR orders.connector = :channel)
+  AND (:ids IS NOT NULL OR orders.state IN ('blocked', 'not_yet', 'ready'))
+ORDER BY orders.id
+"""
+
+
+def meant(tx: sqlite3.Connection, wanted: Wanted) -> list[sqlite3.Row]:
+    """Rows with id, connector, ref, name, state, code, has_open_write. Not named: only what is open and unsent."""
+    parameters = {
+        "ids": None if wanted.ids is None else orjson.dumps(wanted.ids).decode(),
+        "cause": wanted.cause,
+        "code": wanted.code,
+        "channel": wanted.channel,
+    }
+    return tx.execute(_MEANT, parameters).fetchall()
+
+
+_SKIP = """
+UPDATE orders SET state = 'never', code = 'skipped', reason = :why, problems = '[]', since = :now, skipped_by = :who,
+    look_again = NULL
+WHERE id = :id AND state IN ('blocked', 'not_yet', 'ready')
+"""
+_FORGET_HELD = "DELETE FROM release_orders WHERE order_id = ? AND stage = 'held'"
+
+
+def skip(tx: sqlite3.Connection, order_id: int, *, who: str, why: str, now: datetime) -> bool:
+    """This order will not be booked, by a person's word; ``retry`` opens it again."""
+    moved = tx.execute(_SKIP, {"id": order_id, "who": who, "why": why, "now": stamp(now)}).rowcount == 1
+    if moved:
+        tx.execute("DELETE FROM order_causes WHERE order_id = ?", (order_id,))
+        tx.execute(_FORGET_HELD, (order_id,))
+        events.add(tx, order_id, "skipped", now=now, who=who, why=why)
+    return moved
+
+
+def retry(
+    tx: sqlite3.Connection, orders: Sequence[sqlite3.Row], *, who: str, cause: str, flow: str, now: datetime
+) -> int:
+    """Look at these orders again; more than three go three first."""
+    for order in orders:
+        tx.execute(_FORGET_HELD, (order["id"],))
+        events.add(tx, order["id"], "retried", now=now, who=who)
+    return releases.free_orders(tx, orders, cause=cause, flow=flow, now=now)
+
+
+_PARTS = """
+SELECT outbox.*, orders.connector AS channel, orders.ref AS order_ref FROM outbox
+JOIN orders ON orders.id = outbox.order_id
+WHERE outbox.order_id = ? AND (? IS NULL OR reference = ?) AND outbox.state NOT IN ('closed', 'posted')
+ORDER BY part
+"""
+
+
+def open_parts(tx: sqlite3.Connection, order_id: int, reference: str | None) -> list[sqlite3.Row]:
+    """The parts of an order that are not booked, or the one named by its reference."""
+    return tx.execute(_PARTS, (order_id, reference, reference)).fetchall()
+
+
+_BOOKED_BY_WORD = """
+UPDATE outbox SET state = 'posted', posted_at = :now, number = :number, reason = 'a person said it is booked'
+WHERE id = :id AND state IN ('in_doubt', 'accepted')
+"""
+_LINK = """
+INSERT OR IGNORE INTO links (connector, noun, ref, other_connector, other_noun, other_ref, linked_at)
+VALUES (?, 'orders', ?, ?, 'orders', ?, ?)
+"""
+_ABSENT = """
+UPDATE outbox SET state = 'queued', ended_at = NULL, reason = 'a person said it is absent'
+WHERE id = :id AND state IN ('in_doubt', 'accepted')
+"""
+_CLOSE = """
+UPDATE outbox SET state = 'closed', reason = 'closed by a person, to be booked anew'
+WHERE id = :id AND state IN ('in_doubt', 'accepted', 'queued', 'rejected')
+"""
+_OPEN_AGAIN = "UPDATE orders SET state = 'ready', code = 'rebook', since = ? WHERE id = ?"
+_ANY_LEFT = "SELECT 1 FROM outbox WHERE order_id = ? AND state <> 'closed' LIMIT 1"
+
+
+def say_booked(tx: sqlite3.Connection, part: sqlite3.Row, number: str, *, erp: str, who: str, now: datetime) -> bool:
+    """A person found it in the ERP under this number."""
+    moved = tx.execute(_BOOKED_BY_WORD, {"id": part["id"], "number": number, "now": stamp(now)}).rowcount == 1
+    if moved:
+        tx.execute(_LINK, (part["channel"], part["order_ref"], erp, number, stamp(now)))
+        events.add(tx, part["order_id"], "booked", now=now, reference=part["reference"], number=number, by=who)
+        outbox.refresh_order(tx, part["order_id"], now=now)
+    return moved
+
+
+def say_absent(tx: sqlite3.Connection, part: sqlite3.Row, *, who: str, now: datetime) -> bool:
+    """A person looked: it is not there and will not come. The same bytes may be sent again."""
+    moved = tx.execute(_ABSENT, {"id": part["id"]}).rowcount == 1
+    if moved:
+        events.add(tx, part["order_id"], "said_absent", now=now, reference=part["reference"], by=who)
+        outbox.refresh_order(tx, part["order_id"], now=now)
+    return moved
+
+
+def close_generation(tx: sqlite3.Connection, part: sqlite3.Row, *, who: str, now: datetime) -> bool:
+    """This reference is given up; the next one has a higher generation."""
+    moved = tx.execute(_CLOSE, {"id": part["id"]}).rowcount == 1
+    if moved:
+        events.add(tx, part["order_id"], "generation_closed", now=now, reference=part["reference"], by=who)
+        if tx.execute(_ANY_LEFT, (part["order_id"],)).fetchone() is None:
+            tx.execute(_OPEN_AGAIN, (stamp(now), part["order_id"]))
+        else:
+            outbox.refresh_order(tx, part["order_id"], now=now)
+    return moved
+
+
+_CONFIRM = """
+INSERT INTO confirmations (write, who, why, confirmed_at) VALUES (?, ?, ?, ?)
+ON CONFLICT (write) DO UPDATE SET who = excluded.who, why = excluded.why, confirmed_at = excluded.confirmed_at
+"""
+_CONFIRMED = "SELECT write FROM confirmations"
+_READY = "SELECT id, connector, ref FROM orders WHERE state = 'ready' ORDER BY id"
+
+
+def confirm(tx: sqlite3.Connection, write: str, *, who: str, why: str, flow: str, now: datetime) -> int:
+    """An operator confirms a write with its read-back; what waited for it goes three first. Returns how many waited."""
+    tx.execute(_CONFIRM, (write, who, why, stamp(now)))
+    ready = tx.execute(_READY).fetchall()
+    return releases.free_orders(tx, ready, cause=f"confirm {write}", flow=flow, now=now)
+
+
+def confirmed(tx: sqlite3.Connection) -> frozenset[str]:
+    return frozenset(str(row["write"]) for row in tx.execute(_CONFIRMED).fetchall())

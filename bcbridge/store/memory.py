@@ -1,0 +1,68 @@
+"""What a flow may remember, behind one narrow door: a second engine need not touch a flow."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from bcbridge.model.catalog import CatalogSku
+from bcbridge.model.documents import Document
+from bcbridge.model.ids import Ref
+from bcbridge.model.outcome import Outcome, Problem
+from bcbridge.model.standing import Facts, Standing
+from bcbridge.store import catalog, events, inbox, orders
+from bcbridge.store.db import Store
+
+
+@dataclass(frozen=True, slots=True)
+class OrderMemory:
+    """One channel's orders and the masters of the ERP they are booked in."""
+
+    store: Store
+    channel: str
+    erp: str
+    now: Callable[[], datetime]
+
+    async def documents(self, refs: Sequence[Ref]) -> dict[Ref, Document]:
+        return await inbox.documents(self.store, self.channel, "orders", refs)
+
+    async def keep(self, documents: Sequence[Document]) -> None:
+        if documents:
+            await self.store.write(lambda tx: inbox.keep(tx, self.channel, documents))
+
+    async def standings(self, refs: Sequence[Ref]) -> dict[Ref, Standing]:
+        return await orders.standings(self.store, self.channel, refs)
+
+    async def record(self, facts: Facts, outcome: Outcome) -> int:
+        """Returns the order's id in this store."""
+        return await self.store.write(lambda tx: orders.record(tx, self.channel, facts, outcome, now=self.now()))
+
+    async def note(self, order_id: int, notes: Sequence[Problem]) -> None:
+        """Things worth knowing about an order that is booked all the same."""
+
+        def unit(tx: sqlite3.Connection) -> None:
+            for note in notes:
+                events.add(tx, order_id, "noted", now=self.now(), code=note.code, subject=note.subject, text=note.text)
+
+        if notes:
+            await self.store.write(unit)
+
+    async def note_change(self, order_id: int, facts: Facts, words: Sequence[str]) -> None:
+        await self.store.write(
+            lambda tx: orders.note_change(
+                tx,
+                order_id,
+                content_hash=facts.content_hash,
+                modified=facts.modified or self.now(),
+                words=words,
+                now=self.now(),
+            )
+        )
+
+    async def skus(self, upcs: Iterable[str]) -> Mapping[str, tuple[CatalogSku, ...]]:
+        return await catalog.skus(self.store, self.erp, upcs)
+
+    async def codes(self, noun: str) -> frozenset[str]:
+        return await catalog.codes(self.store, self.erp, noun)
