@@ -1,0 +1,76 @@
+"""One shop on one port: its world opened, its doors, and its workers (the shopper, the webhook courier)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import anyio
+from aiohttp import web
+
+from bcbridge.sandbox.base import BODY_CEILING, Server, World, admin_app_routes
+from bcbridge.sandbox.shopify import orders, shop, shopper, subscriptions, world
+from bcbridge.sandbox.shopify.api import Api
+from bcbridge.sandbox.shopify.doors import Doors
+from bcbridge.sandbox.shopify.settings import ShopifySettings
+from bcbridge.sandbox.shopify.shop import Shop
+from bcbridge.sandbox.shopify.shopper import PLANS, Shopper
+
+FAULTS = {
+    "slow": "answers slow_ms later",
+    "timeout": "keeps the call for timeout_ms, then hangs up; nothing was done",
+    "http_500": "500 with an error text",
+    "http_502_html": "502 with a page of HTML, as a gateway makes it",
+    "http_429": "429 with Retry-After",
+    "token_401": "401, whatever the token",
+    "throttled": "THROTTLED inside a 200",
+    "max_cost": "queries above max_cost_points are MAX_COST_EXCEEDED",
+    "internal_error": "INTERNAL_SERVER_ERROR inside a 200",
+    "answer_lost": "does what was asked, then hangs up",
+    "access_nulls": "addresses, customer, email and phone are null, as without level-2 access",
+    "index_lag": "the search index shows this change only after index_lag_seconds",
+    "equal_updated_at": "stamps are rounded down to equal_updated_at_seconds, so that many orders share one",
+    "moving_list": "when a page of orders by UPDATED_AT has a next one, its first two orders are touched meanwhile",
+}
+VALUES = {
+    "slow_ms": (2_000.0, "milliseconds"),
+    "timeout_ms": (30_000.0, "milliseconds"),
+    "max_cost_points": (200.0, "points"),
+    "index_lag_seconds": (30.0, "seconds"),
+    "equal_updated_at_seconds": (60.0, "seconds"),
+}
+NOUNS = {
+    "orders": "SELECT id, document FROM orders WHERE id > :after ORDER BY id LIMIT :limit",
+    "plans": PLANS,
+    "webhookSubscriptions": "SELECT id, document FROM webhook_subscriptions WHERE id > :after ORDER BY id LIMIT :limit",
+    "locations": "SELECT id, document FROM locations WHERE id > :after ORDER BY id LIMIT :limit",
+    "products": "SELECT id, document FROM products WHERE id > :after ORDER BY id LIMIT :limit",
+    "variants": "SELECT id, document FROM variants WHERE id > :after ORDER BY id LIMIT :limit",
+}
+
+
+@asynccontextmanager
+async def serving(folder: Path, *, port: int = 0, settings: ShopifySettings | None = None) -> AsyncIterator[Server]:
+    """Serves the shop kept in ``folder`` until the block ends. Raises OSError where the port is taken."""
+    settings = settings or ShopifySettings()
+    async with World.opened(
+        "shopify",
+        folder,
+        schema=shop.SCHEMA + orders.SCHEMA + world.SCHEMA + subscriptions.SCHEMA + shopper.SCHEMA,
+        season=world.found,
+        nouns=NOUNS,
+        faults=FAULTS,
+        values=VALUES,
+        seed=settings.seed,
+    ) as opened:
+        opened.about = settings.about
+        the_shop = Shop(opened, settings)
+        buyer = Shopper(the_shop)
+        opened.after_reset = buyer.forget
+        app = web.Application(client_max_size=BODY_CEILING)
+        app.add_routes([*Api(the_shop).routes(), *Doors(the_shop, buyer).routes(), *admin_app_routes(opened)])
+        async with Server.running(app, port=port) as server, anyio.create_task_group() as workers:
+            workers.start_soon(buyer.run)
+            yield server
+            workers.cancel_scope.cancel()

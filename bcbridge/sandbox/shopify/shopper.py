@@ -1,0 +1,270 @@
+"""The shopper: sells what its plans say, and lets things happen to what was sold.
+
+A plan is a row; each order is drawn from (seed, index) and committed together with the plan's progress, so a
+restart goes on exactly where the last one died. What happens to an order later is a row too, due at a moment
+of the shop's clock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import orjson
+
+from bcbridge.sandbox.base import fact, set_fact
+from bcbridge.sandbox.shopify import changes
+from bcbridge.sandbox.shopify.bag import JSON
+from bcbridge.sandbox.shopify.cart import BadCart
+from bcbridge.sandbox.shopify.mix import Wishes, draw
+from bcbridge.sandbox.shopify.orders import Moment
+from bcbridge.sandbox.shopify.shop import Shop
+
+SCHEMA = """
+CREATE TABLE plans (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    orders INTEGER NOT NULL,
+    made INTEGER NOT NULL DEFAULT 0,
+    seed INTEGER NOT NULL,
+    rate REAL NOT NULL,
+    mixed REAL NOT NULL,
+    unbookable REAL NOT NULL,
+    simple INTEGER NOT NULL,
+    ambient INTEGER NOT NULL DEFAULT 0,
+    state TEXT NOT NULL DEFAULT 'running' CHECK (state IN ('running', 'done', 'ended'))
+);
+CREATE TABLE happenings (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    due REAL NOT NULL,
+    order_id INTEGER NOT NULL,
+    what TEXT NOT NULL,
+    details TEXT NOT NULL
+);
+CREATE INDEX happenings_by_due ON happenings (due);
+"""
+BATCH = 20
+IDLE_SECONDS = 0.5
+ENDLESS = 1_000_000_000
+
+PLANS = """
+SELECT id, json_object('id', id, 'orders', orders, 'made', made, 'left', orders - made, 'seed', seed, 'rate', rate,
+    'mixed', mixed, 'unbookable', unbookable, 'simple', json(iif(simple, 'true', 'false')),
+    'ambient', json(iif(ambient, 'true', 'false')), 'state', state)
+FROM plans WHERE id > :after ORDER BY id LIMIT :limit
+"""
+
+
+@dataclass(frozen=True)
+class Plan:
+    id: int
+    orders: int
+    made: int
+    rate: float
+    wishes: Wishes
+
+
+class Shopper:
+    """Works through the plans until it is cancelled. ``woken`` cuts its waits short."""
+
+    def __init__(self, shop: Shop) -> None:
+        self.shop = shop
+        self.woken = asyncio.Event()
+        self.began: dict[int, tuple[float, int]] = {}
+
+    # --- orders to it
+
+    async def sell(self, *, orders: int, rate: float, wishes: Wishes) -> int:
+        """Writes a plan; the ambient one ends with it. Returns its id."""
+
+        def unit(connection: sqlite3.Connection) -> int:
+            end_ambient(connection)
+            return add_plan(connection, orders, rate, wishes)
+
+        made = await self.shop.books.write(unit)
+        self.woken.set()
+        return made
+
+    async def start_ambient(self) -> None:
+        """A steady trickle, unless somebody has taken the shop in hand before."""
+        rate = self.shop.settings.ambient_orders_per_minute / 60
+        if rate <= 0:
+            return
+
+        def unit(connection: sqlite3.Connection) -> None:
+            if fact(connection, "ambient_over") is None and not ambient_runs(connection):
+                add_plan(connection, ENDLESS, rate, Wishes(self.shop.settings.seed), ambient=True)
+            connection.execute("UPDATE plans SET rate = ? WHERE ambient AND state = 'running'", (rate,))
+
+        await self.shop.books.write(unit)
+
+    async def forget(self) -> None:
+        """After a reset: the world is new, and stays quiet."""
+        self.began.clear()
+        await self.shop.books.write(end_ambient)
+
+    # --- its work
+
+    async def run(self) -> None:
+        await self.start_ambient()
+        while True:
+            self.woken.clear()
+            busy = await self.happen()
+            for plan in await self.shop.books.read(running_plans):
+                busy = await self.advance(plan) or busy
+            if not busy:
+                await self.rest()
+
+    async def rest(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(IDLE_SECONDS):
+                await self.woken.wait()
+
+    async def advance(self, plan: Plan) -> bool:
+        """Makes the next few orders of a plan that are due; whether there were any."""
+        due = min(self.due(plan), plan.orders) - plan.made
+        if due <= 0:
+            return False
+        moment = await self.shop.moment()
+        await self.shop.books.write(lambda c: self.make(c, plan, min(due, BATCH), moment))
+        self.shop.rung()
+        return True
+
+    def due(self, plan: Plan) -> int:
+        """How many orders should be there by now; every other score comes in clumps of five."""
+        if plan.rate <= 0:
+            return plan.orders
+        since, base = self.began.setdefault(plan.id, (time.monotonic(), plan.made))
+        smooth = base + int((time.monotonic() - since) * plan.rate)
+        return smooth - smooth % 5 if smooth // 20 % 2 and smooth < plan.orders else smooth
+
+    def make(self, connection: sqlite3.Connection, plan: Plan, count: int, moment: Moment) -> None:
+        statement = "UPDATE plans SET made = made + ? WHERE id = ? AND state = 'running' AND made = ?"
+        if not connection.execute(statement, (count, plan.id, plan.made)).rowcount:
+            return
+        for index in range(plan.made, plan.made + count):
+            self.make_one(connection, plan, index, moment)
+        connection.execute("UPDATE plans SET state = 'done' WHERE id = ? AND made >= orders", (plan.id,))
+
+    def make_one(self, connection: sqlite3.Connection, plan: Plan, index: int, moment: Moment) -> None:
+        drawn = draw(plan.wishes, index, self.shop.settings)
+        note = {
+            "plan": plan.id,
+            "seed": plan.wishes.seed,
+            "index": index,
+            "unbookable": drawn.unbookable,
+            "later": [what for _, what, _ in drawn.later],
+        }
+        order = self.shop.placed(connection, drawn.cart, moment, note)
+        for wait, what, details in drawn.later:
+            connection.execute(
+                "INSERT INTO happenings (due, order_id, what, details) VALUES (?, ?, ?, ?)",
+                (moment.now.timestamp() + wait, int(order["legacyResourceId"]), what, orjson.dumps(details).decode()),
+            )
+
+    async def happen(self) -> bool:
+        """Lets what is due happen, a few at a time; whether anything did."""
+        moment = await self.shop.moment()
+        done = await self.shop.books.write(lambda c: self.happen_now(c, moment))
+        if done:
+            self.shop.rung()
+        return done
+
+    def happen_now(self, connection: sqlite3.Connection, moment: Moment) -> bool:
+        statement = "SELECT id, order_id, what, details FROM happenings WHERE due <= ? ORDER BY due, id LIMIT ?"
+        found = connection.execute(statement, (moment.now.timestamp(), BATCH)).fetchall()
+        for identifier, order_id, what, details in found:
+            connection.execute("DELETE FROM happenings WHERE id = ?", (identifier,))
+            event = EVENTS[what]
+            with suppress(BadCart):  # somebody else has cancelled or paid it meanwhile
+                act = event.act(orjson.loads(details))
+                self.shop.changed(connection, str(order_id), act, moment, event.topics, event.touch)
+        return bool(found)
+
+
+# --- what can happen
+
+
+@dataclass(frozen=True)
+class Event:
+    """A change by its name at the doors: how to do it, what it rings, whether it moves the order's ``updatedAt``."""
+
+    act: Callable[[JSON], Callable[[JSON, str], None]]
+    topics: tuple[str, ...]
+    touch: bool = True
+
+
+def positions(details: JSON) -> dict[int, int]:
+    return {int(position): int(units) for position, units in details.items()}
+
+
+def paying(_: JSON) -> Callable[[JSON, str], None]:
+    return changes.pay
+
+
+def cancelling(details: JSON) -> Callable[[JSON, str], None]:
+    return lambda order, at: changes.cancel(order, at, details.get("reason", "CUSTOMER"))
+
+
+def holding(details: JSON) -> Callable[[JSON, str], None]:
+    return lambda order, at: changes.hold(order, at, details.get("reason", "OTHER"))
+
+
+def releasing(_: JSON) -> Callable[[JSON, str], None]:
+    return changes.release
+
+
+def editing(details: JSON) -> Callable[[JSON, str], None]:
+    return lambda order, at: changes.edit(order, at, positions(details))
+
+
+def refunding(details: JSON) -> Callable[[JSON, str], None]:
+    lines = positions(details.get("lines", {}))
+    amount = Decimal(str(details.get("amount", "0")))
+    return lambda order, at: changes.refund(order, at, lines, shipping=bool(details.get("shipping")), amount=amount)
+
+
+EVENTS: dict[str, Event] = {
+    "pay": Event(paying, ("ORDERS_PAID", "ORDER_TRANSACTIONS_CREATE", "ORDERS_UPDATED")),
+    "cancel": Event(cancelling, ("ORDERS_CANCELLED", "REFUNDS_CREATE", "ORDERS_UPDATED")),
+    "hold": Event(holding, ("FULFILLMENT_ORDERS_PLACED_ON_HOLD",), touch=False),
+    "release": Event(releasing, ("FULFILLMENT_ORDERS_HOLD_RELEASED",), touch=False),
+    "edit": Event(editing, ("ORDERS_EDITED", "ORDERS_UPDATED")),
+    "refund": Event(refunding, ("REFUNDS_CREATE", "ORDER_TRANSACTIONS_CREATE", "ORDERS_UPDATED")),
+}
+
+
+# --- rows
+
+
+def add_plan(connection: sqlite3.Connection, orders: int, rate: float, wishes: Wishes, *, ambient: bool = False) -> int:
+    row: Any = connection.execute(
+        "INSERT INTO plans (orders, seed, rate, mixed, unbookable, simple, ambient) VALUES (?, ?, ?, ?, ?, ?, ?)"
+        " RETURNING id",
+        (orders, wishes.seed, rate, wishes.mixed, wishes.unbookable, wishes.simple, ambient),
+    ).fetchone()
+    return int(row[0])
+
+
+def running_plans(connection: sqlite3.Connection) -> list[Plan]:
+    rows = connection.execute(
+        "SELECT id, orders, made, rate, seed, mixed, unbookable, simple FROM plans WHERE state = 'running' ORDER BY id"
+    )
+    return [
+        Plan(identifier, orders, made, rate, Wishes(seed, mixed, unbookable, bool(simple)))
+        for identifier, orders, made, rate, seed, mixed, unbookable, simple in rows
+    ]
+
+
+def ambient_runs(connection: sqlite3.Connection) -> bool:
+    return connection.execute("SELECT 1 FROM plans WHERE ambient AND state = 'running'").fetchone() is not None
+
+
+def end_ambient(connection: sqlite3.Connection) -> None:
+    connection.execute("UPDATE plans SET state = 'ended' WHERE ambient AND state = 'running'")
+    set_fact(connection, "ambient_over", "1")

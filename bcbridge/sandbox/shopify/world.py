@@ -1,0 +1,186 @@
+"""What the shop knows before anybody buys: products and variants of the season, and its two locations."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import NamedTuple
+
+import orjson
+
+from bcbridge.sandbox import catalogue
+from bcbridge.sandbox.catalogue import Sku, Style
+from bcbridge.sandbox.shopify.bag import JSON
+from bcbridge.sandbox.shopify.gid import gid, number_of
+
+OPENED = "2025-01-06T09:00:00Z"
+FIRST_PRODUCT = 8_400_000_000_000
+FIRST_VARIANT = 45_300_000_000_000
+FIRST_ITEM = 47_400_000_000_000
+FIRST_LOCATION = 72_100_000_001
+
+RATES = {"EUR": Decimal("1.08"), "GBP": Decimal("1.27"), "CAD": Decimal("0.73")}
+"""What one unit of a customer's currency is worth in US dollars."""
+
+SCHEMA = """
+CREATE TABLE locations (id INTEGER PRIMARY KEY, name TEXT NOT NULL, document TEXT NOT NULL);
+CREATE TABLE products (id INTEGER PRIMARY KEY, handle TEXT NOT NULL, title TEXT NOT NULL, document TEXT NOT NULL);
+CREATE TABLE variants (id INTEGER PRIMARY KEY, product_id INTEGER NOT NULL, sku TEXT, barcode TEXT, title TEXT NOT NULL,
+    document TEXT NOT NULL);
+CREATE INDEX variants_by_sku ON variants (sku);
+"""
+
+
+def locations() -> list[JSON]:
+    """The places the shop ships from, as ``Location`` documents."""
+    names = [one.location for one in catalogue.WAREHOUSES if one.location]
+    return [location(FIRST_LOCATION + at, name) for at, name in enumerate(names)]
+
+
+def location(identifier: int, name: str) -> JSON:
+    return {
+        "id": gid("Location", identifier),
+        "legacyResourceId": str(identifier),
+        "name": name,
+        "isActive": True,
+        "isFulfillmentService": False,
+        "fulfillsOnlineOrders": True,
+        "hasActiveInventory": True,
+        "createdAt": OPENED,
+        "updatedAt": OPENED,
+    }
+
+
+class Cell(NamedTuple):
+    """One SKU of the season with the ids the shop gave it."""
+
+    sku: Sku
+    product_id: str
+    variant_id: str
+    inventory_item_id: str
+
+    @property
+    def title(self) -> str:
+        return f"{self.sku.colour.name} / {self.sku.size}"
+
+
+def cells() -> tuple[Cell, ...]:
+    """What the shop lists: all its web styles, archived ones included."""
+    styles = {style.number: at for at, style in enumerate(catalogue.STYLES)}
+    return tuple(
+        Cell(
+            sku,
+            gid("Product", FIRST_PRODUCT + styles[sku.style.number]),
+            gid("ProductVariant", FIRST_VARIANT + at),
+            gid("InventoryItem", FIRST_ITEM + at),
+        )
+        for at, sku in enumerate(catalogue.SKUS)
+        if sku.style.web
+    )
+
+
+CELLS = cells()
+
+
+def known_variants() -> dict[str, JSON]:
+    """What a compact order takes from the catalogue, by SKU."""
+    return {
+        cell.sku.upc: {
+            "id": cell.variant_id,
+            "product_id": cell.product_id,
+            "inventory_item_id": cell.inventory_item_id,
+            "barcode": cell.sku.upc,
+            "product_title": cell.sku.style.name,
+            "title": cell.title,
+            "vendor": "Sandbox Apparel",
+            "price": cell.sku.style.price,
+        }
+        for cell in CELLS
+    }
+
+
+def found(connection: sqlite3.Connection, _seed: int) -> None:
+    """The season, in one transaction."""
+    for place in locations():
+        row = (number_of(place["id"]), place["name"], text(place))
+        connection.execute("INSERT INTO locations VALUES (?, ?, ?)", row)
+    for one in products():
+        values = (number_of(one["id"]), one["handle"], one["title"], text(one))
+        connection.execute("INSERT INTO products VALUES (?, ?, ?, ?)", values)
+    for cell in CELLS:
+        connection.execute("INSERT INTO variants VALUES (?, ?, ?, ?, ?, ?)", variant_row(cell))
+
+
+def text(document: JSON) -> str:
+    return orjson.dumps(document).decode()
+
+
+def products() -> Iterator[JSON]:
+    seen: dict[str, list[Cell]] = {}
+    for cell in CELLS:
+        seen.setdefault(cell.product_id, []).append(cell)
+    for identifier, group in seen.items():
+        yield product(identifier, group[0].sku.style)
+
+
+def product(identifier: str, style: Style) -> JSON:
+    sizes, colours = list(style.sizes), [colour.name for colour in style.colours]
+    return {
+        "id": identifier,
+        "legacyResourceId": str(number_of(identifier)),
+        "handle": f"{style.name.lower().replace(' ', '-')}-{style.number}",
+        "title": style.name,
+        "status": "ACTIVE" if style.active else "ARCHIVED",
+        "vendor": "Sandbox Apparel",
+        "productType": style.group,
+        "tags": [style.season],
+        "isGiftCard": False,
+        "options": [option(identifier, 1, "Colour", colours), option(identifier, 2, "Size", sizes)],
+        "createdAt": OPENED,
+        "updatedAt": OPENED,
+    }
+
+
+def option(product_id: str, position: int, name: str, values: list[str]) -> JSON:
+    identifier = gid("ProductOption", number_of(product_id) * 10 + position)
+    return {"id": identifier, "name": name, "position": position, "values": values}
+
+
+def variant_row(cell: Cell) -> tuple[int, int, str, str, str, str]:
+    identifier = number_of(cell.variant_id)
+    document = text(variant(cell))
+    return identifier, number_of(cell.product_id), cell.sku.upc, cell.sku.upc, cell.title, document
+
+
+def variant(cell: Cell) -> JSON:
+    upc, style = cell.sku.upc, cell.sku.style
+    item = {
+        "id": cell.inventory_item_id,
+        "legacyResourceId": str(number_of(cell.inventory_item_id)),
+        "sku": upc,
+        "tracked": True,
+        "requiresShipping": True,
+        "duplicateSkuCount": 0,
+        "unitCost": {"amount": f"{style.cost:.2f}", "currencyCode": "USD"},
+    }
+    return {
+        "id": cell.variant_id,
+        "legacyResourceId": str(number_of(cell.variant_id)),
+        "sku": upc,
+        "barcode": upc,
+        "title": cell.title,
+        "displayName": f"{style.name} - {cell.title}",
+        "position": 1,
+        "price": f"{style.price:.2f}",
+        "taxable": True,
+        "inventoryQuantity": 100,
+        "product": {"id": cell.product_id},
+        "selectedOptions": [
+            {"name": "Colour", "value": cell.sku.colour.name},
+            {"name": "Size", "value": cell.sku.size},
+        ],
+        "inventoryItem": item,
+        "createdAt": OPENED,
+        "updatedAt": OPENED,
+    }
