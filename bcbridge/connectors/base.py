@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol, TypeVar
 
@@ -21,8 +21,11 @@ from bcbridge.model.documents import Document as Document
 from bcbridge.model.documents import Head as Head
 from bcbridge.model.documents import Notification as Notification
 from bcbridge.model.documents import Page as Page
+from bcbridge.model.catalog import CatalogSku, ShipVia, Warehouse
 from bcbridge.model.ids import ConnectorName, Noun, Ref, Reference
-from bcbridge.model.sales_order import BookedOrder
+from bcbridge.model.order import Order
+from bcbridge.model.sales_order import BookedOrder, SalesOrder
+from bcbridge.model.widths import Widths
 
 T_co = TypeVar("T_co", covariant=True)
 T_contra = TypeVar("T_contra", contravariant=True)
@@ -73,10 +76,28 @@ class Unproven:
     hits: Mapping[Reference, tuple[BookedOrder, ...]]
 
 
+@dataclass(frozen=True, slots=True)
+class PostingRules:
+    """What a profile says about how its ERP posts what it accepted.
+
+    ``max_request``: how long a gateway may still hold a call that we lost. ``posting_window``: accepted and not
+    posted for longer is an incident.
+    """
+
+    max_request: timedelta = timedelta(seconds=300)
+    posts_in_order: bool = False
+    posting_window: timedelta = timedelta(hours=4)
+    confirm_by_reference_after: timedelta = timedelta(minutes=10)
+
+
 class Sink(Protocol[T_contra]):
-    """Documents we make, each once. ``name`` as ``bluecherry.orders``: what an operator confirms."""
+    """Documents we make, each once."""
 
     name: str
+    """As ``bluecherry.orders``: what an operator confirms for production."""
+    read_back: str
+    """How a document is found again, in words: ``sales orders by po_num``; confirmed together with the write."""
+    rules: PostingRules
 
     def render(self, item: T_contra) -> bytes:
         """Pure: the exact body of the call that makes this document."""
@@ -173,6 +194,24 @@ class Keeper(Protocol):
         With an empty ``public_url`` none can exist: says so (polling alone is complete) and writes nothing.
         """
         ...
+
+
+class Channel(Connector, Protocol):
+    """A connector that sells."""
+
+    orders: Source[Order]
+    webhook: Webhook
+    keeper: Keeper
+
+
+class Erp(Connector, Protocol):
+    """A connector that keeps the books."""
+
+    styles: Source[tuple[CatalogSku, ...]]
+    warehouses: Source[Warehouse]
+    ship_vias: Source[ShipVia]
+    sales_orders: Sink[SalesOrder]
+    widths: Widths
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,16 +56,6 @@ async def unobserved(step: str, reference: Reference) -> None:
     """Nobody looks."""
 
 
-@dataclass(frozen=True, slots=True)
-class PostingRules:
-    """What an ERP profile says about posting. ``max_request``: how long a gateway may still hold a lost call."""
-
-    max_request: timedelta = timedelta(seconds=300)
-    posts_in_order: bool = False
-    posting_window: timedelta = timedelta(hours=4)
-    confirm_by_reference_after: timedelta = timedelta(minutes=10)
-
-
 @dataclass(slots=True)
 class Pace:
     """How the ERP answers: seconds of the last calls, and seconds from accepted to seen posted."""
@@ -87,7 +77,6 @@ class DocumentWriter:
     erp: str
     store: Store
     now: Callable[[], datetime]
-    rules: PostingRules
     ours: Callable[[str], bool]
     """Whether a reference found in the ERP is one that this configuration would make."""
     circuit: Circuit
@@ -306,14 +295,14 @@ class DocumentWriter:
         rows = await outbox.long_accepted(
             self.store,
             self.sink.name,
-            accepted_before=self.now() - self.rules.confirm_by_reference_after,
+            accepted_before=self.now() - self.sink.rules.confirm_by_reference_after,
             many=LONG_ACCEPTED_BATCH,
         )
         if not rows:
             return
         found = await self.sink.find([row.reference for row in rows])
         await self._confirm_hits(found)
-        late = self.now() - self.rules.posting_window
+        late = self.now() - self.sink.rules.posting_window
         overdue = await outbox.long_accepted(self.store, self.sink.name, accepted_before=late, many=LONG_ACCEPTED_BATCH)
         for row in overdue:
             await self._not_posted(row)
@@ -364,8 +353,8 @@ class DocumentWriter:
             self.store,
             self.sink.name,
             ended=row.ended,
-            max_request=self.rules.max_request,
-            posts_in_order=self.rules.posts_in_order,
+            max_request=self.sink.rules.max_request,
+            posts_in_order=self.sink.rules.posts_in_order,
         )
 
     async def _verdict(self, row: Row | None, found: Found | Unproven, job: Job, proven: Mapping[int, bool]) -> Verdict:

@@ -81,17 +81,19 @@ def _sku(row: sqlite3.Row) -> CatalogSku:
     )
 
 
-_DROP_CODES = "DELETE FROM codes WHERE connector = ? AND noun = ?"
-_ADD_CODE = "INSERT OR REPLACE INTO codes (connector, noun, code, name) VALUES (?, ?, ?, ?)"
+_KEEP_CODE = """
+INSERT INTO codes (connector, noun, code, name) VALUES (?, ?, ?, ?)
+ON CONFLICT (connector, noun, code) DO UPDATE SET name = excluded.name
+"""
+_HAS_CODE = "SELECT 1 FROM codes WHERE connector = ? AND noun = ? AND code = ?"
 _CODES = "SELECT code FROM codes WHERE connector = ? AND noun = ?"
 
 
-def replace_codes(tx: sqlite3.Connection, connector: str, noun: str, codes: Mapping[str, str]) -> set[str]:
-    """A full list of a master; returns the codes that came or went."""
-    before = {str(row["code"]) for row in tx.execute(_CODES, (connector, noun)).fetchall()}
-    tx.execute(_DROP_CODES, (connector, noun))
-    tx.executemany(_ADD_CODE, [(connector, noun, code, name) for code, name in codes.items()])
-    return before ^ set(codes)
+def keep_codes(tx: sqlite3.Connection, connector: str, noun: str, codes: Mapping[str, str]) -> set[str]:
+    """A page of a master (code -> name); returns the codes that are new."""
+    fresh = {code for code in codes if tx.execute(_HAS_CODE, (connector, noun, code)).fetchone() is None}
+    tx.executemany(_KEEP_CODE, [(connector, noun, code, name) for code, name in codes.items()])
+    return fresh
 
 
 async def codes(store: Store, connector: str, noun: str) -> frozenset[str]:

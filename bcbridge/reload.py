@@ -1,0 +1,101 @@
+"""The mappings in force: read at the start, read again when a file changes, refused whole when one is wrong.
+
+A row that changed frees the orders that were blocked for want of it (three first).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+import anyio
+import structlog
+
+from bcbridge import mappings
+from bcbridge.errors import Misconfigured, StoreBusy
+from bcbridge.mappings import Mappings
+from bcbridge.store import incidents, releases
+from bcbridge.store.db import Store
+
+log = structlog.get_logger()
+
+LOOK_EVERY_SECONDS = 2.0
+FLOW = "orders"
+
+_WAITING_CAUSES = "SELECT DISTINCT cause FROM order_causes"
+
+
+@dataclass(slots=True)
+class MappingsInForce:
+    """``current`` is what every judgement uses."""
+
+    folder: Path
+    channels: Sequence[str]
+    store: Store
+    now: Callable[[], datetime]
+    ring: Callable[[], None]
+    current: Mappings = field(default_factory=Mappings)
+    _seen: tuple[tuple[str, int], ...] = ()
+
+    def load(self) -> None:
+        """At the start. Raises Misconfigured with every mistake."""
+        self._seen = self._stamps()
+        self.current = mappings.load(self.folder, self.channels)
+
+    async def watch(self) -> None:
+        """For ever: look whether a file changed."""
+        while True:
+            await anyio.sleep(LOOK_EVERY_SECONDS)
+            seen = await asyncio.to_thread(self._stamps)
+            if seen == self._seen:
+                continue
+            try:
+                await self._reload()
+                self._seen = seen
+            except StoreBusy as fault:
+                log.warning("mappings not taken over yet", why=str(fault))
+
+    async def save(self, table: str, channel: str, key: str, value: str) -> int:
+        """One row, as an operator sets it; returns how many blocked orders it may free. Raises Misconfigured."""
+        wanted = self.current.with_value(table, channel or mappings.DEFAULT, key, value)
+        await asyncio.to_thread(mappings.write, wanted, self.folder)
+        self._seen = await asyncio.to_thread(self._stamps)
+        return await self._take_over(wanted)
+
+    async def _reload(self) -> None:
+        try:
+            wanted = await asyncio.to_thread(mappings.load, self.folder, self.channels)
+        except Misconfigured as fault:
+            await self._refuse(str(fault))
+            return
+        await self._take_over(wanted)
+
+    async def _refuse(self, why: str) -> None:
+        log.warning("mappings refused; the old ones stay in force", why=why)
+        await self.store.write(
+            lambda tx: incidents.open_one(
+                tx, code="mappings_refused", connector="", cause="mappings", text=why, now=self.now()
+            )
+        )
+
+    async def _take_over(self, wanted: Mappings) -> int:
+        changes = mappings.changed(self.current, wanted)
+        self.current = wanted
+        freed = await self.store.write(lambda tx: self._free(tx, changes))
+        log.info("mappings taken over", changes=len(changes), freed=freed)
+        if freed:
+            self.ring()
+        return freed
+
+    def _free(self, tx: sqlite3.Connection, changes: set[str]) -> int:
+        now = self.now()
+        incidents.close(tx, code="mappings_refused", connector="", cause="mappings", now=now)
+        waiting = [str(row["cause"]) for row in tx.execute(_WAITING_CAUSES).fetchall()]
+        return releases.free(tx, mappings.freed(changes, waiting), flow=FLOW, now=now)
+
+    def _stamps(self) -> tuple[tuple[str, int], ...]:
+        return tuple(sorted((path.name, path.stat().st_mtime_ns) for path in self.folder.glob("*.toml")))
