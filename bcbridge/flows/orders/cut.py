@@ -16,7 +16,7 @@ from bcbridge.flows.orders.goods import NOWHERE, Goods, division_of, warehouse_o
 from bcbridge.flows.orders.prices import NOTHING, Price, PricedCharge, Prices, total
 from bcbridge.flows.orders.rows import rows_of, value_of
 from bcbridge.mappings import NONE, Division
-from bcbridge.model.money import spread
+from bcbridge.model.money import spread, to_cents
 from bcbridge.model.order import Allowance, Order
 from bcbridge.model.sales_order import CodedAmount, SalesOrderLine
 
@@ -151,6 +151,8 @@ def _add(amounts: dict[str, Decimal], code: str, amount: Decimal) -> None:
     amounts[code] = amounts.get(code, NOTHING) + amount
 
 
-def coded(amounts: Mapping[str, Decimal]) -> tuple[CodedAmount, ...]:
-    """Sorted by code, nothings left out."""
-    return tuple(CodedAmount(code=code, amount=amounts[code]) for code in sorted(amounts) if amounts[code])
+def coded(amounts: Mapping[str, Decimal], currency: str) -> tuple[CodedAmount, ...]:
+    """Sorted by code, written to the cent, nothings left out."""
+    return tuple(
+        CodedAmount(code=code, amount=to_cents(amounts[code], currency)) for code in sorted(amounts) if amounts[code]
+    )

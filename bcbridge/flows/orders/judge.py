@@ -34,6 +34,7 @@ from bcbridge.flows.orders.tie import CODE, check_money
 from bcbridge.mappings import Mappings
 from bcbridge.model.catalog import CatalogSku
 from bcbridge.model.ids import Reference
+from bcbridge.model.money import to_cents
 from bcbridge.model.order import Order
 from bcbridge.model.outcome import Blocked, Outcome, Ready
 from bcbridge.model.sales_order import SalesOrder, SalesOrderLine
@@ -162,11 +163,11 @@ def _document(part: Part, ours: Reference, head: _Head, currency: str) -> SalesO
         start_date=head.start_date,
         end_date=head.end_date,
         lines=_numbered(part.rows),
-        allowances=coded(part.allowances),
-        charges=coded(part.charges),
-        tax=part.tax,
-        freight=part.freight,
-        total=part.total,
+        allowances=coded(part.allowances, currency),
+        charges=coded(part.charges, currency),
+        tax=to_cents(part.tax, currency),
+        freight=to_cents(part.freight, currency),
+        total=to_cents(part.total, currency),
         ship_to=head.addresses.ship_to,
         bill_to=head.addresses.bill_to,
         notes=head.notes,

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
 from bcbridge.flows.orders.desk import Findings
-from bcbridge.flows.orders.prices import Prices, total
+from bcbridge.flows.orders.prices import Price, Prices, total
 from bcbridge.model.money import cent, is_exact
 from bcbridge.model.order import LineKind, Order, OrderLine, PaymentStatus, Tax, TenderKind
 
@@ -19,7 +19,7 @@ CODE = "money_does_not_tie"
 
 def check_money(order: Order, prices: Prices, due: Decimal, findings: Findings, *, paid_back: bool = True) -> None:
     """Adds a problem per sum that misses ``due``; ``paid_back`` says whether refunds lower what was paid."""
-    _check_amounts(order, findings)
+    _check_amounts(order, prices, findings)
     _check_lines(order, findings)
     _check_sold(order, prices, due, findings)
     _check_paid(order, due, findings, paid_back=paid_back)
@@ -86,16 +86,22 @@ def _check_lines(order: Order, findings: Findings) -> None:
             findings.block(CODE, f"line {line.sku or line.title}", said)
 
 
-def _check_amounts(order: Order, findings: Findings) -> None:
-    """Every amount positive and payable; a line never allows more than it costs."""
+def _check_amounts(order: Order, prices: Prices, findings: Findings) -> None:
+    """Every amount positive and payable, and nothing reduced or taxed to below nothing."""
     for subject, amount in _amounts(order):
         if amount < 0:
             findings.block("nonsense_amount", subject, f"{amount} {order.currency} is below zero")
         elif not is_exact(amount, order.currency):
             findings.block("nonsense_amount", subject, f"{amount} is finer than {order.currency} goes")
-    for line in order.lines:
-        if total(allowance.amount for allowance in line.allowances) > line.amount:
-            findings.block("nonsense_amount", f"line {line.sku or line.title}", "its allowances are more than it costs")
+    for subject, price in _net(prices):
+        if price.value < price.allowed:
+            findings.block("nonsense_amount", subject, "its allowances, or the tax in it, are more than it costs")
+
+
+def _net(prices: Prices) -> Iterator[tuple[str, Price]]:
+    yield from ((f"line {one.line.sku or one.line.title}", one.price) for one in prices.goods)
+    yield from (("shipping", freight) for freight in prices.freight)
+    yield from ((charge.key, charge.price) for charge in prices.all_charges if charge.key != "rounding")
 
 
 def _amounts(order: Order) -> Iterator[tuple[str, Decimal]]:
