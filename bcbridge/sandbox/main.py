@@ -192,6 +192,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--calls-per-minute", type=int, default=BlueCherrySettings.calls_per_minute)
     parser.add_argument("--post-every-seconds", type=float, default=BlueCherrySettings.post_every_seconds)
     parser.add_argument("--wholesale-orders", type=int, default=BlueCherrySettings.wholesale_orders)
+    parser.add_argument("--ambient-orders-per-minute", type=float, default=ShopifySettings.ambient_orders_per_minute)
     parser.add_argument("--fresh", action="store_true", help="forget everything first")
     return parser
 
@@ -204,6 +205,7 @@ async def _run(asked: argparse.Namespace) -> None:
         post_every_seconds=asked.post_every_seconds,
         wholesale_orders=asked.wholesale_orders,
     )
+    shop = ShopifySettings(ambient_orders_per_minute=asked.ambient_orders_per_minute)
 
     def ready() -> None:
         told = _told(asked.dir) or {"urls": {}}
@@ -214,7 +216,7 @@ async def _run(asked: argparse.Namespace) -> None:
     async with background() as tasks:
         tasks.start_soon(_until_told, tasks.cancel_scope)
         ports = Ports(asked.bluecherry_port, asked.shopify_port)
-        await serve(asked.dir, ports=ports, bluecherry=settings, ready=ready)
+        await serve(asked.dir, ports=ports, bluecherry=settings, shopify=shop, ready=ready)
 
 
 async def _until_told(scope: anyio.CancelScope) -> None:
