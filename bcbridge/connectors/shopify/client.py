@@ -1,0 +1,234 @@
+"""The Admin GraphQL endpoint: one question in, its data out, every way of failing turned into what to do next.
+
+An answer has three places to fail in besides its status: ``errors``, ``userErrors`` and nulls where access is missing
+(contracts/shopify/NOTES.md 1.4). All three are looked at. Numbers with a fraction are kept as the text they were sent
+as, so that no amount or rate ever passes through a float.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import anyio
+import orjson
+from pydantic import ValidationError
+
+from bcbridge.connectors.budget import Share
+from bcbridge.connectors.http import Answer, Http, decide_read
+from bcbridge.connectors.shopify.failures import TooCostly, decision, errors_of, is_throttled, refusal
+from bcbridge.connectors.shopify.queries import query
+from bcbridge.connectors.shopify.throttle import Cost, Throttle
+from bcbridge.connectors.shopify.token import AccessToken
+from bcbridge.errors import BridgeError, OpenCircuit, Retry
+
+Data = dict[str, Any]
+"""A decoded JSON object of theirs."""
+
+PATIENCE_SECONDS = 30.0
+"""How long one question waits for points before it is left to the caller's back-off."""
+MOST_PAGES = 10_000
+"""No list of one thing is longer; a list that is turns in a circle."""
+
+PAUSING = {
+    402: "the shop is frozen",
+    403: "access is forbidden",
+    423: "the shop is locked",
+    430: "Shopify rejects this app for security reasons",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The data of an answer without a failure, when the request for it left, and the points it asked for."""
+
+    data: Data
+    asked: datetime
+    requested_cost: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """One page of a connection of theirs."""
+
+    nodes: list[Data]
+    edges: list[Data]
+    more: bool
+    end: str | None
+
+
+class Client:
+    """One shop's endpoint at one API version."""
+
+    def __init__(self, http: Http, token: AccessToken, *, api_version: str, now: Callable[[], datetime]) -> None:
+        self._http = http
+        self._token = token
+        self._path = f"/admin/api/{api_version}/graphql.json"
+        self._throttle = Throttle(now)
+        self._sizes: dict[str, int] = {}
+
+    async def ask(
+        self,
+        name: str,
+        variables: Mapping[str, object] | None = None,
+        *,
+        optional: frozenset[str] = frozenset(),
+        share: Share = Share.NORMAL,
+    ) -> Reply:
+        """Send ``documents/<name>.graphql`` and wait for points where there are too few.
+
+        ``optional`` fields may be null for want of access; any other such null opens the circuit. Raises Retry,
+        OpenCircuit, Reject (``userErrors``) and TooCostly. Mutations go the same way: those of this room may be
+        repeated, for the keeper looks before it writes.
+        """
+        body = orjson.dumps({"query": query(name), "variables": dict(variables or {})})
+        deadline = anyio.current_time() + PATIENCE_SECONDS
+        while True:
+            await _sleep(self._throttle.wait(name), deadline)
+            answer, content = await self._exchange(name, body, share)
+            errors, cost = errors_of(content), _cost(content)
+            self._throttle.learn(name, cost)
+            if is_throttled(errors):
+                await _sleep(self._throttle.wait_after_refusal(cost), deadline)
+                continue
+            return Reply(_data(content, decision(errors, optional)), answer.asked, cost.requested_query_cost)
+
+    async def sized(
+        self,
+        name: str,
+        variables: Mapping[str, object],
+        *,
+        first: int,
+        optional: frozenset[str] = frozenset(),
+        share: Share = Share.NORMAL,
+    ) -> Reply:
+        """``ask`` with a page size, halved and remembered each time Shopify finds it too costly."""
+        size = min(first, self._sizes.get(name, first))
+        while True:
+            try:
+                return await self.ask(name, {**variables, "first": size}, optional=optional, share=share)
+            except TooCostly:
+                if size == 1:
+                    raise OpenCircuit(f"{name} asks for too many points even one by one") from None
+                size = self._sizes[name] = size // 2
+
+    async def slices(
+        self,
+        name: str,
+        variables: Mapping[str, object],
+        *path: str | int,
+        first: int,
+        after: str | None = None,
+        optional: frozenset[str] = frozenset(),
+        share: Share = Share.NORMAL,
+    ) -> AsyncIterator[tuple[Slice, Reply]]:
+        """Every page of the connection at ``path`` from a cursor of theirs to its end; none where a parent is null."""
+        for _ in range(MOST_PAGES):
+            asked_after = after
+            reply = await self.sized(name, {**variables, "after": after}, first=first, optional=optional, share=share)
+            found = _slice(reply.data, path)
+            if found is None:
+                return
+            yield found, reply
+            if not found.more:
+                return
+            after = found.end
+            if after is None or after == asked_after:
+                raise OpenCircuit(f"{name} says there is more and does not go on", by_content=True)
+        raise OpenCircuit(f"{name} does not end", by_content=True)
+
+    async def _exchange(self, name: str, body: bytes, share: Share) -> tuple[Answer, Data]:
+        taken = self._throttle.reserve(name)
+        try:
+            answer = await self._authorised(body, share)
+        finally:
+            self._throttle.release(taken)
+        return answer, _content(answer)
+
+    async def _authorised(self, body: bytes, share: Share) -> Answer:
+        """Post with the token; once more with a new one where the first is refused."""
+        token = await self._token.current()
+        answer = await self._post(body, token, share)
+        if answer.status != 401:
+            return answer
+        answer = await self._post(body, await self._token.after_refusal(token), share)
+        if answer.status == 401:
+            raise OpenCircuit("Shopify refuses a token it has just given (401)")
+        return answer
+
+    async def _post(self, body: bytes, token: str, share: Share) -> Answer:
+        return await self._http.read(
+            self._path,
+            method="POST",
+            content=body,
+            headers={"X-Shopify-Access-Token": token},
+            share=share,
+            decide=_decide,
+        )
+
+
+async def _sleep(seconds: float, deadline: float) -> None:
+    """Wait for points. Raises Retry at once where they will not be there within the deadline."""
+    if seconds > deadline - anyio.current_time():
+        raise Retry("Shopify's points are used up", after=timedelta(seconds=seconds))
+    if seconds > 0:
+        await anyio.sleep(seconds)
+
+
+def _decide(answer: Answer) -> BridgeError | None:
+    """401 is left to the token. A path that is not there means a wrong shop or a version that has ended."""
+    if answer.status == 401:
+        return None
+    if answer.status in PAUSING:
+        return OpenCircuit(f"Shopify answered {answer.status}: {PAUSING[answer.status]}", after=answer.retry_after)
+    if answer.status == 404:
+        return OpenCircuit("Shopify answered 404: are shop, base_url and api_version right?")
+    if answer.status in (400, 406, 413, 415, 422):
+        return OpenCircuit(f"Shopify does not take the call: {answer.status}")
+    return decide_read(answer)
+
+
+def _content(answer: Answer) -> Data:
+    try:
+        content = json.loads(answer.body, parse_float=str)
+    except (ValueError, RecursionError):
+        content = None
+    if not isinstance(content, dict):
+        raise OpenCircuit("the answer is not JSON (a web page?): are shop and base_url right?")
+    return content
+
+
+def _cost(content: Data) -> Cost:
+    given = content.get("extensions")
+    try:
+        return Cost.model_validate(given.get("cost") or {}) if isinstance(given, dict) else Cost()
+    except ValidationError:
+        return Cost()
+
+
+def _data(content: Data, failure: BridgeError | None) -> Data:
+    if failure is not None:
+        raise failure
+    data = content.get("data")
+    if not isinstance(data, dict):
+        raise OpenCircuit("the answer holds neither data nor errors")
+    refused = refusal(data)
+    if refused is not None:
+        raise refused
+    return data
+
+
+def _slice(data: Data, path: tuple[str | int, ...]) -> Slice | None:
+    found: Any = data
+    for step in path:
+        try:
+            found = found[step]
+        except IndexError:
+            return None
+        if found is None:
+            return None
+    info = found["pageInfo"]
+    return Slice(found.get("nodes", []), found.get("edges", []), bool(info["hasNextPage"]), info["endCursor"])

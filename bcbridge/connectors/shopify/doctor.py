@@ -1,0 +1,143 @@
+"""What ``doctor`` looks at in a shop: everything that would make orders missing, wrong or late, said in plain words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from bcbridge.connectors.base import Finding, Severity
+from bcbridge.connectors.shopify.client import Client, Data
+from bcbridge.connectors.shopify.keeper import Keeper, as_enum
+from bcbridge.connectors.shopify.settings import MoneySide, ShopifySettings
+
+LOCATIONS_PAGE = 50
+SKUS_PAGE = 250
+MOST_SKU_PAGES = 40
+"""10,000 items: beyond, the look is said to be partial."""
+NAMED = 5
+
+NEEDED: Mapping[str, str] = {
+    "read_orders": "orders cannot be read at all",
+    "read_products": "the SKU and barcode behind a line cannot be read",
+    "read_locations": "the location a line leaves from cannot be read",
+    "read_merchant_managed_fulfillment_orders": "holds and locations of the shop's own warehouses cannot be read",
+}
+WANTED: Mapping[str, str] = {
+    "read_all_orders": "orders older than 60 days are invisible, refunds on them too",
+    "read_customers": "orders are booked without the customer's id",
+    "read_assigned_fulfillment_orders": "holds of fulfilment orders assigned to this app are not seen",
+    "read_third_party_fulfillment_orders": "holds and locations of fulfilment services are not seen",
+    "read_inventory": "duplicate SKUs may stay unseen",
+}
+"""Scopes by what is lost without them (contracts/shopify/NOTES.md 1.2)."""
+
+
+class Doctor:
+    def __init__(self, client: Client, keeper: Keeper, settings: ShopifySettings) -> None:
+        self._client = client
+        self._keeper = keeper
+        self._settings = settings
+
+    async def findings(self) -> list[Finding]:
+        me = (await self._client.ask("who_am_i")).data
+        return [
+            *self._shop(me["shop"]),
+            *_scopes(me["currentAppInstallation"]),
+            *await self._version(),
+            *await self._locations(),
+            *await self._subscriptions(),
+            *await self._duplicate_skus(),
+        ]
+
+    async def locations(self) -> list[Data]:
+        """Every location, inactive and legacy ones included."""
+        pages = self._client.slices("locations", {}, "locations", first=LOCATIONS_PAGE)
+        return [node async for found, _ in pages for node in found.nodes]
+
+    def _shop(self, shop: Data) -> list[Finding]:
+        found = []
+        if shop["myshopifyDomain"] != self._settings.shop:
+            text = f"the credentials belong to {shop['myshopifyDomain']}, the settings say {self._settings.shop}"
+            found.append(Finding(Severity.ERROR, "shop", text, "correct shop, base_url or the token"))
+        taxes = "contain tax" if shop["taxesIncluded"] else "are net of tax"
+        plan = shop["plan"]["publicDisplayName"]
+        text = f"{shop['myshopifyDomain']} ({plan}), time zone {shop['ianaTimezone']}, prices {taxes}"
+        return [*found, Finding(Severity.INFO, "shop", text), self._currency(shop["currencyCode"])]
+
+    def _currency(self, shop_currency: str) -> Finding:
+        if self._settings.money_side is MoneySide.SHOP:
+            text = f"every order is booked in the shop's currency, {shop_currency}"
+            return Finding(Severity.INFO, "currency", text)
+        text = f"orders are booked in the currency the customer paid in; the shop's own is {shop_currency}"
+        return Finding(Severity.INFO, "currency", text, "customers.toml needs a house account for each currency sold")
+
+    async def _version(self) -> list[Finding]:
+        asked = self._settings.api_version
+        versions = (await self._client.ask("api_versions")).data["publicApiVersions"]
+        supported = sorted(one["handle"] for one in versions if one["supported"])
+        if asked in supported:
+            return [Finding(Severity.INFO, "version", f"API version {asked} is supported")]
+        text = f"API version {asked} is not supported by the shop; it answers with another one"
+        return [Finding(Severity.ERROR, "version", text, f"supported: {', '.join(supported)}")]
+
+    async def _locations(self) -> list[Finding]:
+        named = [_location(one) for one in await self.locations()]
+        if not named:
+            return [Finding(Severity.ERROR, "locations", "no location can be read", "grant read_locations")]
+        return [Finding(Severity.INFO, "locations", "; ".join(named))]
+
+    async def _subscriptions(self) -> list[Finding]:
+        wanted = {as_enum(topic) for topic in self._settings.topics}
+        missing = wanted - {one.topic for one in await self._keeper.standing() if one.ours}
+        if not missing:
+            return [Finding(Severity.INFO, "webhooks", f"all {len(wanted)} subscriptions stand")]
+        text = f"{len(missing)} of {len(wanted)} webhook subscriptions are not there: {', '.join(sorted(missing))}"
+        return [Finding(Severity.INFO, "webhooks", text, "created at start where web.public_url is set; else polled")]
+
+    async def _duplicate_skus(self) -> list[Finding]:
+        """Their own count includes or leaves out the item itself (it is not said), so SKUs are compared here too."""
+        seen: set[str] = set()
+        doubled: set[str] = set()
+        looked = 0
+        async for found, _ in self._client.slices("duplicate_skus", {}, "inventoryItems", first=SKUS_PAGE):
+            for node in found.nodes:
+                sku = node["sku"]
+                if sku and (sku in seen or node["duplicateSkuCount"] > 1):
+                    doubled.add(sku)
+                seen.add(sku)
+            looked += 1
+            if looked == MOST_SKU_PAGES and found.more:
+                return [*_doubled(sorted(doubled)), _partly(len(seen))]
+        return _doubled(sorted(doubled))
+
+
+def _partly(looked: int) -> Finding:
+    return Finding(Severity.INFO, "skus", f"only the first {looked} SKUs were compared")
+
+
+def _scopes(installation: Data) -> list[Finding]:
+    """What is granted against what is used. A write scope contains the read scope of its name."""
+    granted = {scope["handle"] for scope in installation["accessScopes"]}
+    granted |= {f"read_{handle.removeprefix('write_')}" for handle in granted if handle.startswith("write_")}
+    found = [_missing(Severity.ERROR, scope, why) for scope, why in NEEDED.items() if scope not in granted]
+    found += [_missing(Severity.WARNING, scope, why) for scope, why in WANTED.items() if scope not in granted]
+    return found or [Finding(Severity.INFO, "scopes", "every scope that is used is granted")]
+
+
+def _missing(severity: Severity, scope: str, why: str) -> Finding:
+    return Finding(
+        severity, "scopes", f"{scope} is not granted: {why}", f"grant {scope} to the app and install it again"
+    )
+
+
+def _location(node: Data) -> str:
+    notes = [
+        note for note, holds in (("inactive", not node["isActive"]), ("service", node["isFulfillmentService"])) if holds
+    ]
+    return f"{node['name']} ({', '.join([node['id'], *notes])})"
+
+
+def _doubled(skus: Sequence[str]) -> list[Finding]:
+    if not skus:
+        return [Finding(Severity.INFO, "skus", "no SKU stands on two variants")]
+    named = ", ".join(skus[:NAMED]) + (" ..." if len(skus) > NAMED else "")
+    return [Finding(Severity.WARNING, "skus", f"{len(skus)} SKUs stand on several variants: {named}", "make each one")]

@@ -1,0 +1,90 @@
+"""What Shopify says in ``errors`` and ``userErrors`` of an answer with status 200, as what to do next.
+
+Codes: contracts/shopify/NOTES.md 1.4. Texts of theirs are cut short; they name fields and scopes, not customers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bcbridge.errors import BridgeError, OpenCircuit, Reject, Retry
+
+LONGEST_TEXT = 200
+THROTTLED, TOO_COSTLY, DENIED = "THROTTLED", "MAX_COST_EXCEEDED", "ACCESS_DENIED"
+PASSING = frozenset({"INTERNAL_SERVER_ERROR", "TIMEOUT", "SERVICE_UNAVAILABLE"})
+
+
+class TooCostly(BridgeError):
+    """The question asks for more points than one query may: ask for less at a time."""
+
+
+def errors_of(content: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The list under ``errors``; a bare text there (as an old refusal answers) becomes one error."""
+    given = content.get("errors") or []
+    if not isinstance(given, list):
+        return [{"message": str(given)}]
+    return [error if isinstance(error, dict) else {"message": str(error)} for error in given]
+
+
+def is_throttled(errors: Sequence[Mapping[str, Any]]) -> bool:
+    return any(_code(error) == THROTTLED for error in errors)
+
+
+def decision(errors: Sequence[Mapping[str, Any]], optional: frozenset[str]) -> BridgeError | None:
+    """What to do about the errors of an answer; ``None``: only optional fields were withheld."""
+    telling = [error for error in errors if not _is_withheld(error, optional)]
+    if not telling:
+        return None
+    first = telling[0]
+    codes = {_code(error) for error in telling}
+    if TOO_COSTLY in codes:
+        return TooCostly("the query asks for too many points")
+    if DENIED in codes:
+        return OpenCircuit(_denied(next(error for error in telling if _code(error) == DENIED)))
+    if codes <= PASSING:
+        return Retry(f"Shopify answered {_code(first)}")
+    return OpenCircuit(f"Shopify does not take the query: {_text(first)}")
+
+
+def refusal(data: Mapping[str, Any]) -> Reject | None:
+    """``userErrors`` of a mutation: a failure, whatever the status says."""
+    reasons = [reason for payload in data.values() if isinstance(payload, dict) for reason in _reasons(payload)]
+    return Reject(reasons) if reasons else None
+
+
+def _reasons(payload: Mapping[str, Any]) -> list[str]:
+    named = (key for key in payload if key == "userErrors" or key.endswith("UserErrors"))
+    return [_reason(error) for key in named for error in payload[key] or []]
+
+
+def _reason(error: Mapping[str, Any]) -> str:
+    place = ".".join(str(step) for step in error.get("field") or [])
+    return f"{place}: {_text(error)}" if place else _text(error)
+
+
+def _is_withheld(error: Mapping[str, Any], optional: frozenset[str]) -> bool:
+    return _code(error) == DENIED and not optional.isdisjoint(_fields(error))
+
+
+def _denied(error: Mapping[str, Any]) -> str:
+    field = ".".join(_fields(error)) or "the query"
+    scope = str(_extensions(error).get("requiredAccess") or "")[:LONGEST_TEXT]
+    return f"Shopify denies access to {field}" + (f"; it needs {scope}" if scope else "; is a scope missing?")
+
+
+def _fields(error: Mapping[str, Any]) -> list[str]:
+    return [step for step in error.get("path") or [] if isinstance(step, str)]
+
+
+def _code(error: Mapping[str, Any]) -> str:
+    return str(_extensions(error).get("code") or "")
+
+
+def _extensions(error: Mapping[str, Any]) -> Mapping[str, Any]:
+    given = error.get("extensions")
+    return given if isinstance(given, dict) else {}
+
+
+def _text(error: Mapping[str, Any]) -> str:
+    return str(error.get("message") or "no reason given")[:LONGEST_TEXT]
