@@ -27,6 +27,9 @@ class Kind:
     """The URL its calls go to; a connection on another host than this machine is production."""
     secrets: tuple[str, ...]
     """Settings that hold references to secrets (``env:``, ``file:``), never secrets."""
+    writes: Callable[[str, Any], Mapping[str, str]]
+    """Connection name, settings -> the documents it makes that an operator must confirm for production, each with its
+    read-back in words: ``bluecherry.orders`` -> ``sales orders by po_num``."""
 
 
 KINDS: Mapping[str, Kind] = {
@@ -36,6 +39,7 @@ KINDS: Mapping[str, Kind] = {
         build=bluecherry.build,
         address=lambda room: str(room.base_url),
         secrets=("subscription_key",),
+        writes=lambda name, room: {f"{name}.orders": "sales orders, found again by po_num"},
     ),
     "shopify": Kind(
         role="channel",
@@ -43,5 +47,6 @@ KINDS: Mapping[str, Kind] = {
         build=shopify.build,
         address=lambda room: str(room.address),
         secrets=("token", "client_id", "client_secret", "webhook_secrets"),
+        writes=lambda name, room: {},
     ),
 }

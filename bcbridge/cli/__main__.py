@@ -1,0 +1,5 @@
+"""``python -m bcbridge.cli``."""
+
+from bcbridge.cli import main
+
+main()

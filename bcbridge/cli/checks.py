@@ -1,0 +1,190 @@
+"""``check`` and ``doctor``: what is wrong before it hurts. ``check`` looks at files, ``doctor`` asks the systems."""
+
+from __future__ import annotations
+
+import sqlite3
+import tomllib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import anyio
+import typer
+from rich.table import Table
+
+from bcbridge import config, mappings
+from bcbridge.cli.common import DEFAULT, FAILED, MISCONFIGURED, AsJson, ConfigFile, now, out, print_json, reading, say
+from bcbridge.config import Connection, Nature, Settings
+from bcbridge.connectors.base import Connector, Finding, Severity, Tools
+from bcbridge.connectors.kinds import KINDS
+from bcbridge.errors import BridgeError, Misconfigured, Mistake
+from bcbridge.model.ids import ConnectorName
+from bcbridge.store import views
+
+DOCTOR_WITHIN_SECONDS = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing ``check`` found. ``severity`` error: exit 2; warning: it starts all the same."""
+
+    severity: Severity
+    where: str
+    what: str
+    instead: str = ""
+
+    @classmethod
+    def of(cls, mistake: Mistake, severity: Severity = Severity.ERROR) -> Problem:
+        return cls(severity, mistake.where, mistake.what, mistake.instead)
+
+
+# -- check -------------------------------------------------------------------------------------------------------
+
+
+def check(config_file: ConfigFile = DEFAULT, as_json: AsJson = False) -> None:
+    """Config, mappings, credentials, unconfirmed writes: every problem at once. Exit 2 where one is an error."""
+    problems = anyio.run(_problems, config_file)
+    errors = [problem for problem in problems if problem.severity is Severity.ERROR]
+    if as_json:
+        print_json({"ok": not errors, "problems": problems})
+    else:
+        _print_problems(problems)
+    if errors:
+        raise typer.Exit(MISCONFIGURED)
+
+
+async def _problems(config_file: Path) -> list[Problem]:
+    try:
+        settings = config.load(config_file)
+    except Misconfigured as fault:
+        found = [Problem.of(mistake) for mistake in fault.mistakes]
+        return found + _of_mappings(_mappings_folder(config_file), ())
+    natures = {one.name: await config.nature(one) for one in settings.connections.values()}
+    return [
+        *(Problem.of(mistake) for mistake in await config.production_mistakes(settings)),
+        *_of_mappings(settings.mappings.folder, list(settings.connections)),
+        *(problem for one in settings.enabled for problem in _of_credentials(settings, one, natures[one.name])),
+        *await _of_writes(settings, natures),
+    ]
+
+
+def _mappings_folder(config_file: Path) -> Path:
+    """Where the mappings are as far as a config that cannot be used says."""
+    try:
+        said = tomllib.loads(config_file.read_text())["mappings"]["folder"]
+    except (OSError, ValueError, KeyError, TypeError):
+        said = "mappings"
+    return config_file.absolute().parent / str(said)
+
+
+def _of_mappings(folder: Path, channels: Iterable[str]) -> list[Problem]:
+    try:
+        mappings.load(folder, list(channels))
+    except Misconfigured as fault:
+        return [Problem.of(mistake) for mistake in fault.mistakes]
+    return []
+
+
+def _of_credentials(settings: Settings, connection: Connection, nature: Nature) -> Iterator[Problem]:
+    """Each reference must lead to a secret. The sandbox writes its own when it first starts."""
+    to_come = nature is Nature.SILENT and settings.sandbox.enabled
+    for where, reference in config.references_of(connection):
+        try:
+            settings.secrets(reference)
+        except Misconfigured as fault:
+            severity = Severity.WARNING if to_come else Severity.ERROR
+            later = "the sandbox writes it when it first starts" if to_come else ""
+            yield Problem(severity, where, fault.mistakes[0].what, later or fault.mistakes[0].instead)
+        exposed = settings.secrets.exposed(reference)
+        if exposed:
+            yield Problem(Severity.WARNING, where, f"others may read {exposed}", f"chmod 600 {exposed}")
+
+
+async def _of_writes(settings: Settings, natures: dict[str, Nature]) -> list[Problem]:
+    """Writes of a production connection that nobody confirmed: refused until somebody does."""
+    confirmed = await _confirmed(settings)
+    found = []
+    for connection in settings.enabled:
+        if natures[connection.name] is not Nature.PRODUCTION:
+            continue
+        for write, read_back in KINDS[connection.kind].writes(connection.name, connection.room).items():
+            if write not in confirmed:
+                what = f"{write} is not confirmed for production: it is refused until it is, with its read-back "
+                instead = f"bcbridge confirm {write} --why 'how you saw it read back'"
+                found.append(
+                    Problem(Severity.ERROR, f"connections.{connection.name}", what + f"({read_back})", instead)
+                )
+    return found
+
+
+async def _confirmed(settings: Settings) -> set[str]:
+    try:
+        async with reading(settings) as reads:
+            return {one.write for one in await views.confirmations(reads)}
+    except (BridgeError, sqlite3.Error):
+        return set()  # no store yet: nothing can have been confirmed
+
+
+def _print_problems(problems: list[Problem]) -> None:
+    for problem in problems:
+        colour = "red" if problem.severity is Severity.ERROR else "yellow"
+        say(f"{problem.severity.value}: {problem.where}: {problem.what}", style=colour)
+        if problem.instead:
+            say(f"    {problem.instead}")
+    errors = sum(problem.severity is Severity.ERROR for problem in problems)
+    say("Nothing is wrong." if not problems else f"{errors} errors, {len(problems) - errors} warnings.")
+
+
+# -- doctor ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    connection: str
+    kind: str
+    findings: tuple[Finding, ...]
+
+
+def doctor(config_file: ConfigFile = DEFAULT, as_json: AsJson = False) -> None:
+    """Asks each system: access, settings, what is not mapped, what is ambiguous. Exit 1 where one is an error."""
+    settings = config.load(config_file)
+    diagnoses = anyio.run(_diagnoses, settings)
+    if as_json:
+        print_json(diagnoses)
+    else:
+        _print_diagnoses(diagnoses)
+    if any(finding.severity is Severity.ERROR for one in diagnoses for finding in one.findings):
+        raise typer.Exit(FAILED)
+
+
+async def _diagnoses(settings: Settings) -> list[Diagnosis]:
+    return [await _diagnose(settings, connection) for connection in settings.enabled]
+
+
+async def _diagnose(settings: Settings, connection: Connection) -> Diagnosis:
+    kind = KINDS[connection.kind]
+    connector = kind.build(ConnectorName(connection.name), connection.room, Tools(now, settings.secrets))
+    try:
+        with anyio.fail_after(DOCTOR_WITHIN_SECONDS):
+            findings = tuple(await connector.doctor())
+    except (BridgeError, TimeoutError) as fault:
+        findings = (Finding(Severity.ERROR, "access", str(fault) or "no answer in time"),)
+    finally:
+        await _close(connector)
+    return Diagnosis(connection.name, connection.kind, findings)
+
+
+async def _close(connector: Connector) -> None:
+    with anyio.CancelScope(shield=True):
+        await connector.aclose()
+
+
+def _print_diagnoses(diagnoses: list[Diagnosis]) -> None:
+    colours = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "green"}
+    for one in diagnoses:
+        say(f"{one.connection} ({one.kind})", style="bold")
+        table = Table(box=None, padding=(0, 2, 0, 2), show_header=False)
+        for finding in one.findings:
+            fix = f"\n{finding.fix}" if finding.fix else ""
+            table.add_row(f"[{colours[finding.severity]}]{finding.severity.value}", finding.topic, finding.text + fix)
+        out.print(table)

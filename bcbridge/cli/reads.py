@@ -1,0 +1,192 @@
+"""Commands that only look: show, exceptions, jobs, and the lists of mappings."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from bcbridge import mappings
+from bcbridge.cli.common import DEFAULT, AsJson, ConfigFile, desk, now, out, read, say, the_order
+from bcbridge.cli.story import print_story
+from bcbridge.mappings import TABLES, Mappings
+from bcbridge.phrases import age, moment_text, money, words
+from bcbridge.store import views
+from bcbridge.store.views import ExceptionGroup, Incident, Jobs, Reads, Story, Unmapped
+
+NAMES_IN_A_ROW = 4
+
+
+def show(
+    order: Annotated[str, typer.Argument(help="Its name, id, reference or ERP number; shopify_us:1001 where unclear.")],
+    config_file: ConfigFile = DEFAULT,
+    as_json: AsJson = False,
+) -> None:
+    """The whole story of one order over both systems."""
+    at = desk(config_file, as_json)
+    story = read(at.settings, partial(_story, text=order))
+    at.answer(story, lambda: print_story(story, now=now()))
+
+
+async def _story(reads: Reads, *, text: str) -> Story:
+    found = await views.story(reads, (await the_order(reads, text)).id)
+    assert found is not None
+    return found
+
+
+# -- exceptions --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Exceptions:
+    blocked_orders: int
+    groups: tuple[ExceptionGroup, ...]
+    incidents: tuple[Incident, ...]
+
+
+def exceptions(
+    channel: Annotated[str | None, typer.Option(help="Only orders of this connection.")] = None,
+    config_file: ConfigFile = DEFAULT,
+    as_json: AsJson = False,
+) -> None:
+    """Blocked orders grouped by cause, with age and value; and the incidents that stand."""
+    at = desk(config_file, as_json)
+    found = read(at.settings, partial(_exceptions, channel=channel))
+    at.answer(found, lambda: _print_exceptions(found))
+
+
+async def _exceptions(reads: Reads, *, channel: str | None) -> Exceptions:
+    counted = await views.counts(reads)
+    blocked = sum(n for (name, state), n in counted.items() if state == "blocked" and channel in (None, name))
+    return Exceptions(blocked, await views.exceptions(reads, channel=channel), await views.incidents(reads))
+
+
+def _print_exceptions(found: Exceptions) -> None:
+    say(f"{found.blocked_orders} blocked orders, {len(found.groups)} causes", style="bold")
+    if found.groups:
+        out.print(_groups_table(found.groups))
+        say("One order may stand under several causes. See one: bcbridge show ORDER", style="dim")
+    for incident in found.incidents:
+        _print_incident(incident)
+
+
+def _groups_table(groups: tuple[ExceptionGroup, ...]) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("orders", justify="right")
+    table.add_column("problem", no_wrap=True)
+    table.add_column("cause", overflow="fold")
+    table.add_column("oldest", justify="right", no_wrap=True)
+    table.add_column("value", justify="right", overflow="fold")
+    table.add_column("which", overflow="fold")
+    for group in groups:
+        oldest = age(group.oldest_since, now())
+        table.add_row(str(group.orders), group.code, group.cause, oldest, money(group.value), _names(group))
+    return table
+
+
+def _names(group: ExceptionGroup) -> str:
+    shown = group.names[:NAMES_IN_A_ROW]
+    more = group.orders - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more else "")
+
+
+def _print_incident(incident: Incident) -> None:
+    times = f" ({incident.count} times)" if incident.count > 1 else ""
+    order = f" order {incident.order}:" if incident.order else ""
+    say(f"incident {incident.code} on {incident.connector}, {age(incident.opened_at, now())} old{times}:{order}")
+    say(f"  {incident.text}", style="red")
+
+
+# -- jobs --------------------------------------------------------------------------------------------------------
+
+
+def jobs(
+    limit: Annotated[int, typer.Option(min=1, max=5000, help="How many jobs of each state to list.")] = 20,
+    config_file: ConfigFile = DEFAULT,
+    as_json: AsJson = False,
+) -> None:
+    """The queue: what waits, what runs, what was given up."""
+    at = desk(config_file, as_json)
+    found = read(at.settings, partial(views.jobs, now=now(), limit=limit))
+    at.answer(found, lambda: _print_jobs(found))
+
+
+def _print_jobs(found: Jobs) -> None:
+    if not found.counts:
+        say("Nothing waits.")
+        return
+    figures = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for name in ("flow", "connection", "state", "jobs", "due", "oldest"):
+        figures.add_column(name, no_wrap=True)
+    for count in found.counts:
+        oldest = age(count.oldest, now()) if count.oldest else ""
+        figures.add_row(count.flow, count.connector, count.state, str(count.jobs), str(count.due), oldest)
+    out.print(figures)
+    out.print(_jobs_table(found))
+
+
+def _jobs_table(found: Jobs) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for name in ("job", "state", "flow", "connection", "about", "tries", "due", "why"):
+        table.add_column(name, overflow="fold")
+    for job in found.jobs:
+        due = moment_text(job.due_at) if job.state == "waiting" else ""
+        table.add_row(
+            str(job.id), job.state, job.flow, job.connector, job.ref, str(job.attempts), due, words(job.reason)
+        )
+    return table
+
+
+# -- mappings ----------------------------------------------------------------------------------------------------
+
+
+def mappings_list(
+    table: Annotated[str | None, typer.Argument(help="Only this table.")] = None,
+    config_file: ConfigFile = DEFAULT,
+    as_json: AsJson = False,
+) -> None:
+    """The cross-reference tables as they stand in their files."""
+    at = desk(config_file, as_json)
+    found = mappings.load(at.settings.mappings.folder, list(at.settings.connections))
+    tables = {name: found.tables.get(name, {}) for name in TABLES if table in (None, name)}
+    if not tables:
+        raise typer.BadParameter(f"there is no table {table}; there are {', '.join(TABLES)}")
+    at.answer(tables, lambda: _print_mappings(Mappings({name: rows for name, rows in tables.items() if rows})))
+
+
+def _print_mappings(found: Mappings) -> None:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for name in ("table", "channel", "the channel says", "the ERP gets"):
+        table.add_column(name, overflow="fold")
+    for name, sections in found.tables.items():
+        for section, rows in sections.items():
+            for key, value in rows.items():
+                table.add_row(name, section, key, value if isinstance(value, str) else _row(value.model_dump()))
+    out.print(table)
+
+
+def _row(value: dict[str, str]) -> str:
+    return ", ".join(f"{key} {text}" for key, text in value.items() if text)
+
+
+def mappings_unmapped(config_file: ConfigFile = DEFAULT, as_json: AsJson = False) -> None:
+    """Values seen in blocked orders that no table knows, with counts."""
+    at = desk(config_file, as_json)
+    found = read(at.settings, partial(views.unmapped, tables=TABLES))
+    at.answer([asdict(one) for one in found], lambda: _print_unmapped(found))
+
+
+def _print_unmapped(found: tuple[Unmapped, ...]) -> None:
+    if not found:
+        say("Every value seen is mapped.")
+        return
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for name in ("orders", "table", "the channel says", "oldest"):
+        table.add_column(name, overflow="fold")
+    for one in found:
+        table.add_row(str(one.orders), one.table, one.key, age(one.oldest_since, now()))
+    out.print(table)
+    say("Map one: bcbridge mappings set TABLE 'VALUE' CODE --channel CONNECTION", style="dim")

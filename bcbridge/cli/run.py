@@ -1,0 +1,107 @@
+"""``run`` and ``sandbox``: the programs that stay."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from contextlib import suppress
+from pathlib import Path
+from types import FrameType
+from typing import Annotated
+
+import anyio
+import typer
+
+from bcbridge import config, sandbox_process
+from bcbridge.cli.common import DEFAULT, ConfigFile, err, out
+from bcbridge.config import Settings
+from bcbridge.errors import BridgeError, Misconfigured
+from bcbridge.live import LiveView
+from bcbridge.store.db import FileLock
+
+
+class ProductionRefused(BridgeError):
+    """--fresh would forget what was booked for real."""
+
+
+def run(
+    fresh: Annotated[bool, typer.Option("--fresh", help="Forget the store and the sandbox first.")] = False,
+    no_live: Annotated[bool, typer.Option("--no-live", help="Lines instead of the live view.")] = False,
+    config_file: ConfigFile = DEFAULT,
+) -> None:
+    """The bridge, with its sandbox where a connection wants one; SIGTERM or Ctrl-C drains and ends it."""
+    settings = config.load(config_file)
+    signal.signal(signal.SIGTERM, _end_politely)  # until the bridge listens for it itself: the sandbox is ended too
+    if fresh:
+        _refuse_production(settings)
+    with sandbox_process.beside(settings, fresh=fresh) as sandbox:
+        _refuse_undated(settings)
+        if fresh:
+            _forget_store(settings)
+        if sandbox is not None:
+            whose = "started beside the bridge" if sandbox.ours else "already running, left running"
+            err.print(f"The outside is simulated ({whose}).", style="dim")
+        code = _bridge(settings, redraw=out.is_terminal and not no_live)
+    raise typer.Exit(code)
+
+
+def _bridge(settings: Settings, *, redraw: bool) -> int:
+    from bcbridge import app
+
+    return app.main(settings, live=LiveView(out, redraw=redraw))
+
+
+def _end_politely(number: int, frame: FrameType | None) -> None:
+    sys.exit(0)
+
+
+def _refuse_production(settings: Settings) -> None:
+    """--fresh is for the sandbox alone. A connection here that does not answer yet is looked at again below."""
+    simulated = {connection.name for connection in sandbox_process.simulated(settings)}
+    for connection in settings.connections.values():
+        nature = anyio.run(config.nature, connection)
+        silent_sandbox = nature is config.Nature.SILENT and connection.name in simulated
+        if nature is not config.Nature.SANDBOX and not silent_sandbox:
+            raise ProductionRefused(f"--fresh is refused: {connection.name} ({connection.address}) is production")
+
+
+def _refuse_undated(settings: Settings) -> None:
+    mistakes = anyio.run(config.production_mistakes, settings)
+    if mistakes:
+        raise Misconfigured(mistakes)
+
+
+def _forget_store(settings: Settings) -> None:
+    """Only with the store's lock in hand: nobody else may be using it."""
+    _refuse_production(settings)
+    path = settings.store.path
+    lock = FileLock(path)
+    lock.take()
+    try:
+        for suffix in ("", "-wal", "-shm"):
+            with suppress(FileNotFoundError):
+                path.with_name(path.name + suffix).unlink()
+    finally:
+        lock.release()
+
+
+def sandbox(
+    fresh: Annotated[bool, typer.Option("--fresh", help="Forget everything first.")] = False,
+    folder: Annotated[Path | None, typer.Option("--dir", help="Where it remembers.")] = None,
+    bluecherry_port: Annotated[int | None, typer.Option(min=0, max=65535)] = None,
+    shopify_port: Annotated[int | None, typer.Option(min=0, max=65535)] = None,
+    config_file: ConfigFile = DEFAULT,
+) -> None:
+    """The outside systems, simulated, until SIGTERM or Ctrl-C; as config.toml says unless said here."""
+    from bcbridge.sandbox import main
+
+    settings = config.load(config_file)
+    loopback = [connection for connection in settings.enabled if connection.on_loopback]
+    chosen = sandbox_process.arguments(settings, loopback)
+    if folder is not None:
+        chosen += ["--dir", str(folder)]
+    if bluecherry_port is not None:
+        chosen += ["--bluecherry-port", str(bluecherry_port)]
+    if shopify_port is not None:
+        chosen += ["--shopify-port", str(shopify_port)]
+    raise typer.Exit(main.main([*chosen, *(["--fresh"] if fresh else [])]))

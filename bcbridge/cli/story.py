@@ -1,0 +1,103 @@
+"""``show``: one order on one screen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from rich.table import Table
+from rich.text import Text
+
+from bcbridge.cli.common import out, say
+from bcbridge.phrases import STATES, advice, age, moment_text, money, sentence, words
+from bcbridge.store.views import Part, Story
+
+COLOURS = {"booked": "green", "blocked": "red", "in_doubt": "magenta", "not_yet": "yellow", "never": "dim"}
+
+
+def print_story(story: Story, *, now: datetime) -> None:
+    """State, why, what to do, the documents, then everything that happened in order."""
+    _print_head(story, now)
+    _print_problems(story)
+    _print_advice(story)
+    if story.parts:
+        out.print(_parts_table(story.parts))
+        _print_differences(story.parts)
+    _print_links(story)
+    _print_jobs(story, now)
+    _print_events(story)
+
+
+def _print_head(story: Story, now: datetime) -> None:
+    head = Text.assemble(
+        (story.name or story.ref, "bold"),
+        f"  {story.connector}  ",
+        (STATES[story.state], f"bold {COLOURS.get(story.state, 'cyan')}"),
+        (f"  for {age(story.since, now)}" if story.state != "booked" else ""),
+        f"  {money({story.currency: story.total})}",
+    )
+    out.print(head, soft_wrap=True)
+    created = f"created {moment_text(story.created_at)}, " if story.created_at else ""
+    say(f"{created}first seen {moment_text(story.first_seen)}, id {story.channel_id or story.ref}", style="dim")
+    if story.reason and not story.problems:
+        say(f"Why: {story.reason}" + (f" ({story.code})" if story.code else ""))
+
+
+def _print_problems(story: Story) -> None:
+    if not story.problems:
+        return
+    say(f"Why: {len(story.problems)} {'problem' if len(story.problems) == 1 else 'problems'}")
+    for problem in story.problems:
+        say(f"  {problem.code:<22} {problem.subject}: {problem.text}", style="red")
+
+
+def _print_advice(story: Story) -> None:
+    lines = list(advice(story))
+    for number, line in enumerate(lines):
+        say(("What to do: " if number == 0 else "            ") + line, style="cyan")
+
+
+def _parts_table(parts: Iterable[Part]) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for name in ("document", "reference", "state", "in the ERP", "receipt", "posts", "sent", "posted"):
+        table.add_column(name, overflow="fold")
+    for part in parts:
+        table.add_row(
+            f"{part.part} of {part.parts}" + (f", generation {part.generation}" if part.generation > 1 else ""),
+            part.reference,
+            words(part.state) + (f": {part.reason}" if part.reason else ""),
+            part.number,
+            part.receipt,
+            str(part.posts),
+            _clock(part.sent_at),
+            _clock(part.posted_at),
+        )
+    return table
+
+
+def _clock(moment: datetime | None) -> str:
+    return moment.astimezone().strftime("%m-%d %H:%M:%S") if moment else ""
+
+
+def _print_differences(parts: Iterable[Part]) -> None:
+    for part in parts:
+        for difference in part.differences:
+            say(f"  {part.number} differs from what was sent: {difference}", style="red")
+
+
+def _print_links(story: Story) -> None:
+    for link in story.links:
+        say(f"linked: {link.connector} {link.ref} = {link.other_connector} {link.other_ref}", style="dim")
+
+
+def _print_jobs(story: Story, now: datetime) -> None:
+    for job in story.jobs:
+        why = f", {words(job.reason)}" if job.reason else ""
+        say(f"job {job.id} ({job.flow}) {job.state} for {age(job.enqueued_at, now)}, {job.attempts} tries{why}")
+
+
+def _print_events(story: Story) -> None:
+    if story.events_left_out:
+        say(f"... {story.events_left_out} earlier events", style="dim")
+    for event in story.events:
+        out.print(Text.assemble((moment_text(event.at), "dim"), "  ", sentence(event)), soft_wrap=True)
