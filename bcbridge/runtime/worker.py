@@ -122,13 +122,17 @@ class Worker:
     bell: Bell = field(default_factory=Bell)
     figures: WorkerFigures = field(default_factory=WorkerFigures)
     stopping: anyio.Event = field(default_factory=anyio.Event)
+    ended: anyio.Event = field(default_factory=anyio.Event)
 
     async def run(self) -> None:
         """Until told to stop; what runs then is finished."""
-        async with anyio.create_task_group() as tasks:
-            for _ in range(self.batches_at_once):
-                tasks.start_soon(self._lane, False)
-            tasks.start_soon(self._lane, True)
+        try:
+            async with anyio.create_task_group() as tasks:
+                for _ in range(self.batches_at_once):
+                    tasks.start_soon(self._lane, False)
+                tasks.start_soon(self._lane, True)
+        finally:
+            self.ended.set()
 
     def stop(self) -> None:
         """Claim nothing more."""

@@ -67,6 +67,8 @@ class Pace:
     doubtful: int = 0
     posted: int = 0
     last_posted: datetime | None = None
+    posting_lag: float | None = None
+    """Seconds from accepted to seen posted, of what was posted last."""
 
 
 @dataclass(slots=True)
@@ -142,7 +144,7 @@ class DocumentWriter:
     async def carry(self, plan: Plan) -> None:
         """Commit the rows of all parts, then send those that certainly were not sent, one after the other.
 
-        Raises PostingClosed (the order stays ready), CutChanged, Retry or OpenCircuit (nothing of the last part was kept).
+        Raises PostingClosed (the order stays ready), CutChanged, or Retry (nothing of the last part was kept).
         """
         if why := self.closed_because:
             raise PostingClosed(why)

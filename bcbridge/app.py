@@ -1,0 +1,393 @@
+"""The running bridge: open the store, recover, build the house, run every loop, drain, close.
+
+One process, one event loop. SIGINT or SIGTERM drains: nothing more is claimed, what is under way is finished; a
+second one, or the drain's deadline, cancels what is left. A kill at any moment loses nothing (runtime/writer.py).
+"""
+
+from __future__ import annotations
+
+import signal
+import sqlite3
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
+from typing import NoReturn, Protocol
+
+import anyio
+import structlog
+from anyio.abc import TaskGroup
+
+from bcbridge import config, logs
+from bcbridge.config import Settings
+from bcbridge.connectors.base import Tools
+from bcbridge.errors import BridgeError, Misconfigured, OpenCircuit, Retry, StoreBusy
+from bcbridge.house import ORDERS, ChannelHouse, ErpHouse, House, Wiring, build, masters_are_read, masters_read
+from bcbridge.intake import Intake
+from bcbridge.live import Feed
+from bcbridge.runtime.poller import sweep_to_jobs
+from bcbridge.runtime.writer import ordering_key
+from bcbridge.store import acts, inbox, incidents, meta, outbox, queue, releases
+from bcbridge.store.db import Store
+from bcbridge.store.orders import open_refs, ready
+from bcbridge.store.queue import BULK, Wish
+from bcbridge.store.stamps import moment, stamp
+from bcbridge.vitals import HouseVitals
+from bcbridge.web.app import Front, Parts
+from bcbridge.web.server import serving, serving_owner
+
+log = structlog.get_logger()
+
+DRAIN_SECONDS = 30.0
+RELEASES_EVERY_SECONDS = 1.0
+IDLE_CONFIRM_FACTOR = 4
+KEEP_EVERY = timedelta(hours=3)
+UPKEEP_EVERY = timedelta(hours=1)
+SWEEPS = (("sweep_48h", timedelta(hours=24), timedelta(hours=48)), ("sweep_7d", timedelta(days=7), timedelta(days=7)))
+"""Name, how often, how far back by creation."""
+DELIVERIES_KEPT = timedelta(days=7)
+JOBS_KEPT = timedelta(days=14)
+
+
+class View(Protocol):
+    """Something that shows the bridge at work (live.py)."""
+
+    async def run(self, feed: Feed) -> None: ...
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def main(settings: Settings, *, live: View | None = None, wiring: Wiring | None = None) -> int:
+    """Run the bridge on uvloop until it is told to end; returns the exit code. Raises what ``run`` raises."""
+    logs.configure(settings.log, to_file=live is not None and sys.stdout.isatty())
+    try:
+        anyio.run(lambda: run(settings, view=live, wiring=wiring), backend_options={"use_uvloop": True})
+    except BaseExceptionGroup as group:
+        _raise_ours(group)
+    return 0
+
+
+def _raise_ours(group: BaseExceptionGroup[BaseException]) -> NoReturn:
+    """The task groups wrap what ended them; a person reads the one fault of ours that is inside."""
+    ours = group.subgroup(BridgeError)
+    while isinstance(ours, BaseExceptionGroup):
+        ours = ours.exceptions[0]  # type: ignore[assignment]
+    raise ours or group
+
+
+async def run(
+    settings: Settings,
+    *,
+    view: View | None = None,
+    wiring: Wiring | None = None,
+    started: Callable[[House], None] = lambda house: None,
+) -> None:
+    """Run until a signal asks for the end. Raises Misconfigured, StoreLocked before anything runs."""
+    store = Store(settings.store.path)
+    async with store.opened():
+        tools = Tools(now=utc_now, secret=settings.secrets)
+        house = build(settings, store, tools, wiring or Wiring())
+        house.mappings.load()
+        try:
+            await _look_around(house)
+            await _recover(house)
+            started(house)
+            await _serve(house, view)
+        finally:
+            with anyio.CancelScope(shield=True):
+                for connector in house.connectors():
+                    await connector.aclose()
+
+
+# -- before anything runs --------------------------------------------------------------------------------------
+
+
+async def _look_around(house: House) -> None:
+    """Which connections are production, and what was confirmed for them."""
+    mistakes = await config.production_mistakes(house.settings)
+    if mistakes:
+        raise Misconfigured(mistakes)
+    for name, connection in house.settings.connections.items():
+        if connection.enabled:
+            house.production[name] = await config.production(connection)
+    house.confirmed = await house.store.write(acts.confirmed)
+
+
+async def _recover(house: House) -> None:
+    """What the last process left: calls that may have been made, jobs that were running."""
+
+    def unit(tx: sqlite3.Connection) -> None:
+        now = house.now()
+        doubts = outbox.recover(tx, now=now)
+        put_back, dead = queue.recover(tx, now=now)
+        for erp in house.erps.values():
+            rows = outbox.in_doubt(tx, erp.writer.sink.name)
+            queue.enqueue(
+                tx, [erp.writer.doubt_job(row.reference, row.channel, row.order_ref) for row in rows], now=now
+            )
+        if dead:
+            text = f"{dead} job(s) were running each time the process ended"
+            incidents.open_one(tx, code="job_dead", connector="", cause="deaths", text=text, now=now)
+        log.info("recovered", calls_in_doubt=doubts, jobs_put_back=put_back, jobs_dead=dead)
+
+    await house.store.write(unit)
+
+
+# -- run and drain ---------------------------------------------------------------------------------------------
+
+
+async def _serve(house: House, view: View | None) -> None:
+    front, vitals = _front(house)
+    web = house.settings.web
+    async with AsyncExitStack() as doors:
+        address = await doors.enter_async_context(serving(front.public(), host=web.host, port=web.port))
+        await doors.enter_async_context(serving_owner(front.owner(), web.socket))
+        shown = {"health": f"{address}/health", "metrics": f"{address}/metrics", **_sandboxes(house)}
+        log.info("started", **shown)
+        async with anyio.create_task_group() as loops:
+            _start_loops(house, loops)
+            if view is not None:
+                feed = Feed(house.store.read, vitals, shown, house.now, house.now())
+                loops.start_soon(view.run, feed)
+            await _work_until_told(house)
+            loops.cancel_scope.cancel()
+    log.info("stopped")
+
+
+def _sandboxes(house: House) -> dict[str, str]:
+    return {
+        f"sandbox {name}": f"{house.settings.connections[name].origin}/_sandbox/"
+        for name, production in house.production.items()
+        if not production
+    }
+
+
+def _front(house: House) -> tuple[Front, HouseVitals]:
+    vitals, web = HouseVitals(house), house.settings.web
+    intake = Intake(
+        store=house.store,
+        now=house.now,
+        flows={ORDERS: ORDERS},
+        wake={name: one.wake_lists for name, one in house.channels.items()},
+    )
+    parts = Parts(
+        store=house.store,
+        webhooks={name: one.connector.webhook for name, one in house.channels.items()},
+        intake=intake,
+        acts=house.acts(),
+        vitals=vitals,
+        figures=vitals,
+        now=house.now,
+        started_at=house.now(),
+        body_limit_bytes=web.body_limit_bytes,
+        bodies_at_once=web.bodies_at_once,
+    )
+    return Front(parts), vitals
+
+
+async def _work_until_told(house: House) -> None:
+    """The flows, each in a task group of its own; a signal drains them."""
+    async with anyio.create_task_group() as flows:
+        for erp in house.erps.values():
+            flows.start_soon(erp.doubts.run)
+        for channel in house.channels.values():
+            flows.start_soon(_work_on_channel, house, channel)
+        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            await anext(signals)
+            log.info("draining")
+            for worker in house.workers():
+                worker.stop()
+            flows.start_soon(_end_at, flows, signals)
+            await _finished(house)
+        flows.cancel_scope.cancel()
+
+
+async def _end_at(flows: TaskGroup, signals: AsyncIterator[signal.Signals]) -> None:
+    """A second signal or the deadline ends the drain."""
+    with anyio.move_on_after(DRAIN_SECONDS):
+        await anext(signals)
+    flows.cancel_scope.cancel()
+
+
+async def _finished(house: House) -> None:
+    for worker in house.workers():
+        await worker.ended.wait()
+
+
+async def _work_on_channel(house: House, channel: ChannelHouse) -> None:
+    """Orders are judged once the ERP's masters were read whole; before that every SKU would be unknown."""
+    erp = house.erps[channel.erp]
+    while not await masters_are_read(house.store, erp):
+        if channel.worker.stopping.is_set():
+            channel.worker.ended.set()
+            return
+        await anyio.sleep(0.2)
+    await channel.worker.run()
+
+
+def _start_loops(house: House, loops: TaskGroup) -> None:
+    for circuit in house.circuits():
+        loops.start_soon(circuit.mend)
+    for erp in house.erps.values():
+        erp.circuit.on_close = _resumer(house, erp)
+        erp.writer.on_open = _resumer(house, erp)
+        for masters in erp.masters:
+            masters.after_pass = _marker(house, loops, f"{masters.connector}/{masters.noun}")
+            loops.start_soon(masters.run)
+        loops.start_soon(_confirm, erp)
+    for channel in house.channels.values():
+        for one in channel.lists:
+            loops.start_soon(one.run)
+        loops.start_soon(_keep_subscriptions, house, channel)
+        loops.start_soon(_sweep, house, channel)
+    loops.start_soon(house.mappings.watch)
+    loops.start_soon(_advance_releases, house)
+    loops.start_soon(_upkeep, house)
+
+
+def _marker(house: House, loops: TaskGroup, name: str) -> Callable[[], None]:
+    """Notes once that a master was read whole."""
+    noted = False
+
+    async def note() -> None:
+        await house.store.write(lambda tx: meta.put(tx, masters_read(name), stamp(house.now())))
+
+    def mark() -> None:
+        nonlocal noted
+        if not noted:
+            noted = True
+            loops.start_soon(note)
+
+    return mark
+
+
+def _resumer(house: House, erp: ErpHouse) -> Callable[[], Awaitable[None]]:
+    """When the ERP may be written to (again): what waited for nothing else goes on."""
+
+    async def resume() -> None:
+        def unit(tx: sqlite3.Connection) -> None:
+            now = house.now()
+            for name, channel in house.channels.items():
+                if channel.erp == erp.connection.name:
+                    refs = {*ready(tx, name), *outbox.queued_refs(tx, erp.writer.sink.name, name)}
+                    queue.enqueue(tx, [_again(name, ref, now) for ref in sorted(refs)], now=now)
+
+        await house.store.write(unit)
+        house.ring()
+
+    return resume
+
+
+def _again(channel: str, ref: str, now: datetime, *, priority: int = queue.NOW) -> Wish:
+    key = ordering_key(channel, ref)
+    return Wish(flow=ORDERS, connector=channel, ref=ref, ordering_key=key, due=now, priority=priority)
+
+
+# -- loops -----------------------------------------------------------------------------------------------------
+
+
+async def _confirm(erp: ErpHouse) -> None:
+    """Before the first post list the ERP's recent orders; then confirm what was posted, faster while some wait."""
+    every = erp.connection.poll_every_seconds
+    opened = False
+    while True:
+        await erp.circuit.closed()
+        try:
+            if not opened:
+                await erp.writer.open()
+                opened = True
+            await erp.writer.confirm_posted()
+            awaiting = await outbox.awaiting_posting(erp.writer.store, erp.writer.sink.name)
+        except OpenCircuit as fault:
+            await erp.circuit.open(fault)
+            continue
+        except (BridgeError, TimeoutError) as fault:
+            log.warning("confirming failed", erp=erp.connection.name, why=str(fault))
+            awaiting = 1
+        await anyio.sleep(every if awaiting else every * IDLE_CONFIRM_FACTOR)
+
+
+async def _keep_subscriptions(house: House, channel: ChannelHouse) -> None:
+    while True:
+        await channel.circuit.closed()
+        wait = KEEP_EVERY
+        try:
+            findings = await channel.connector.keeper.keep(house.settings.web.public_url)
+            for finding in findings:
+                log.info("subscriptions", connector=channel.connection.name, topic=finding.topic, text=finding.text)
+        except OpenCircuit as fault:
+            await channel.circuit.open(fault)
+            wait = timedelta(seconds=1)
+        except (Retry, TimeoutError, BridgeError) as fault:
+            log.warning("subscriptions not kept", connector=channel.connection.name, why=str(fault))
+            wait = timedelta(minutes=1)
+        await anyio.sleep(wait.total_seconds())
+
+
+async def _sweep(house: House, channel: ChannelHouse) -> None:
+    """What never appeared in a list is found by listing again; what left them silently, by asking for it by id."""
+    while True:
+        for name, every, back in SWEEPS:
+            await channel.circuit.closed()
+            try:
+                await _sweep_once(house, channel, name, every, back)
+            except OpenCircuit as fault:
+                await channel.circuit.open(fault)
+            except (BridgeError, TimeoutError) as fault:
+                log.warning("sweep failed", connector=channel.connection.name, sweep=name, why=str(fault))
+        await anyio.sleep(UPKEEP_EVERY.total_seconds())
+
+
+async def _sweep_once(house: House, channel: ChannelHouse, name: str, every: timedelta, back: timedelta) -> None:
+    key, now, connector = f"{name}/{channel.connection.name}", house.now(), channel.connection.name
+    last = await meta.read(house.store, key)
+    if last is None:  # the first pass of the lists is a sweep of its own
+        await house.store.write(lambda tx: meta.put(tx, key, stamp(now)))
+        return
+    if now - moment(last) < every:
+        return
+    receive = sweep_to_jobs(connector, channel.connector.orders.noun, flow=ORDERS, now=house.now)
+    async for page in channel.connector.orders.sweep(now - back):
+        await house.store.write(receive(page))
+
+    def by_id(tx: sqlite3.Connection) -> None:
+        refs = open_refs(tx, connector)
+        queue.enqueue(tx, [_again(connector, ref, now, priority=BULK) for ref in refs], now=now)
+        meta.put(tx, key, stamp(now))
+
+    await house.store.write(by_id)
+    channel.ring()
+
+
+_ANY_RELEASE = "SELECT 1 FROM releases WHERE state IN ('first', 'rest') LIMIT 1"
+
+
+async def _advance_releases(house: House) -> None:
+    while True:
+        try:
+            if await house.store.read.row(_ANY_RELEASE) is not None:
+                await house.store.write(lambda tx: releases.advance(tx, flow=ORDERS, now=house.now()))
+                house.ring()
+        except (StoreBusy, sqlite3.Error, TimeoutError) as fault:
+            log.warning("releases not advanced", why=str(fault))
+        await anyio.sleep(RELEASES_EVERY_SECONDS)
+
+
+async def _upkeep(house: House) -> None:
+    """Forget what has done its duty, in small steps."""
+    while True:
+        try:
+            await _prune(house)
+        except StoreBusy as fault:
+            log.warning("pruning put off", why=str(fault))
+        await anyio.sleep(UPKEEP_EVERY.total_seconds())
+
+
+async def _prune(house: House) -> None:
+    now = house.now()
+    went = 1
+    while went:
+        went = await house.store.write(lambda tx: inbox.prune_deliveries(tx, received_before=now - DELIVERIES_KEPT))
+        went += await house.store.write(lambda tx: queue.prune(tx, ended_before=now - JOBS_KEPT))

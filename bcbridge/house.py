@@ -1,0 +1,272 @@
+"""The parts of a running bridge, built and wired: which list feeds which flow, which flow writes where.
+
+``app`` builds one from the settings and runs it; nothing here waits for the outside.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import cast
+
+from bcbridge.acts import PersonActs
+from bcbridge.config import Connection, Settings
+from bcbridge.connectors.base import Channel, Connector, Erp, Sink, Tools
+from bcbridge.connectors.kinds import KINDS
+from bcbridge.flows.orders.reference import parse_reference
+from bcbridge.flows.orders.story import Orders
+from bcbridge.model.catalog import CatalogSku, ShipVia, Warehouse
+from bcbridge.model.documents import Document
+from bcbridge.model.ids import ConnectorName
+from bcbridge.model.sales_order import SalesOrder
+from bcbridge.reload import MappingsInForce
+from bcbridge.runtime.circuit import Circuit
+from bcbridge.runtime.poller import ListPoller, documents_to, heads_to_jobs
+from bcbridge.runtime.worker import Gate, Worker
+from bcbridge.runtime.writer import DOUBTS, DocumentWriter, StepObserver, unobserved
+from bcbridge.store import catalog, meta, releases
+from bcbridge.store.db import Store
+from bcbridge.store.memory import OrderMemory
+
+ORDERS = "orders"
+MASTERS_EVERY = timedelta(minutes=15)
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """How parts are put together. The product uses these defaults; a proof may take a part out and see what breaks."""
+
+    on_step: StepObserver = unobserved
+    sink: Callable[[Sink[SalesOrder]], Sink[SalesOrder]] = lambda sink: sink
+
+
+@dataclass(slots=True)
+class ErpHouse:
+    """One ERP connection: its masters, its writer, what is in doubt."""
+
+    connection: Connection
+    connector: Erp
+    circuit: Circuit
+    writer: DocumentWriter
+    masters: tuple[ListPoller, ...]
+    doubts: Worker
+
+
+@dataclass(slots=True)
+class ChannelHouse:
+    """One channel connection: its lists and the worker that books what they show."""
+
+    connection: Connection
+    connector: Channel
+    circuit: Circuit
+    erp: str
+    lists: tuple[ListPoller, ...]
+    worker: Worker
+
+    def ring(self) -> None:
+        self.worker.bell.ring()
+
+    def wake_lists(self) -> None:
+        for one in self.lists:
+            one.bell.ring()
+
+
+@dataclass(slots=True)
+class House:
+    """Everything that runs."""
+
+    settings: Settings
+    store: Store
+    now: Callable[[], datetime]
+    mappings: MappingsInForce
+    gate: Gate = field(default_factory=Gate)
+    erps: dict[str, ErpHouse] = field(default_factory=dict)
+    channels: dict[str, ChannelHouse] = field(default_factory=dict)
+    production: dict[str, bool] = field(default_factory=dict)
+    confirmed: frozenset[str] = frozenset()
+
+    def ring(self) -> None:
+        for channel in self.channels.values():
+            channel.ring()
+        for erp in self.erps.values():
+            erp.doubts.bell.ring()
+
+    def connectors(self) -> list[Connector]:
+        return [*(erp.connector for erp in self.erps.values()), *(one.connector for one in self.channels.values())]
+
+    def circuits(self) -> list[Circuit]:
+        return [*(erp.circuit for erp in self.erps.values()), *(one.circuit for one in self.channels.values())]
+
+    def workers(self) -> list[Worker]:
+        return [*(erp.doubts for erp in self.erps.values()), *(one.worker for one in self.channels.values())]
+
+    def not_permitted(self, erp: str, write: str) -> str:
+        """Why a write is not permitted: unconfirmed in production; else the empty string."""
+        if self.production.get(erp, True) and write not in self.confirmed:
+            return f"{write} is not confirmed for production: `bcbridge confirm {write}`"
+        return ""
+
+    def acts(self) -> PersonActs:
+        return PersonActs(
+            store=self.store,
+            now=self.now,
+            ring=self.ring,
+            erp_of={name: one.erp for name, one in self.channels.items()},
+            writes=lambda: [erp.writer.sink.name for erp in self.erps.values()],
+            on_confirm=self._on_confirm,
+            save_mapping=self.mappings.save,
+        )
+
+    async def _on_confirm(self, write: str) -> None:
+        self.confirmed = self.confirmed | {write}
+        for erp in self.erps.values():
+            if erp.writer.sink.name == write:
+                erp.writer.resume_posting()
+
+
+def build(settings: Settings, store: Store, tools: Tools, wiring: Wiring) -> House:
+    """Build every enabled connection. Raises Misconfigured where a secret cannot be resolved."""
+    channels = [name for name, one in settings.connections.items() if one.enabled and name in settings.channels]
+    mappings = MappingsInForce(
+        folder=settings.mappings.folder, channels=channels, store=store, now=tools.now, ring=lambda: house.ring()
+    )
+    house = House(settings=settings, store=store, now=tools.now, mappings=mappings)
+    for name in {settings.channels[channel].erp for channel in channels}:
+        house.erps[name] = _erp(house, settings.connections[name], tools, wiring)
+    for name in channels:
+        house.channels[name] = _channel(house, settings.connections[name], tools)
+    return house
+
+
+def _connector(connection: Connection, tools: Tools) -> Connector:
+    return KINDS[connection.kind].build(ConnectorName(connection.name), connection.room, tools)
+
+
+# -- the ERP ---------------------------------------------------------------------------------------------------
+
+
+def _erp(house: House, connection: Connection, tools: Tools, wiring: Wiring) -> ErpHouse:
+    connector = cast(Erp, _connector(connection, tools))
+    circuit = Circuit(connector, house.store, now=tools.now)
+    codes = [one.orders.code for one in house.settings.channels.values() if one.erp == connection.name]
+    writer = DocumentWriter(
+        sink=wiring.sink(connector.sales_orders),
+        erp=connection.name,
+        store=house.store,
+        now=tools.now,
+        ours=lambda reference: parse_reference(reference, codes) is not None,
+        circuit=circuit,
+        permitted=lambda: house.not_permitted(connection.name, connector.sales_orders.name),
+        on_step=wiring.on_step,
+    )
+    doubts = Worker(
+        flow=DOUBTS,
+        connector=connection.name,
+        handler=writer,
+        store=house.store,
+        circuit=circuit,
+        gate=house.gate,
+        now=tools.now,
+        batches_at_once=1,
+    )
+    writer.on_doubt = doubts.bell.ring
+    masters = _masters(house, connection, connector, circuit, tools)
+    return ErpHouse(connection, connector, circuit, writer, masters, doubts)
+
+
+def _masters(house: House, connection: Connection, erp: Erp, circuit: Circuit, tools: Tools) -> tuple[ListPoller, ...]:
+    name, every = connection.name, timedelta(seconds=connection.poll_every_seconds)
+
+    def styles(tx: sqlite3.Connection, read: Sequence[tuple[Document, tuple[CatalogSku, ...]]]) -> int:
+        touched: set[str] = set()
+        for document, skus in read:
+            touched |= catalog.replace_style(tx, name, document.ref, skus)
+        releases.free(tx, {f"sku/{upc}" for upc in touched}, flow=ORDERS, now=tools.now())
+        return len(touched)
+
+    def warehouses(tx: sqlite3.Connection, read: Sequence[tuple[Document, Warehouse]]) -> int:
+        return len(catalog.keep_codes(tx, name, "warehouses", {one.code: one.name for _, one in read}))
+
+    def ship_vias(tx: sqlite3.Connection, read: Sequence[tuple[Document, ShipVia]]) -> int:
+        return len(catalog.keep_codes(tx, name, "ship_vias", {one.code: one.name for _, one in read}))
+
+    sources = (
+        (erp.styles, documents_to(erp.styles, name, keep=styles, now=tools.now), every),
+        (erp.warehouses, documents_to(erp.warehouses, name, keep=warehouses, now=tools.now), MASTERS_EVERY),
+        (erp.ship_vias, documents_to(erp.ship_vias, name, keep=ship_vias, now=tools.now), MASTERS_EVERY),
+    )
+    return tuple(
+        ListPoller(
+            connector=name,
+            noun=source.noun,
+            heads=one,
+            receive=receive,
+            on_news=house.ring,
+            store=house.store,
+            circuit=circuit,
+            now=tools.now,
+            every=pace,
+        )
+        for source, receive, pace in sources
+        for one in source.lists
+    )
+
+
+def masters_read(noun: str) -> str:
+    """The name in ``meta`` that says that a master was read whole at least once."""
+    return f"master_read/{noun}"
+
+
+async def masters_are_read(store: Store, erp: ErpHouse) -> bool:
+    for one in erp.masters:
+        if await meta.read(store, masters_read(f"{one.connector}/{one.noun}")) is None:
+            return False
+    return True
+
+
+# -- a channel -------------------------------------------------------------------------------------------------
+
+
+def _channel(house: House, connection: Connection, tools: Tools) -> ChannelHouse:
+    channel = house.settings.channels[connection.name]
+    erp = house.erps[channel.erp]
+    connector = cast(Channel, _connector(connection, tools))
+    circuit = Circuit(connector, house.store, now=tools.now)
+    every = timedelta(seconds=connection.poll_every_seconds)
+    flow = Orders(
+        channel=ConnectorName(connection.name),
+        source=connector.orders,
+        memory=OrderMemory(house.store, connection.name, channel.erp, tools.now),
+        carrier=erp.writer,
+        settings=channel.orders,
+        mappings=lambda: house.mappings.current,
+        widths=erp.connector.widths,
+        now=tools.now,
+        stale_after=every,
+    )
+    worker = Worker(
+        flow=ORDERS,
+        connector=connection.name,
+        handler=flow,
+        store=house.store,
+        circuit=circuit,
+        gate=house.gate,
+        now=tools.now,
+    )
+    lists = tuple(
+        ListPoller(
+            connector=connection.name,
+            noun=connector.orders.noun,
+            heads=one,
+            receive=heads_to_jobs(connection.name, connector.orders.noun, one.name, flow=ORDERS, now=tools.now),
+            on_news=worker.bell.ring,
+            store=house.store,
+            circuit=circuit,
+            now=tools.now,
+            every=every,
+        )
+        for one in connector.orders.lists
+    )
+    return ChannelHouse(connection, connector, circuit, channel.erp, lists, worker)

@@ -1,0 +1,106 @@
+"""What the running process knows of itself and the store does not: circuits, pace, why nothing is booked."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from bcbridge.house import ChannelHouse, ErpHouse, House
+from bcbridge.runtime.poller import ListPoller
+from bcbridge.runtime.writer import Pace
+from bcbridge.store.views import Pulse
+from bcbridge.web.protocols import Figure, Unconfirmed
+
+SLOW_SECONDS = 2.0
+MINUTE = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class HouseVitals:
+    """Implements the front door's Vitals and Figures on a house."""
+
+    house: House
+
+    def pulses(self) -> Sequence[Pulse]:
+        known = {
+            **{name: self._erp(one) for name, one in self.house.erps.items()},
+            **{name: self._channel(one) for name, one in self.house.channels.items()},
+        }
+        return [
+            known.get(name) or Pulse(name, one.kind, circuit="disabled")
+            for name, one in self.house.settings.connections.items()
+        ]
+
+    def _channel(self, one: ChannelHouse) -> Pulse:
+        view = one.circuit.view()
+        return Pulse(
+            one.connection.name,
+            one.connection.kind,
+            circuit="open" if view.is_open else "closed",
+            why=view.why,
+            last_success=_last(one.lists),
+            poll_every_seconds=one.connection.poll_every_seconds,
+        )
+
+    def _erp(self, one: ErpHouse) -> Pulse:
+        view, latencies = one.circuit.view(), _last_minute(one.writer.pace)
+        middle = statistics.median(latencies) if latencies else None
+        return Pulse(
+            one.connection.name,
+            one.connection.kind,
+            circuit="open" if view.is_open else "closed",
+            why=view.why,
+            last_success=_last(one.masters[:1]),
+            poll_every_seconds=one.connection.poll_every_seconds,
+            calls_per_minute=float(len(latencies)),
+            latency_p50_seconds=middle,
+            slow=middle is not None and middle > SLOW_SECONDS,
+            posting_lag_seconds=one.writer.pace.posting_lag,
+        )
+
+    def unconfirmed(self) -> Sequence[Unconfirmed]:
+        return [
+            Unconfirmed(one.writer.sink.name, one.writer.sink.read_back)
+            for name, one in self.house.erps.items()
+            if self.house.not_permitted(name, one.writer.sink.name)
+        ]
+
+    def stopped(self) -> Sequence[str]:
+        return [
+            why
+            for one in self.house.erps.values()
+            if (why := one.writer.closed_because) and not one.circuit.is_open and not one.writer.permitted()
+        ]
+
+    def figures(self) -> Iterator[Figure]:
+        for erp_name, erp in self.house.erps.items():
+            yield from _writer_figures(erp_name, erp.writer.pace)
+        for worker in self.house.workers():
+            labels = {"flow": worker.flow, "connector": worker.connector}
+            yield Figure("jobs_done_total", "counter", "Jobs finished", worker.figures.done, labels)
+            yield Figure("jobs_failed_total", "counter", "Attempts that failed", worker.figures.failed, labels)
+
+
+def _last(lists: Sequence[ListPoller]) -> datetime | None:
+    found = [one.figures.last_success for one in lists if one.figures.last_success]
+    return min(found) if len(found) == len(lists) and found else None
+
+
+def _last_minute(pace: Pace) -> list[float]:
+    since = time.monotonic() - MINUTE
+    return [seconds for seconds, at in zip(pace.calls, pace.called_at, strict=True) if at >= since]
+
+
+def _writer_figures(erp: str, pace: Pace) -> Iterator[Figure]:
+    counted = {
+        "accepted": pace.accepted,
+        "refused": pace.refused,
+        "doubtful": pace.doubtful,
+        "posted": pace.posted,
+    }
+    for outcome, value in counted.items():
+        labels = {"connector": erp, "outcome": outcome}
+        yield Figure("documents_total", "counter", "Documents by what came of them", value, labels)
