@@ -16,12 +16,12 @@ from bcbridge.model.answers import Doubtful as Doubtful
 from bcbridge.model.answers import NotSent as NotSent
 from bcbridge.model.answers import PutAnswer as PutAnswer
 from bcbridge.model.answers import Rejected as Rejected
+from bcbridge.model.catalog import CatalogSku, ShipVia, Warehouse
 from bcbridge.model.documents import Cursor as Cursor
 from bcbridge.model.documents import Document as Document
 from bcbridge.model.documents import Head as Head
 from bcbridge.model.documents import Notification as Notification
 from bcbridge.model.documents import Page as Page
-from bcbridge.model.catalog import CatalogSku, ShipVia, Warehouse
 from bcbridge.model.ids import ConnectorName, Noun, Ref, Reference
 from bcbridge.model.order import Order
 from bcbridge.model.sales_order import BookedOrder, SalesOrder
