@@ -25,8 +25,8 @@ from bcbridge.reload import MappingsInForce
 from bcbridge.runtime.circuit import Circuit
 from bcbridge.runtime.poller import ListPoller, documents_to, heads_to_jobs
 from bcbridge.runtime.worker import Gate, Worker
-from bcbridge.runtime.writer import DOUBTS, DocumentWriter, StepObserver, unobserved
-from bcbridge.store import catalog, meta, releases
+from bcbridge.runtime.writer import DOUBTS, DocumentWriter, Evidence, StepObserver, unobserved
+from bcbridge.store import catalog, meta, outbox, releases
 from bcbridge.store.db import Store
 from bcbridge.store.memory import OrderMemory
 
@@ -40,6 +40,7 @@ class Wiring:
 
     on_step: StepObserver = unobserved
     sink: Callable[[Sink[SalesOrder]], Sink[SalesOrder]] = lambda sink: sink
+    evidence: Evidence = outbox.evidence
 
 
 @dataclass(slots=True)
@@ -160,6 +161,7 @@ def _erp(house: House, connection: Connection, tools: Tools, wiring: Wiring) -> 
         circuit=circuit,
         permitted=lambda: house.not_permitted(connection.name, connector.sales_orders.name),
         on_step=wiring.on_step,
+        evidence=wiring.evidence,
     )
     doubts = Worker(
         flow=DOUBTS,

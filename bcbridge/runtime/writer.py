@@ -46,6 +46,14 @@ LONG_ACCEPTED_BATCH = 20
 LATENCIES_KEPT = 200
 
 
+class Evidence(Protocol):
+    """Whether the ERP has since posted what would have come after a call that ended at ``ended``."""
+
+    async def __call__(
+        self, store: Store, sink: str, *, ended: datetime, max_request: timedelta, posts_in_order: bool
+    ) -> bool: ...
+
+
 class StepObserver(Protocol):
     """Told of each named step as it is reached; the product's own does nothing."""
 
@@ -85,6 +93,7 @@ class DocumentWriter:
     permitted: Callable[[], str]
     """Why posting is not permitted (an unconfirmed production write), or the empty string."""
     on_step: StepObserver = unobserved
+    evidence: Evidence = outbox.evidence
     on_doubt: Callable[[], None] = lambda: None
     on_open: Callable[[], Awaitable[None]] | None = None
     pace: Pace = field(default_factory=Pace)
@@ -351,7 +360,7 @@ class DocumentWriter:
         if row.proof == "absence":
             return True
         assert row.ended is not None
-        return await outbox.evidence(
+        return await self.evidence(
             self.store,
             self.sink.name,
             ended=row.ended,
