@@ -7,7 +7,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+from blockbuster import blockbuster_ctx
 
+from bcbridge.sandbox.bluecherry.settings import FAULTS, VALUES
 from tests.sandbox.bluecherry_kit import STILL, an_order, erp_in
 
 
@@ -127,3 +129,20 @@ async def test_the_books_show_records_as_the_api_does(tmp_path: Path) -> None:
         *("orders", "inbound", "styles", "locations", "shippers", "picks", "inventory", "calls", "next"),
     }
     assert everything["inbound"][0]["body"]["po_num"] == "BC1"
+
+
+async def test_nothing_blocks_the_loop(tmp_path: Path) -> None:
+    async with erp_in(tmp_path) as erp:
+        with blockbuster_ctx():
+            await erp.accept(an_order("BC1"))
+            await erp.cycle()
+            await erp.orders()
+            await erp.books("orders")
+            await erp.faults(rates={"posting_stopped": 1})
+            await erp.http.post(f"{erp.url}/_sandbox/reset")
+
+
+def test_every_fault_is_documented() -> None:
+    documented = (Path(__file__).parents[2] / "docs" / "sandbox.md").read_text()
+    names = {name.removesuffix("_on_get").removesuffix("_on_post") for name in FAULTS} | set(VALUES)
+    assert [name for name in sorted(names) if f"`{name}`" not in documented] == []
