@@ -146,9 +146,10 @@ class _Table:
 
 
 def _together(values: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
-    """The key of a combination, alphabetically: ``City Tax + State Tax``; as said, and by the shortest keys."""
-    shortest = sorted({keys[-1] for keys in values.values()})
-    return tuple(dict.fromkeys((" + ".join(sorted(values)), " + ".join(shortest))))
+    """Keys of a combination, alphabetically: ``City Tax/US + State Tax/US``, ``City Tax + State Tax``."""
+    shortest = {keys[-1] for keys in values.values()}
+    told_apart = [sorted(values), sorted(shortest)] if len(shortest) == len(values) else [sorted(values)]
+    return tuple(dict.fromkeys(" + ".join(names) for names in told_apart))
 
 
 def _allowances(prices: Prices, desk: Desk, findings: Findings) -> dict[str, str]:

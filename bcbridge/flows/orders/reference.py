@@ -21,10 +21,9 @@ class Parsed(NamedTuple):
 
 def reference(code: str, id: str, part: int, generation: int) -> Reference:
     """Raises ValueError where the channel's id has other signs than letters and digits."""
-    text = f"{code}{id}P{part}G{generation}".upper()
-    if not re.fullmatch(r"[A-Z0-9]+", text):
+    if not re.fullmatch(r"[A-Za-z0-9]+", id):
         raise ValueError("the channel's id has signs other than letters and digits")
-    return Reference(text)
+    return Reference(f"{code}{id}P{part}G{generation}".upper())
 
 
 def parse_reference(text: str, codes: Iterable[str]) -> Parsed | None:
