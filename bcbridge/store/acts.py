@@ -37,13 +37,14 @@ SELECT orders.id, orders.connector, orders.ref, orders.name, orders.state, order
        EXISTS (SELECT 1 FROM outbox WHERE order_id = orders.id
                AND outbox.state IN ('queued', 'sending', 'accepted', 'in_doubt')) AS has_open_write
 FROM orders
-WHERE (:ids IS NULL OR orders.id IN (SELECT value FROM json_each(:ids)))
+WHERE orders.id IN (SELECT value FROM json_each(:ids) UNION ALL
+                    SELECT open.id FROM orders AS open WHERE :ids IS NULL
+                    AND open.state IN ('blocked', 'not_yet', 'ready'))
   AND (:cause IS NULL OR orders.id IN (SELECT order_id FROM order_causes WHERE cause = :cause))
   AND (:code IS NULL OR orders.code = :code OR orders.id IN
        (SELECT open.id FROM orders AS open, json_each(open.problems) AS problem
         WHERE open.state = 'blocked' AND json_extract(problem.value, '$.code') = :code))
   AND (:channel IS NULL OR orders.connector = :channel)
-  AND (:ids IS NOT NULL OR orders.state IN ('blocked', 'not_yet', 'ready'))
 ORDER BY orders.id
 """
 

@@ -172,7 +172,10 @@ def ready(tx: sqlite3.Connection, connector: str) -> list[str]:
     return [str(row["ref"]) for row in tx.execute(_READY, (connector,)).fetchall()]
 
 
-_OPEN_REFS = "SELECT ref FROM orders WHERE connector = ? AND state NOT IN ('booked', 'never') ORDER BY id"
+_OPEN_REFS = """
+SELECT ref FROM orders
+WHERE +connector = ? AND state IN ('not_yet', 'ready', 'blocked', 'sending', 'accepted', 'in_doubt') ORDER BY id
+"""
 
 
 def open_refs(tx: sqlite3.Connection, connector: str) -> list[str]:

@@ -175,7 +175,7 @@ async def _not_yet(reads: Reads, top: int) -> tuple[Reason, ...]:
 
 _OLDEST_OF_STATE = """
     SELECT connector, name, ref, state, since FROM orders
-    WHERE state = ? AND state NOT IN ('booked', 'never') ORDER BY since LIMIT 1
+    WHERE state = ? ORDER BY since LIMIT 1
 """
 
 
