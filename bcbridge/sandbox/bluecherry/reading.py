@@ -146,10 +146,10 @@ def understand(resource: Resource, query: Mapping[str, str], *, filtered: bool =
     if not filtered:
         conditions = []
     where = f"WHERE {' AND '.join(sql for sql, _ in conditions)}" if conditions else ""
-    # "+pkey" keeps SQLite on the index of the condition and sorts the few rows it finds.
-    order = "+pkey" if conditions else "pkey"
+    # The page's keys first, its bodies after; "+pkey" keeps SQLite on the index of the condition.
+    keys = f"SELECT pkey FROM {resource.table} {where} ORDER BY {'+pkey' if conditions else 'pkey'} LIMIT ? OFFSET ?"  # noqa: S608
     return Reading(
-        f"SELECT header, children FROM {resource.table} {where} ORDER BY {order} LIMIT ? OFFSET ?",  # noqa: S608
+        f"SELECT header, children FROM {resource.table} WHERE pkey IN ({keys}) ORDER BY pkey",  # noqa: S608
         (*(value for _, value in conditions), size, (page - 1) * size),
         with_children if query.get("_include") == "all" else headers,
     )
