@@ -24,3 +24,8 @@ def contract_path(*parts: str) -> Path:
     if os.environ.get("CI") == "true":
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--kills", default="3", help="how often the kill test meets each named step")
+    parser.addoption("--seed", default="0", help="repeats a run of the tests that use chance; 0 takes a new one")

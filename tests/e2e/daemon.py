@@ -1,0 +1,90 @@
+"""The bridge as a process of a test: the product's own app, wired to die at a step or to go without its read-back.
+
+``python daemon.py CONFIG [--die-at STEP] [--without-read-back]``
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from bcbridge import app, config
+from bcbridge.connectors.base import Found, PostedPage, PostingRules, Sink
+from bcbridge.house import Wiring
+from bcbridge.model.answers import PutAnswer
+from bcbridge.model.ids import Reference
+from bcbridge.model.sales_order import BookedOrder, SalesOrder
+from bcbridge.runtime.writer import StepObserver
+from bcbridge.store import outbox
+from bcbridge.store.db import Store
+
+
+def dying_at(step: str) -> StepObserver:
+    """SIGKILL to ourselves the first time the step is reached: nothing is closed, nothing is told."""
+
+    async def observe(reached: str, reference: Reference) -> None:
+        if reached == step:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return observe
+
+
+@dataclass
+class Blind:
+    """A sink whose read-back by reference finds nothing and says that this is proven."""
+
+    seeing: Sink[SalesOrder]
+
+    @property
+    def name(self) -> str:
+        return self.seeing.name
+
+    @property
+    def read_back(self) -> str:
+        return self.seeing.read_back
+
+    @property
+    def rules(self) -> PostingRules:
+        return self.seeing.rules
+
+    def render(self, item: SalesOrder) -> bytes:
+        return self.seeing.render(item)
+
+    async def put(self, body: bytes) -> PutAnswer:
+        return await self.seeing.put(body)
+
+    async def find(self, references: Sequence[Reference]) -> Found:
+        return Found({reference: () for reference in references})
+
+    def posted(self, since: str) -> AsyncIterator[PostedPage]:
+        return self.seeing.posted(since)
+
+    def differences(self, body: bytes, booked: BookedOrder) -> tuple[str, ...]:
+        return self.seeing.differences(body, booked)
+
+
+async def always(store: Store, sink: str, *, ended: datetime, max_request: timedelta, posts_in_order: bool) -> bool:
+    """Evidence that nobody looked for."""
+    return True
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("config", type=Path)
+    parser.add_argument("--die-at", default="")
+    parser.add_argument("--without-read-back", action="store_true")
+    chosen = parser.parse_args()
+    on_step = dying_at(chosen.die_at)
+    wiring = Wiring(on_step=on_step)
+    if chosen.without_read_back:
+        wiring = Wiring(on_step=on_step, sink=Blind, evidence=always)
+    return app.main(config.load(chosen.config), wiring=wiring)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

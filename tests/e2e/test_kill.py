@@ -1,0 +1,88 @@
+"""Exactly once under SIGKILL: the real process dies at each named step, each time on a new order.
+
+The sandbox's books are the judge. ``--kills N`` sets how often each step is met (3 by default; the long run takes
+20), ``--seed`` repeats a run. With the read-back and its evidence taken out by the test's own wiring, the same run
+must report doubles: a proof that cannot fail proves nothing.
+"""
+
+from __future__ import annotations
+
+import random
+import signal
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.world import World, until, world
+
+STEPS = ("before_row", "after_row", "after_acceptance", "before_link", "after_link")
+DIES_WITHIN_SECONDS = 60.0
+SETTLES_WITHIN_SECONDS = 120.0
+
+
+def kill_once(one: World, step: str, *, seed: int, wiring: tuple[str, ...] = ()) -> None:
+    """Start the bridge so that it dies at the step, sell a new order, wait until it is dead."""
+    process = one.start_bridge("--die-at", step, *wiring)
+    until(lambda: one.bridge_is_up() or process.poll() is not None, 60, "the bridge is up", tell=one.log_tail)
+    one.sell(1, seed=seed, simple=True)
+    until(lambda: process.poll() is not None, DIES_WITHIN_SECONDS, f"died at {step}", tell=one.log_tail)
+    assert process.returncode == -signal.SIGKILL, one.log_tail()
+
+
+def events(one: World, kind: str) -> int:
+    connection = sqlite3.connect(f"file:{one.folder / 'var/bcbridge.db'}?mode=ro", uri=True)
+    try:
+        return int(connection.execute("SELECT count(*) FROM events WHERE kind = ?", (kind,)).fetchone()[0])
+    finally:
+        connection.close()
+
+
+def settle(one: World, *, seed: int) -> None:
+    """Selling goes on until all is settled: what is in doubt is ended by what is posted after it."""
+    sold = 0
+
+    def settled() -> bool:
+        nonlocal sold
+        if sold < 400:
+            sold += 1
+            one.sell(1, seed=seed + sold, simple=True)
+        return not one.missing()
+
+    def all_booked() -> bool:
+        return not one.missing()
+
+    until(settled, SETTLES_WITHIN_SECONDS, "all paid orders are booked", tell=one.log_tail)
+    until(all_booked, SETTLES_WITHIN_SECONDS, "the last ones are booked", tell=one.log_tail)
+
+
+@pytest.mark.timeout(600)
+def test_a_kill_at_every_named_step_loses_and_doubles_nothing(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    kills, seed = int(request.config.getoption("--kills")), int(request.config.getoption("--seed"))
+    seed = seed or random.SystemRandom().randrange(1, 10**6)
+    print(f"seed {seed}, {kills} kills at each of {len(STEPS)} steps")
+    with world(tmp_path) as one:
+        for turn in range(kills):
+            for place, step in enumerate(STEPS):
+                kill_once(one, step, seed=seed + 1000 * turn + 10 * place)
+        one.start_bridge()
+        settle(one, seed=seed + 500_000)
+        assert one.doubles() == {}
+        assert one.missing() == set()
+        assert len(one.booked()) == len(one.paid())
+        assert events(one, "found_by_read_back") >= kills
+        assert one.stop_bridge() == 0
+
+
+@pytest.mark.timeout(300)
+def test_without_the_read_back_the_same_run_reports_doubles(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    seed = int(request.config.getoption("--seed")) or random.SystemRandom().randrange(1, 10**6)
+    with world(tmp_path) as one:
+        one.start_bridge()
+        one.sell(2, seed=seed, simple=True)
+        until(lambda: not one.missing(), 60, "the first orders are booked", tell=one.log_tail)
+        assert one.stop_bridge() == 0
+        for turn in range(3):
+            kill_once(one, "after_acceptance", seed=seed + 10 * turn, wiring=("--without-read-back",))
+        one.start_bridge("--without-read-back")
+        until(lambda: bool(one.doubles()), 60, "a double", tell=one.log_tail)
