@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 
 class Nodes(Wire, Generic[T]):
-    nodes: tuple[T, ...] = ()
+    nodes: tuple[T, ...]
 
 
 class MoneyV2(Wire):
