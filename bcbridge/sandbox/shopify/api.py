@@ -158,6 +158,8 @@ class Api:
 
         reads = operation_reads(operation)
         done = await (self.shop.books.read(unit) if reads else self.shop.books.write(unit))
+        if done[1].changed:
+            self.shop.rung()
         if done[1].beyond and await self.strikes("moving_list"):
             await self.shop.touch_beyond(done[1].beyond)
         return done

@@ -16,7 +16,6 @@ from bcbridge.sandbox.shopify.bag import JSON
 from bcbridge.sandbox.shopify.cart import BadCart, Compact
 from bcbridge.sandbox.shopify.gid import gid, order_id
 from bcbridge.sandbox.shopify.mix import Wishes
-from bcbridge.sandbox.shopify.orders import Moment
 from bcbridge.sandbox.shopify.shop import NoSuchOrder, Shop, opening_topics
 from bcbridge.sandbox.shopify.shopper import EVENTS, PLANS, Shopper
 
@@ -141,7 +140,10 @@ class Doors:
             order = await self.shop.change(request.match_info["order"], act, topics=event.topics, touch=touch)
             return answer(order)
 
-        return lambda request: happen(self, request)
+        async def route(request: web.Request) -> web.Response:
+            return await happen(self, request)
+
+        return route
 
 
 def merge(into: JSON, fields: JSON) -> None:
@@ -188,6 +190,3 @@ def number(asked: JSON, key: str, usual: float, most: float = 100_000) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:
         raise BadCart(f"{key}: {value!r} is not a number from 0 to {most:g}")
     return float(value)
-
-
-__all__ = ["Doors", "Moment"]

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import anyio
 from aiohttp import web
 
 from bcbridge.sandbox.base import BODY_CEILING, Server, World, admin_app_routes
-from bcbridge.sandbox.shopify import orders, shop, shopper, subscriptions, world
+from bcbridge.sandbox.shopify import courier, deliveries, orders, shop, shopper, subscriptions, world
 from bcbridge.sandbox.shopify.api import Api
+from bcbridge.sandbox.shopify.courier import Courier
 from bcbridge.sandbox.shopify.doors import Doors
 from bcbridge.sandbox.shopify.settings import ShopifySettings
 from bcbridge.sandbox.shopify.shop import Shop
@@ -57,20 +59,39 @@ async def serving(folder: Path, *, port: int = 0, settings: ShopifySettings | No
     async with World.opened(
         "shopify",
         folder,
-        schema=shop.SCHEMA + orders.SCHEMA + world.SCHEMA + subscriptions.SCHEMA + shopper.SCHEMA,
+        schema=shop.SCHEMA + orders.SCHEMA + world.SCHEMA + subscriptions.SCHEMA + shopper.SCHEMA + deliveries.SCHEMA,
         season=world.found,
-        nouns=NOUNS,
-        faults=FAULTS,
-        values=VALUES,
+        nouns={**NOUNS, **courier.NOUNS},
+        faults={**FAULTS, **courier.FAULTS},
+        values={**VALUES, **courier.VALUES},
         seed=settings.seed,
     ) as opened:
         opened.about = settings.about
         the_shop = Shop(opened, settings)
-        buyer = Shopper(the_shop)
-        opened.after_reset = buyer.forget
+        buyer, messenger = Shopper(the_shop), Courier(the_shop)
+        the_shop.bell = messenger.woken.set
+
+        async def renewed() -> None:
+            await buyer.forget()
+            await messenger.subscribe_defaults()
+
+        opened.after_reset = renewed
         app = web.Application(client_max_size=BODY_CEILING)
         app.add_routes([*Api(the_shop).routes(), *Doors(the_shop, buyer).routes(), *admin_app_routes(opened)])
-        async with Server.running(app, port=port) as server, anyio.create_task_group() as workers:
-            workers.start_soon(buyer.run)
+        async with Server.running(app, port=port) as server, at_work(buyer.run, messenger.run):
             yield server
-            workers.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def at_work(*workers: Callable[[], Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
+    """Runs the workers beside the block; what the block raises comes out as it is, not in a group."""
+    try:
+        async with anyio.create_task_group() as tasks:
+            for worker in workers:
+                tasks.start_soon(worker)
+            yield
+            tasks.cancel_scope.cancel()
+    except BaseExceptionGroup as group:
+        if len(group.exceptions) == 1:
+            raise group.exceptions[0] from None
+        raise

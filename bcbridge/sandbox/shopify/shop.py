@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from bcbridge.sandbox.base import Books, World
-from bcbridge.sandbox.shopify import checkout, orders, world
+from bcbridge.sandbox.shopify import checkout, deliveries, orders, world
 from bcbridge.sandbox.shopify.bag import JSON
 from bcbridge.sandbox.shopify.cart import Cart
 from bcbridge.sandbox.shopify.orders import Moment
@@ -95,7 +95,8 @@ class Shop:
         self.ring(connection, order, moment, topics)
 
     def ring(self, connection: sqlite3.Connection, order: JSON, moment: Moment, topics: Sequence[str]) -> None:
-        """Webhooks of a change, in its own transaction."""
+        """Queues the webhooks of a change, in its own transaction."""
+        deliveries.ring(connection, order, moment, topics)
 
     def rung(self) -> None:
         """Wakes whoever delivers webhooks; called after the transaction that made them."""
