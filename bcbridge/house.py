@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import cast
 
@@ -137,7 +137,8 @@ def build(settings: Settings, store: Store, tools: Tools, wiring: Wiring) -> Hou
     for name in {settings.channels[channel].erp for channel in channels}:
         house.erps[name] = _erp(house, settings.connections[name], tools, wiring)
     for name in channels:
-        house.channels[name] = _channel(house, settings.connections[name], tools)
+        since = settings.channels[name].orders.orders_created_from
+        house.channels[name] = _channel(house, settings.connections[name], replace(tools, since=since))
     return house
 
 

@@ -222,3 +222,5 @@ class Tools:
     """The present, aware, UTC."""
     secret: Callable[[str], str]
     """Resolves a reference (``env:NAME``, ``file:PATH``) to its value; raises Misconfigured."""
+    since: datetime | None = None
+    """Where a list without a cursor begins (the go-live boundary); None: at its first record."""

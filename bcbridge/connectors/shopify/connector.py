@@ -62,10 +62,9 @@ class Shopify:
         await self._http.aclose()
 
 
-def build(name: ConnectorName, settings: ShopifySettings, tools: Tools, *, since: datetime | None = None) -> Shopify:
-    """The connector of one shop. ``since``: where its lists begin before any cursor is stored (the go-live boundary);
-    without it they begin with the shop's first order. Raises Misconfigured where a secret cannot be resolved."""
-    return Shopify(name, settings, tools, since=since)
+def build(name: ConnectorName, settings: ShopifySettings, tools: Tools) -> Shopify:
+    """The connector of one shop. Raises Misconfigured where a secret cannot be resolved."""
+    return Shopify(name, settings, tools, since=tools.since)
 
 
 def _token(settings: ShopifySettings, http: Http, tools: Tools) -> AccessToken:
