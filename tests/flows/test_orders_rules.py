@@ -12,7 +12,7 @@ import pytest
 
 from bcbridge.flows.orders import Masters
 from bcbridge.model.ids import Ref
-from bcbridge.model.order import Address, Hold, Order, PaymentStatus, TenderKind
+from bcbridge.model.order import Address, AsSold, Hold, Order, PaymentStatus, TenderKind
 from bcbridge.model.outcome import Blocked, Never, NotYet, Problem, Ready
 from bcbridge.model.widths import Widths
 from tests.flows.at_hand import (
@@ -548,3 +548,26 @@ def test_no_problem_or_note_carries_the_customers_data() -> None:
 def test_a_ref_is_not_what_a_problem_names() -> None:
     found = problem(HOUSE, order(line("999999999993", "50.00", ref=Ref("gid://x/1")), total="50.00"))
     assert "gid" not in found.subject + found.text
+
+
+def test_pieces_taken_back_are_booked_from_where_the_rest_leaves() -> None:
+    sold = AsSold(lines=(line(DRESS, "30.00", 2, at=None), line(SHIRT, "20.00", at=None)), shipping=())
+    refunded = order(
+        line(DRESS, "30.00", 1, ordered=2, at="California DC"),
+        line(SHIRT, "20.00", 0, ordered=1),
+        total="30.00",
+        original_total=Decimal("80.00"),
+        refunded=Decimal("50.00"),
+        payment=PaymentStatus.PARTIALLY_REFUNDED,
+        paid=[tender("card", "80.00"), tender("card", "50.00", TenderKind.REFUNDED)],
+        as_sold=sold,
+    )
+    men, women = HOUSE.setting(partly_refunded="book_original").parts(refunded)
+    assert rows(men) == [(SHIRT, 1, "20.00", "CA1")]
+    assert rows(women) == [(DRESS, 2, "30.00", "CA1")]
+
+
+def test_a_duty_called_duty_is_plainly_a_duty() -> None:
+    duty = charge("duty", "Duty", "4.00")
+    ordered = order(line(DRESS, "50.00", charges=(duty,)), total="54.00")
+    assert problem(HOUSE.without("charges", "duty"), ordered).cause == "charges/duty"

@@ -14,7 +14,7 @@ def _countries(codes: str) -> frozenset[str]:
 
 
 _NO_POSTCODE = _countries(
-    "AE AG AO AW BF BI BJ BO BS BW BZ CD CF CG CI CM DJ DM FJ GA GD GH GM GQ GY HK IE JM KI KM "
+    "AE AG AO AW BF BI BJ BO BS BW BZ CD CF CG CI CM DJ DM FJ GA GD GH GM GQ GY HK JM KI KM "
     "KN KP LC ML MO MR MW NR PA QA RW SB SC SL SO SR ST SY TD TG TK TO TV UG VU YE ZW"
 )
 """Countries whose addresses may do without a postcode."""

@@ -89,7 +89,9 @@ def _priced_line(line: OrderLine, order: Order) -> PricedLine:
 
 
 def _priced_charge(charge: Charge, order: Order) -> PricedCharge:
-    key = f"{charge.kind}/{charge.name}" if charge.name else charge.kind
+    """A duty called Duty has no name of its own."""
+    named = charge.name and charge.name.casefold() != charge.kind
+    key = f"{charge.kind}/{charge.name}" if named else charge.kind
     return PricedCharge(key, _price(charge.amount, (), charge.taxes, order))
 
 

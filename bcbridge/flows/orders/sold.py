@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from bcbridge.flows.orders.desk import Desk, Findings
-from bcbridge.model.order import AsSold, Order, PaymentStatus
+from bcbridge.model.order import AsSold, Order, OrderLine, PaymentStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,14 @@ def _original(order: Order, findings: Findings) -> Sale:
 
 
 def _as_sold(order: Order, sold: AsSold) -> Order:
-    lines = tuple(line.model_copy(update={"quantity": line.ordered}) for line in sold.lines)
+    lines = tuple(_placed(line.model_copy(update={"quantity": line.ordered}), order) for line in sold.lines)
     taken = {"shipping": sold.shipping, "charges": sold.charges, "tip": sold.tip, "rounding": sold.rounding}
     return order.model_copy(update={**taken, "lines": lines})
+
+
+def _placed(line: OrderLine, order: Order) -> OrderLine:
+    """Pieces taken back have no location any more: they go with the rest of their line, or of the order."""
+    of_line = (now.assignments for now in order.lines if now.ref == line.ref)
+    of_order = (now.assignments for now in order.lines)
+    known = line.assignments or next(filter(None, (*of_line, *of_order)), ())
+    return line.model_copy(update={"assignments": known})
