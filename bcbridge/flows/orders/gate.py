@@ -66,8 +66,9 @@ def _unpaid(order: Order, settings: OrderSettings) -> tuple[str, str] | None:
 
 def _authorised(order: Order, settings: OrderSettings) -> tuple[str, str] | None:
     promised = {tender.gateway for tender in order.tenders if tender.kind is TenderKind.AUTHORISED}
-    refused = sorted((promised or set(order.gateways)) - settings.authorised_gateways)
-    if promised and not refused:
+    named = promised or set(order.gateways)
+    refused = sorted(named - settings.authorised_gateways)
+    if named and not refused:
         return None
     return "authorised", f"The payment is authorised, not captured ({', '.join(refused) or 'no gateway named'})."
 

@@ -16,20 +16,30 @@ def rows_of(goods: Goods, currency: str) -> tuple[SalesOrderLine, ...]:
 
     3 pieces for 100.00 are 2 at 33.33 and 1 at 33.34.
     """
-    prices = _piece_prices(goods.priced.price.value, goods.priced.line.quantity, currency)
+    left = _at_prices(goods.priced.price.value, goods.priced.line.quantity, currency)
     rows: list[SalesOrderLine] = []
     for warehouse, count in goods.pieces:
-        taken = [next(prices) for _ in range(count)]
-        rows.extend(_row(goods, taken.count(price), price, warehouse) for price in dict.fromkeys(taken))
+        rows.extend(_row(goods, taken, price, warehouse) for price, taken in _take(left, count))
     return tuple(rows)
 
 
-def _piece_prices(value: Decimal, quantity: int, currency: str) -> Iterator[Decimal]:
-    """A price per piece; the last pieces cost the odd cents more."""
+def _at_prices(value: Decimal, quantity: int, currency: str) -> list[tuple[Decimal, int]]:
+    """So many pieces at one price, and the rest, which carries the odd cents, at one cent more."""
     low = (value / quantity).quantize(cent(currency), ROUND_DOWN)
     dearer = int((value - low * quantity) / cent(currency))
-    yield from (low for _ in range(quantity - dearer))
-    yield from (low + cent(currency) for _ in range(dearer))
+    return [(low, quantity - dearer), (low + cent(currency), dearer)]
+
+
+def _take(left: list[tuple[Decimal, int]], count: int) -> Iterator[tuple[Decimal, int]]:
+    """The next ``count`` pieces, taken out of ``left``."""
+    while count and left:
+        price, there = left.pop(0)
+        taken = min(there, count)
+        count -= taken
+        if there > taken:
+            left.insert(0, (price, there - taken))
+        if taken:
+            yield price, taken
 
 
 def _row(goods: Goods, quantity: int, price: Decimal, warehouse: str) -> SalesOrderLine:
