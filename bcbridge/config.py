@@ -234,6 +234,8 @@ def _parse(file: Path) -> Table:
         raise Misconfigured([Mistake(str(file), f"is not TOML: {fault}")]) from None
 
 
+ROLES = {"channel": "a channel", "erp": "an ERP"}
+MISSING = "is missing"
 SECTIONS = ("store", "web", "mappings", "log", "sandbox", "connections", "channels")
 
 
@@ -358,9 +360,12 @@ class _Loading:
         if isinstance(erp, str):
             self._part(".".join((*at, "erp")), erp, connections, role="erp")
         else:
-            self._mistake(".".join((*at, "erp")), "is missing", "name the connection its orders are booked in")
+            self._mistake(".".join((*at, "erp")), MISSING, "name the connection its orders are booked in")
         of_orders = {key: value for key, value in table.items() if key != "erp"}
+        before = len(self._mistakes)
         orders = self._validated(self._shared(at, of_orders, connections.get(name)), OrderSettings, at)
+        if self._unreadable(name):  # what is missing here may stand there
+            self._mistakes[before:] = [one for one in self._mistakes[before:] if one.what != MISSING]
         return Channel(name, str(erp), orders) if orders is not None else None
 
     def _shared(self, at: tuple[str, ...], of_orders: Table, connection: Connection | None) -> Table:
@@ -376,13 +381,20 @@ class _Loading:
 
     def _part(self, where: str, name: str, connections: Mapping[str, Connection], *, role: str) -> None:
         """``name`` must be a connection of this role; one that could not be read was complained about already."""
-        if any(mistake.where.startswith(f"connections.{name}") for mistake in self._mistakes):
+        if self._unreadable(name):
             return
         fitting = [one.name for one in connections.values() if self._kinds[one.kind].role == role]
         if name not in connections:
             self._mistake(where, f"there is no connection named {name}", suggestion(name, fitting))
         elif name not in fitting:
-            self._mistake(where, f"{name} is a {connections[name].kind} connection, not a {role}")
+            self._mistake(
+                where, f"{name} is a {connections[name].kind} connection, and cannot be used as {ROLES[role]}"
+            )
+
+    def _unreadable(self, name: str) -> bool:
+        """Whether a connection of this name stands in the file with mistakes of its own."""
+        at = f"connections.{name}"
+        return any(mistake.where == at or mistake.where.startswith(f"{at}.") for mistake in self._mistakes)
 
 
 # -- mistakes in words -----------------------------------------------------------------------------------------
@@ -405,7 +417,7 @@ def mistakes_of(fault: ValidationError, model: type[BaseModel], at: tuple[str, .
         if error["type"] == "extra_forbidden":
             found.append(Mistake(where, "no such setting", suggestion(str(loc[-1]), _known(model, loc[:-1]))))
         elif error["type"] == "missing":
-            found.append(Mistake(where, "is missing"))
+            found.append(Mistake(where, MISSING))
         else:
             found.append(Mistake(where, _plain(error["msg"])))
     return found

@@ -1,0 +1,301 @@
+"""config.toml: every mistake at once, named by its key path, with what to write instead; no secret ever shown."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from bcbridge import config
+from bcbridge.config import Nature, Secrets, Settings, load
+from bcbridge.connectors.bluecherry.settings import BlueCherrySettings
+from bcbridge.connectors.shopify.settings import ShopifySettings
+from bcbridge.errors import Misconfigured
+from bcbridge.web.server import serving
+
+SHIPPED = Path(__file__).resolve().parents[1] / "config.toml"
+
+GOOD = """
+[connections.bluecherry]
+kind = "bluecherry"
+base_url = "http://127.0.0.1:9101/SNDBX"
+subscription_key = "env:BC_KEY"
+erp_timezone = "America/New_York"
+
+[connections.shopify_us]
+kind = "shopify"
+shop = "brand.myshopify.com"
+code = "US"
+token = "file:secrets/token"
+
+[channels.shopify_us]
+erp = "bluecherry"
+orders_created_from = 2026-11-01T00:00:00Z
+"""
+
+
+def written(folder: Path, text: str) -> Path:
+    file = folder / "config.toml"
+    file.write_text(textwrap.dedent(text))
+    return file
+
+
+def good(folder: Path) -> Settings:
+    return load(written(folder, GOOD))
+
+
+def mistakes(folder: Path, text: str) -> dict[str, str]:
+    with pytest.raises(Misconfigured) as caught:
+        load(written(folder, text))
+    return {mistake.where: str(mistake) for mistake in caught.value.mistakes}
+
+
+# -- what is good ------------------------------------------------------------------------------------------------
+
+
+def test_the_shipped_config_loads_and_runs_on_the_sandbox() -> None:
+    settings = load(SHIPPED)
+    assert {one.origin for one in settings.enabled} == {"http://127.0.0.1:9101", "http://127.0.0.1:9102"}
+    assert settings.channels["shopify_us"].erp == "bluecherry"
+    assert settings.store.path == SHIPPED.parent / "var/bcbridge.db"
+    assert settings.web.public_url == f"http://{settings.web.host}:{settings.web.port}"
+
+
+def test_the_production_example_in_the_shipped_config_loads_too(tmp_path: Path) -> None:
+    """The commented half is what a person will copy: it must be right as well."""
+    text = SHIPPED.read_text().partition("# --- How a production set-up looks.")[2]
+    lines = [line.removeprefix("# ").removeprefix("#") for line in text.splitlines()[1:]]
+    settings = load(written(tmp_path, "\n".join(lines)))
+    assert settings.channels["shopify_us"].orders.orders_created_from == datetime(2026, 11, 1, 5, tzinfo=UTC)
+    assert not any(connection.on_loopback for connection in settings.enabled)
+
+
+def test_rooms_get_their_own_settings(tmp_path: Path) -> None:
+    settings = good(tmp_path)
+    assert isinstance(settings.connections["bluecherry"].room, BlueCherrySettings)
+    assert isinstance(settings.connections["shopify_us"].room, ShopifySettings)
+    assert settings.connections["shopify_us"].address == "https://brand.myshopify.com"
+
+
+def test_what_the_connection_says_is_not_said_again_for_its_orders(tmp_path: Path) -> None:
+    assert good(tmp_path).channels["shopify_us"].orders.code == "US"
+
+
+def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
+    settings = load(written(tmp_path, GOOD + '[store]\npath = "state/x.db"\n[web]\nsocket = "/run/b.sock"\n'))
+    assert settings.store.path == tmp_path / "state/x.db"
+    assert settings.web.socket == Path("/run/b.sock")
+    assert settings.mappings.folder == tmp_path / "mappings"
+
+
+def test_settings_are_frozen(tmp_path: Path) -> None:
+    with pytest.raises((AttributeError, ValueError)):
+        good(tmp_path).web.port = 1  # type: ignore[misc]
+
+
+# -- mistakes ----------------------------------------------------------------------------------------------------
+
+
+def test_every_mistake_is_named_at_once_with_its_key_path(tmp_path: Path) -> None:
+    found = mistakes(
+        tmp_path,
+        """
+        [web]
+        port = "8080"
+        hots = "127.0.0.1"
+        [sandbox.shopify]
+        ambient_order_per_minute = 3
+        [conections.x]
+        kind = "shopify"
+        [connections.bluecherry]
+        kind = "bluechery"
+        [connections.shopify_us]
+        kind = "shopify"
+        shop = "https://brand.com"
+        code = "US"
+        token = "shpat_0123456789abcdef"
+        poll_every_second = 5
+        [channels.shopify_eu]
+        erp = "bluecherry"
+        [channels.shopify_us]
+        """,
+    )
+    assert set(found) == {
+        "web.port",
+        "web.hots",
+        "sandbox.shopify.ambient_order_per_minute",
+        "conections",
+        "connections.bluecherry.kind",
+        "connections.shopify_us.shop",
+        "connections.shopify_us.token",
+        "connections.shopify_us.poll_every_second",
+        "channels.shopify_eu",
+        "channels.shopify_eu.code",
+        "channels.shopify_us.erp",
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "suggestion"),
+    [
+        ('[web]\nhots = "x"', "web.hots", "did you mean host?"),
+        ("[webb]", "webb", "did you mean web?"),
+        ("[sandbox.shopfy]\nx = 1", "sandbox.shopfy", "did you mean shopify?"),
+        ('[connections.a]\nkind = "shopifi"', "connections.a.kind", "did you mean shopify?"),
+        ('[store]\nfile = "x"', "store.file", "known here: path"),
+    ],
+)
+def test_a_misspelt_key_gets_a_suggestion(tmp_path: Path, text: str, where: str, suggestion: str) -> None:
+    assert suggestion in mistakes(tmp_path, text)[where]
+
+
+def test_a_misspelt_key_deep_in_a_room_gets_one_too(tmp_path: Path) -> None:
+    text = (
+        GOOD + "[connections.bluecherry.profile]\npost_in_order = true\n[channels.shopify_us.over_width]\nnote='block'"
+    )
+    found = mistakes(tmp_path, text)
+    assert "did you mean posts_in_order?" in found["connections.bluecherry.profile.post_in_order"]
+    assert "did you mean notes?" in found["channels.shopify_us.over_width.note"]
+
+
+def test_a_channel_must_sell_and_book_in_an_erp(tmp_path: Path) -> None:
+    text = (
+        GOOD.replace('erp = "bluecherry"', 'erp = "shopify_us"') + '[channels.bluecherry]\nerp = "bluecherry"\ncode="B"'
+    )
+    found = mistakes(tmp_path, text)
+    assert "cannot be used as an ERP" in found["channels.shopify_us.erp"]
+    assert "cannot be used as a channel" in found["channels.bluecherry"]
+
+
+def test_a_channel_may_not_say_otherwise_than_its_connection(tmp_path: Path) -> None:
+    found = mistakes(tmp_path, GOOD + 'code = "EU"')
+    assert "says otherwise than connections.shopify_us.code" in found["channels.shopify_us.code"]
+
+
+def test_names_of_connections_stand_in_addresses_and_are_plain(tmp_path: Path) -> None:
+    assert "connections.Shop US" in mistakes(tmp_path, '[connections."Shop US"]\nkind = "shopify"')
+
+
+@pytest.mark.parametrize("text", ["[web", "a = 1\na = 2", "\x00"])
+def test_what_is_not_toml_says_where(tmp_path: Path, text: str) -> None:
+    assert "is not TOML" in next(iter(mistakes(tmp_path, text).values()))
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(Misconfigured, match="there is no such file"):
+        load(tmp_path / "nowhere.toml")
+
+
+@pytest.mark.parametrize("text", ["web = 3", "connections = 3", "connections.a = 3", "channels.a = 'x'"])
+def test_a_value_where_a_table_belongs_is_a_mistake(tmp_path: Path, text: str) -> None:
+    assert "must be a table" in next(iter(mistakes(tmp_path, text).values()))
+
+
+# -- secrets -----------------------------------------------------------------------------------------------------
+
+
+def test_a_secret_written_into_the_file_is_refused_and_never_shown(tmp_path: Path) -> None:
+    found = mistakes(tmp_path, GOOD.replace("file:secrets/token", "shpat_hunter2").replace("env:BC_KEY", "hunter2"))
+    assert set(found) == {"connections.shopify_us.token", "connections.bluecherry.subscription_key"}
+    assert "env:NAME" in found["connections.shopify_us.token"]
+    assert not any("hunter2" in text for text in found.values())
+
+
+def test_references_are_resolved_when_they_are_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = good(tmp_path)
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets/token").write_text("one\n")
+    monkeypatch.setenv("BC_KEY", " key ")
+    assert settings.secrets("file:secrets/token") == "one"
+    assert settings.secrets("env:BC_KEY") == "key"
+    (tmp_path / "secrets/token").write_text("two\n")
+    assert settings.secrets("file:secrets/token") == "two"
+
+
+@pytest.mark.parametrize("reference", ["env:BC_NO_SUCH", "file:nowhere", "file:empty", "hunter2", "env:", "file:", ""])
+def test_a_reference_that_leads_nowhere_names_itself_only(tmp_path: Path, reference: str) -> None:
+    (tmp_path / "empty").touch()
+    with pytest.raises(Misconfigured) as caught:
+        Secrets(tmp_path)(reference)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_secret_file_that_others_may_read_is_noticed(tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    file.write_text("x")
+    file.chmod(0o640)
+    assert Secrets(tmp_path).exposed("file:key") == file
+    file.chmod(0o600)
+    assert Secrets(tmp_path).exposed("file:key") is None
+    assert Secrets(tmp_path).exposed("env:HOME") is None
+
+
+def test_every_reference_of_a_connection_is_known_by_its_key_path(tmp_path: Path) -> None:
+    text = GOOD.replace('token = "file:secrets/token"', 'token = "env:T"\nwebhook_secrets = ["env:A", "env:B"]')
+    settings = load(written(tmp_path, text))
+    assert dict(config.references_of(settings.connections["shopify_us"])) == {
+        "connections.shopify_us.token": "env:T",
+        "connections.shopify_us.webhook_secrets.0": "env:A",
+        "connections.shopify_us.webhook_secrets.1": "env:B",
+    }
+
+
+# -- production or sandbox ---------------------------------------------------------------------------------------
+
+
+def answering(said: Mapping[str, object] | str, status: int = 200) -> web.Application:
+    async def about(_: web.Request) -> web.Response:
+        if isinstance(said, str):
+            return web.Response(text=said, status=status)
+        return web.json_response(said, status=status)
+
+    app = web.Application()
+    app.add_routes([web.get("/_sandbox/", about)])
+    return app
+
+
+def at(folder: Path, address: str) -> config.Connection:
+    return load(written(folder, GOOD.replace("http://127.0.0.1:9101", address))).connections["bluecherry"]
+
+
+@pytest.mark.parametrize(
+    ("said", "status", "nature"),
+    [
+        ({"sandbox": "bluecherry"}, 200, Nature.SANDBOX),
+        ({"sandbox": ""}, 200, Nature.PRODUCTION),
+        ({"hello": "there"}, 200, Nature.PRODUCTION),
+        ({"sandbox": "bluecherry"}, 500, Nature.PRODUCTION),
+        ("<html>a tunnel to the real thing</html>", 200, Nature.PRODUCTION),
+        ("[]", 200, Nature.PRODUCTION),
+        ("", 404, Nature.PRODUCTION),
+    ],
+)
+async def test_only_what_says_so_itself_is_a_sandbox(
+    tmp_path: Path, said: dict[str, object] | str, status: int, nature: Nature
+) -> None:
+    async with serving(answering(said, status), host="127.0.0.1", port=0) as address:
+        connection = at(tmp_path, address)
+        assert await config.nature(connection) is nature
+        assert await config.production(connection) is (nature is not Nature.SANDBOX)
+
+
+async def test_a_silent_address_on_this_machine_is_not_a_sandbox_yet(tmp_path: Path) -> None:
+    async with serving(answering({}), host="127.0.0.1", port=0) as address:
+        connection = at(tmp_path, address)
+    assert await config.nature(connection) is Nature.SILENT
+    assert await config.production(connection)
+
+
+async def test_another_host_is_production_without_asking(tmp_path: Path) -> None:
+    assert await config.production(at(tmp_path, "https://examplebcapi.azure-api.net"))
+
+
+async def test_a_production_channel_needs_its_go_live_boundary(tmp_path: Path) -> None:
+    assert await config.production_mistakes(good(tmp_path)) == []
+    undated = load(written(tmp_path, GOOD.replace("orders_created_from = 2026-11-01T00:00:00Z", "")))
+    (mistake,) = await config.production_mistakes(undated)
+    assert mistake.where == "channels.shopify_us.orders_created_from"
