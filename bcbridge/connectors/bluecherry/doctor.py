@@ -1,0 +1,143 @@
+"""Looking a BlueCherry over before it is trusted: each thing an operator must know, found by reading only."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+
+from bcbridge.connectors.base import Finding, Found, Severity
+from bcbridge.connectors.bluecherry import mapper
+from bcbridge.connectors.bluecherry.client import Client
+from bcbridge.connectors.bluecherry.masters import Styles, warehouses
+from bcbridge.connectors.bluecherry.orders import SalesOrders
+from bcbridge.connectors.bluecherry.settings import BlueCherrySettings
+from bcbridge.connectors.bluecherry.walk import Mark, Row
+from bcbridge.connectors.budget import Share
+from bcbridge.errors import Malformed, OpenCircuit, Retry
+
+SOON = timedelta(minutes=10)
+STYLE_PAGES = 100
+"""So many pages of styles are looked through for doubled UPCs; the bridge itself looks at all of them."""
+NAMED = 5
+
+
+async def examine(client: Client, orders: SalesOrders, settings: BlueCherrySettings, *, now: datetime) -> list[Finding]:
+    """Every finding, also where one of the looks fails: the others still tell something."""
+    looks = (
+        _version(client),
+        _orders(client, settings, now),
+        _read_back(orders),
+        _styles(client, settings),
+        _locations(client, settings),
+    )
+    findings = _unverified(settings)
+    for look in looks:
+        try:
+            findings += [finding async for finding in look]
+        except (Retry, OpenCircuit) as fault:
+            findings.append(Finding(Severity.ERROR, "connection", str(fault), "see docs/runbook"))
+    return findings
+
+
+async def _version(client: Client) -> AsyncIterator[Finding]:
+    yield Finding(Severity.INFO, "version", f"BlueCherry API version {await client.version()}")
+
+
+async def _orders(client: Client, settings: BlueCherrySettings, now: datetime) -> AsyncIterator[Finding]:
+    page = await client.orders(client.days_ago(settings.recent_days), 1)
+    if not page.rows:
+        yield Finding(Severity.WARNING, "orders", f"no order changed within {settings.recent_days} days")
+        return
+    stamps = [row.stamp for row in page.rows if row.stamp]
+    for finding in (_zone(max(stamps), settings, now), _ceiling(len(page.rows), settings), _shared(stamps)):
+        if finding is not None:
+            yield finding
+    odd = [fault for row in page.rows if (fault := _fault(row)) is not None]
+    if odd:
+        text = f"{len(odd)} of {len(page.rows)} orders cannot be read: {odd[0]}"
+        yield Finding(Severity.ERROR, "orders", text, "name what this BlueCherry calls the fields in profile.aliases")
+
+
+def _fault(row: Row) -> str | None:
+    try:
+        mapper.booked(row.fields)
+    except Malformed as fault:
+        return str(fault)
+    return None
+
+
+def _zone(newest: datetime, settings: BlueCherrySettings, now: datetime) -> Finding:
+    ahead = settings.clock.utc(newest) - now
+    if ahead > SOON:
+        text = f"the newest order was changed {_spoken(ahead)} in the future, read as {settings.erp_timezone}"
+        return Finding(Severity.ERROR, "time zone", text, "set erp_timezone to the zone of the ERP's stamps")
+    text = f"newest change {newest} read as {settings.erp_timezone}: {_spoken(-ahead)} ago"
+    return Finding(Severity.INFO, "time zone", text, "compare with the ERP's own clock")
+
+
+def _spoken(span: timedelta) -> str:
+    minutes = max(0, round(span.total_seconds() / 60))
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def _ceiling(rows: int, settings: BlueCherrySettings) -> Finding | None:
+    if rows <= settings.page_size:
+        return None
+    text = f"{rows} rows came where {settings.page_size} were asked: the page size is ignored"
+    return Finding(Severity.WARNING, "page size", text, "check profile.page_size_parameter")
+
+
+def _shared(stamps: list[datetime]) -> Finding | None:
+    shared = len(stamps) - len(set(stamps))
+    text = f"{shared} of {len(stamps)} recent orders share their last_mod with another; the overlap covers that"
+    return Finding(Severity.INFO, "last_mod", text) if shared else None
+
+
+async def _read_back(orders: SalesOrders) -> AsyncIterator[Finding]:
+    found = await orders.find([])
+    if isinstance(found, Found):
+        yield Finding(Severity.INFO, "read-back", "an order is found again by its reference, a nonsense one is not")
+        return
+    text = f"absence cannot be shown: {found.reason}"
+    yield Finding(Severity.ERROR, "read-back", text, "until this works, a person must decide every doubt")
+
+
+async def _styles(client: Client, settings: BlueCherrySettings) -> AsyncIterator[Finding]:
+    source = Styles(client, settings)
+    places: dict[str, set[str]] = defaultdict(set)
+    odd: list[str] = []
+    pages = 0
+    async for stretch in client.walk("style", share=Share.BULK).pages(Mark()):
+        pages += 1
+        for row in stretch.rows:
+            try:
+                for sku in mapper.skus(row.fields, settings.profile):
+                    places[sku.upc].add(sku.ref)
+            except Malformed as fault:
+                odd.append(str(fault))
+        if pages >= STYLE_PAGES:
+            break
+    yield Finding(Severity.INFO, source.noun, f"{len(places)} UPCs" + ("" if pages < STYLE_PAGES else " so far"))
+    doubled = sorted(upc for upc, refs in places.items() if len(refs) > 1)
+    if doubled:
+        text = f"{len(doubled)} UPCs stand on two SKUs: {', '.join(doubled[:NAMED])}"
+        yield Finding(
+            Severity.ERROR, "UPC", text, "correct them in BlueCherry; orders with them are blocked until then"
+        )
+    if odd:
+        yield Finding(Severity.ERROR, source.noun, f"{len(odd)} styles cannot be read: {odd[0]}")
+
+
+async def _locations(client: Client, settings: BlueCherrySettings) -> AsyncIterator[Finding]:
+    source = warehouses(client, settings)
+    pages = [page for one in source.lists async for page in one.pages("")]
+    codes = [source.read(document).code for page in pages for document in page.documents]
+    text = f"warehouses: {', '.join(sorted(codes)) or 'none'}"
+    yield Finding(Severity.INFO if codes else Severity.ERROR, "locations", text)
+
+
+def _unverified(settings: BlueCherrySettings) -> list[Finding]:
+    text = "names and shapes are assumed and not confirmed for this BlueCherry"
+    fix = "confirm them on staging, then take the resource out of profile.unverified"
+    return [Finding(Severity.WARNING, f"resource {name}", text, fix) for name in settings.profile.unverified]

@@ -1,0 +1,195 @@
+"""What a person sets for one BlueCherry, and the profile: everything that differs by customer (NOTES.md 7.1, 7.2).
+
+Field widths, resource names, code values and most field names of the order resources are not public. Each has a
+default here: a documented name where there is one, otherwise our assumption, listed in ASSUMED_NAMES and this room's
+README. ``aliases`` say what a customer's BlueCherry calls them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
+
+from bcbridge.connectors.bluecherry.clock import ErpClock, QuietWindow
+from bcbridge.model.widths import Widths
+
+ORDER = "order"
+RESOURCES = ("pick", "style", "location", "shipper", ORDER)
+
+ASSUMED_NAMES: Mapping[str, frozenset[str]] = {
+    "style": frozenset({"active_ok", "price", "last_mod"}),
+    "location": frozenset(),
+    "shipper": frozenset(),
+    ORDER: frozenset(
+        {
+            *("ord_qty", "start_date", "terms", "tax_code", "cust_group", "phone", "last_mod"),
+            *("orderdetail", "orderaddress", "orderdiscount", "ordercharge"),
+            *("allow_code", "charge_code", "amount"),
+            # documented for the pick ticket, assumed to be called the same on an order (NOTES.md 7.4)
+            *("po_num", "altpo", "ord_num", "ord_status", "ord_type", "customer", "division", "department", "season"),
+            *("location", "shipper", "end_date", "curr_code", "tax_amt", "frgt_amt", "disc_amt", "misc_amt", "notes"),
+        }
+    ),
+}
+"""Names of ours that a customer's BlueCherry may call differently, by resource."""
+
+
+class Section(BaseModel):
+    """Frozen, strict, nothing unknown: a misspelt setting is an error."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+
+def _checked_aliases(aliases: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
+    for resource, names in aliases.items():
+        if resource not in ASSUMED_NAMES:
+            raise ValueError(f"no resource {resource}; known here: {', '.join(ASSUMED_NAMES)}")
+        unknown = sorted(set(names) - ASSUMED_NAMES[resource])
+        if unknown:
+            raise ValueError(f"{', '.join(unknown)} of {resource} cannot be renamed: documented, or unknown here")
+        if len(set(names.values())) < len(names):
+            raise ValueError(f"two names of {resource} have the same alias")
+    return aliases
+
+
+Names = Annotated[tuple[str, ...], Field(strict=False)]
+Aliases = Annotated[dict[str, dict[str, str]], AfterValidator(_checked_aliases)]
+Path = Annotated[str, Field(pattern=r"^/[A-Za-z0-9_/.-]+$")]
+
+
+class Paths(Section):
+    """Resource paths below the base address. Letter case is mixed, as documented (NOTES.md 1, 7.3)."""
+
+    pick: Path = "/api/pick"
+    style: Path = "/api/style"
+    location: Path = "/api/Location"
+    shipper: Path = "/api/Shipper"
+    order: Path = "/api/order"
+    """Assumed."""
+
+
+class Profile(Section):
+    """One customer's BlueCherry. Every value has a default; what is assumed is confirmed by an operator."""
+
+    paths: Paths = Paths()
+    page_parameter: str = "_pgno"
+    page_size_parameter: str = "_pgsize"
+    include_parameter: str = "_include"
+    filter_parameter: str = "$filter"
+    environment_parameter: str = "env"
+    """Used where environment_code_placement is "query"; assumed."""
+    filter_date_format: str = "%Y-%m-%d %H:%M:%S"
+    write_date_format: str = "%m/%d/%Y"
+    amounts_as: Literal["number", "text"] = "number"
+    """How money is written: a JSON number of exactly our digits, or the same digits in quotes."""
+    aliases: Aliases = {}
+    """``{order = {ord_qty = "qty_ordered"}}``: what this BlueCherry calls what we know under an assumed name."""
+
+    warehouse_type: str = "W"
+    """``loc_type`` of a location that holds stock; empty: all locations."""
+    locations_ignored: Names = ("POE", "FOB", "")
+    """Not real stock (NOTES.md 2.4)."""
+    active_flags: Names = ("active_ok",)
+    """A SKU is active when each of these, on size, detail or header, is Y or absent."""
+    price_field: str = "price"
+    """The list price, on size, detail or header row, whichever has it first; empty: none is read."""
+
+    order_status: str = ""
+    """``ord_status`` that we write; empty: left to the ERP."""
+    order_type: str = ""
+    """``ord_type`` where a mapping names none; empty: left to the ERP."""
+    statuses_not_posted: Names = ()
+    """``ord_status`` of orders that the ERP lists before they are posted; by default what is listed is posted."""
+    posts_in_order: bool = False
+    """Whether the ERP posts what it accepted in the order it accepted it; only an operator can know."""
+    array_is_atomic: bool = False
+    """Whether a posted array is taken whole or not at all. Until confirmed, orders go one per call."""
+    widths: Widths = Widths()
+    unverified: Names = (ORDER,)
+    """Resources nobody has confirmed against this customer's BlueCherry: their writes wait in production."""
+
+    @model_validator(mode="after")
+    def _known_resources(self) -> Profile:
+        unknown = sorted(set(self.unverified) - set(RESOURCES))
+        if unknown:
+            raise ValueError(f"unverified names no resource: {', '.join(unknown)}; known: {', '.join(RESOURCES)}")
+        return self
+
+
+def _checked_base(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or parts.username:
+        raise ValueError("must be an address as https://examplebcapi.azure-api.net/EXAMPL, without query or user")
+    if parts.scheme == "http" and parts.hostname not in ("127.0.0.1", "localhost", "::1"):
+        raise ValueError("must be https: the key goes with every call")
+    return url.rstrip("/")
+
+
+def _checked_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError("must be a time zone of the IANA list, as America/New_York") from None
+    return name
+
+
+def _checked_windows(windows: tuple[str, ...]) -> tuple[str, ...]:
+    for window in windows:
+        try:
+            QuietWindow.parse(window)
+        except ValueError:
+            raise ValueError("a quiet window must be two times of day, as 00:00-01:30") from None
+    return windows
+
+
+class BlueCherrySettings(Section):
+    """One BlueCherry connection in config.toml."""
+
+    base_url: Annotated[str, AfterValidator(_checked_base)]
+    """Gateway host and merchant code: ``https://examplebcapi.azure-api.net/EXAMPL``."""
+    environment_code: str = ""
+    """The staging or production code, where one goes with each call (NOTES.md 1)."""
+    environment_code_placement: Literal["none", "path", "query"] = "none"
+    subscription_key: str
+    """A reference to the key, ``env:NAME`` or ``file:PATH``, never the key."""
+    key_header_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$")] = "Ocp-Apim-Subscription-Key"
+    erp_timezone: Annotated[str, AfterValidator(_checked_zone)]
+    """The zone of the ERP's stamps, as America/New_York. The ERP does not say it, and a wrong one loses changes."""
+    requests_per_minute: PositiveFloat = 60.0
+    max_concurrency: Annotated[int, Field(ge=1, le=16)] = 1
+    request_timeout_seconds: Annotated[float, Field(ge=1, le=300)] = 30.0
+    max_request_seconds: PositiveFloat = 300.0
+    """How long a gateway may still hold a call that we gave up."""
+    page_size: PositiveInt = 100
+    page_size_max: PositiveInt = 200
+    delta_overlap_seconds: Annotated[float, Field(ge=1)] = 300.0
+    quiet_windows: Annotated[Names, AfterValidator(_checked_windows)] = ()
+    """Times of the ERP's day in which no call is made, as ``00:00-01:30``."""
+    recent_days: PositiveInt = 7
+    """How far back the ERP's orders are listed at a first start."""
+    profile: Profile = Profile()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> BlueCherrySettings:
+        if self.page_size > self.page_size_max:
+            raise ValueError("page_size must not be above page_size_max")
+        if (self.environment_code_placement == "none") != (not self.environment_code):
+            raise ValueError("environment_code and environment_code_placement go together")
+        return self
+
+    @property
+    def clock(self) -> ErpClock:
+        return ErpClock(
+            zone=ZoneInfo(self.erp_timezone),
+            overlap=timedelta(seconds=self.delta_overlap_seconds),
+            quiet=tuple(map(QuietWindow.parse, self.quiet_windows)),
+        )
+
+    def quiet_until(self, now: datetime) -> datetime | None:
+        """When the quiet window around ``now`` (aware) ends, UTC; None where calls may be made."""
+        return self.clock.quiet_until(now)
