@@ -93,6 +93,11 @@ def mentioned(look_up: Callable[[Call, JSON, JSON], JSON]) -> Resolver:
     return resolve
 
 
+def own_order(source: Part, _: Info) -> Part:
+    """The order a piece belongs to; no piece has to name it."""
+    return Part(source.order, source.order)
+
+
 def in_order(*keys: str) -> Callable[[Call, JSON, JSON], JSON]:
     """Looks in the order's lists: ``in_order("lineItems", "duties")`` is a duty of one of its lines."""
 
@@ -129,17 +134,12 @@ def the_item(call: Call, order: JSON, named: JSON) -> JSON:
     return {**(orjson.loads(row[0])["inventoryItem"] if row else {}), **named}
 
 
-def the_order(_: Call, order: JSON, __: JSON) -> JSON:
-    return order
-
-
 MENTIONS: dict[str, Callable[[Call, JSON, JSON], JSON]] = {
     "LineItem": in_order("lineItems"),
     "ShippingLine": in_order("shippingLines"),
     "Duty": in_order("lineItems", "duties"),
     "OrderTransaction": in_order("transactions"),
     "Refund": in_order("refunds"),
-    "Order": the_order,
     "Location": in_table("locations"),
     "ProductVariant": in_table("variants"),
     "Product": in_table("products"),

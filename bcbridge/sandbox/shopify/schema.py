@@ -21,7 +21,17 @@ from bcbridge.sandbox.shopify import resolvers, subscriptions
 from bcbridge.sandbox.shopify.bag import JSON
 from bcbridge.sandbox.shopify.connections import Page, slice_of
 from bcbridge.sandbox.shopify.gid import kind_of
-from bcbridge.sandbox.shopify.parts import MENTIONS, Info, Part, Resolver, composite, connection_of, leaf, mentioned
+from bcbridge.sandbox.shopify.parts import (
+    MENTIONS,
+    Info,
+    Part,
+    Resolver,
+    composite,
+    connection_of,
+    leaf,
+    mentioned,
+    own_order,
+)
 
 
 @cache
@@ -55,6 +65,8 @@ def usual(kind: GraphQLObjectType, name: str, named: str, is_object: bool) -> Re
         return edge_part
     if named == "PageInfo" or not is_object:
         return leaf
+    if named == "Order":
+        return own_order
     if named.endswith("Connection"):
         return mentioned_connection(named.removesuffix("Connection"))
     return mentioned(MENTIONS[named]) if named in MENTIONS else composite
