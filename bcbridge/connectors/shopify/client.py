@@ -43,11 +43,15 @@ PAUSING = {
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The data of an answer without a failure, when the request for it left, and the points it asked for."""
+    """The data of an answer without a failure, when the request for it left, and the points it asked for.
+
+    ``version`` is the API version that answered: Shopify takes another where the one asked for has ended.
+    """
 
     data: Data
     asked: datetime
     requested_cost: float | None
+    version: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +98,9 @@ class Client:
             if is_throttled(errors):
                 await _sleep(self._throttle.wait_after_refusal(cost), deadline)
                 continue
-            return Reply(_data(content, decision(errors, optional)), answer.asked, cost.requested_query_cost)
+            data = _data(content, decision(errors, optional))
+            version = answer.headers.get("x-shopify-api-version", "")
+            return Reply(data, answer.asked, cost.requested_query_cost, version)
 
     async def sized(
         self,

@@ -30,7 +30,7 @@ ORDER_GID = re.compile(r"gid://shopify/Order/\d+")
 CEILING = 1000
 """Points one query may ask for, on any plan (contracts/shopify/NOTES.md 1.4)."""
 FIRST_BATCH, LARGEST_BATCH = 4, 25
-SLIM_LINES = 3
+SLIM_LINES, SLIM_TRANSACTIONS = 3, 3
 LINES_PAGE, SHIPPING_PAGE, FULFILMENT_PAGE, PIECES_PAGE, DUTIES_PAGE = 40, 10, 15, 100, 50
 MOST_TRANSACTIONS = 200
 AGREEMENTS_PAGE, SALES_PAGE = 4, 40
@@ -160,10 +160,13 @@ class _Order:
             lines["nodes"] += found.nodes
 
     async def _transactions(self) -> None:
-        count = self._order["transactionsCount"]["count"]
-        if count > len(self._order["transactions"]):
-            reply = await self._ask("order_transactions", first=min(count, MOST_TRANSACTIONS))
-            self._order["transactions"] = reply.data["order"]["transactions"]
+        """They have no cursor: a full slim answer is asked for again, larger."""
+        if len(self._order["transactions"]) < SLIM_TRANSACTIONS:
+            return
+        reply = await self._ask("order_transactions", first=MOST_TRANSACTIONS)
+        self._order["transactions"] = reply.data["order"]["transactions"]
+        if len(self._order["transactions"]) >= MOST_TRANSACTIONS:
+            raise ValueError("an order with more transactions than can be listed")
 
     async def _charges(self) -> None:
         if self._order["originalTotalAdditionalFeesSet"]:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from bcbridge.connectors.base import Finding, Severity
 from bcbridge.connectors.shopify.client import Client, Data
 from bcbridge.connectors.shopify.keeper import Keeper, as_enum
 from bcbridge.connectors.shopify.settings import MoneySide, ShopifySettings
+from bcbridge.errors import OpenCircuit, Reject, Retry
+
+Look = Callable[[], Awaitable[list[Finding]]]
 
 LOCATIONS_PAGE = 50
 SKUS_PAGE = 250
-MOST_SKU_PAGES = 40
-"""10,000 items: beyond, the look is said to be partial."""
+MOST_SKUS = 10_000
+"""Beyond, the look is said to be partial."""
 NAMED = 5
 
 NEEDED: Mapping[str, str] = {
@@ -26,7 +29,6 @@ WANTED: Mapping[str, str] = {
     "read_customers": "orders are booked without the customer's id",
     "read_assigned_fulfillment_orders": "holds of fulfilment orders assigned to this app are not seen",
     "read_third_party_fulfillment_orders": "holds and locations of fulfilment services are not seen",
-    "read_inventory": "duplicate SKUs may stay unseen",
 }
 """Scopes by what is lost without them (contracts/shopify/NOTES.md 1.2)."""
 
@@ -38,20 +40,24 @@ class Doctor:
         self._settings = settings
 
     async def findings(self) -> list[Finding]:
-        me = (await self._client.ask("who_am_i")).data
-        return [
-            *self._shop(me["shop"]),
-            *_scopes(me["currentAppInstallation"]),
-            *await self._version(),
-            *await self._locations(),
-            *await self._subscriptions(),
-            *await self._duplicate_skus(),
-        ]
+        """Each look on its own: what one of them cannot see is a finding, not an end."""
+        looks: Mapping[str, Look] = {
+            "shop": self._me,
+            "locations": self._locations,
+            "webhooks": self._subscriptions,
+            "skus": self._duplicate_skus,
+        }
+        return [finding for topic, look in looks.items() for finding in await _looked(topic, look)]
 
     async def locations(self) -> list[Data]:
         """Every location, inactive and legacy ones included."""
         pages = self._client.slices("locations", {}, "locations", first=LOCATIONS_PAGE)
         return [node async for found, _ in pages for node in found.nodes]
+
+    async def _me(self) -> list[Finding]:
+        me = await self._client.ask("who_am_i")
+        shop = self._shop(me.data["shop"])
+        return [*shop, *_scopes(me.data["currentAppInstallation"]), self._version(me.version)]
 
     def _shop(self, shop: Data) -> list[Finding]:
         found = []
@@ -70,14 +76,12 @@ class Doctor:
         text = f"orders are booked in the currency the customer paid in; the shop's own is {shop_currency}"
         return Finding(Severity.INFO, "currency", text, "customers.toml needs a house account for each currency sold")
 
-    async def _version(self) -> list[Finding]:
+    def _version(self, answered: str) -> Finding:
         asked = self._settings.api_version
-        versions = (await self._client.ask("api_versions")).data["publicApiVersions"]
-        supported = sorted(one["handle"] for one in versions if one["supported"])
-        if asked in supported:
-            return [Finding(Severity.INFO, "version", f"API version {asked} is supported")]
-        text = f"API version {asked} is not supported by the shop; it answers with another one"
-        return [Finding(Severity.ERROR, "version", text, f"supported: {', '.join(supported)}")]
+        if answered == asked:
+            return Finding(Severity.INFO, "version", f"the shop answers with API version {asked}")
+        text = f"asked for API version {asked}, answered with {answered or 'one it does not name'}"
+        return Finding(Severity.ERROR, "version", text, "the version may have ended: a newer bcbridge pins a newer one")
 
     async def _locations(self) -> list[Finding]:
         named = [_location(one) for one in await self.locations()]
@@ -94,24 +98,27 @@ class Doctor:
         return [Finding(Severity.INFO, "webhooks", text, "created at start where web.public_url is set; else polled")]
 
     async def _duplicate_skus(self) -> list[Finding]:
-        """Their own count includes or leaves out the item itself (it is not said), so SKUs are compared here too."""
         seen: set[str] = set()
         doubled: set[str] = set()
-        looked = 0
-        async for found, _ in self._client.slices("duplicate_skus", {}, "inventoryItems", first=SKUS_PAGE):
-            for node in found.nodes:
-                sku = node["sku"]
-                if sku and (sku in seen or node["duplicateSkuCount"] > 1):
-                    doubled.add(sku)
-                seen.add(sku)
-            looked += 1
-            if looked == MOST_SKU_PAGES and found.more:
-                return [*_doubled(sorted(doubled)), _partly(len(seen))]
+        compared = 0
+        async for found, _ in self._client.slices("duplicate_skus", {}, "productVariants", first=SKUS_PAGE):
+            for sku in (node["sku"] for node in found.nodes if node["sku"]):
+                (doubled if sku in seen else seen).add(sku)
+            compared += len(found.nodes)
+            if compared >= MOST_SKUS and found.more:
+                return [*_doubled(sorted(doubled)), _partly(compared)]
         return _doubled(sorted(doubled))
 
 
-def _partly(looked: int) -> Finding:
-    return Finding(Severity.INFO, "skus", f"only the first {looked} SKUs were compared")
+async def _looked(topic: str, look: Look) -> list[Finding]:
+    try:
+        return await look()
+    except (OpenCircuit, Reject, Retry) as fault:
+        return [Finding(Severity.ERROR, topic, f"could not be looked at: {fault}")]
+
+
+def _partly(compared: int) -> Finding:
+    return Finding(Severity.INFO, "skus", f"only the first {compared} variants were compared")
 
 
 def _scopes(installation: Data) -> list[Finding]:

@@ -218,10 +218,6 @@ class CashRounding(Wire):
     refund_set: MoneyBag
 
 
-class Count(Wire):
-    count: int
-
-
 class App(Wire):
     name: str
 
@@ -257,7 +253,6 @@ class Order(Node):
     total_refunded_set: MoneyBag
     total_tip_received_set: MoneyBag
     total_cash_rounding_adjustment: CashRounding
-    transactions_count: Count
     transactions: tuple[Transaction, ...]
     shipping_lines: Nodes[ShippingLine]
     line_items: Nodes[LineItem]

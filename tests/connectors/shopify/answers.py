@@ -172,7 +172,7 @@ def order(*lines: Json, **changes: Any) -> Json:
     """One line of 100.00, shipping of 5.00, paid by card; whatever is given replaces its part."""
     lines = lines or (line(),)
     pieces = {int(one["id"].rpartition("/")[2]): one["quantity"] for one in lines if one["requiresShipping"]}
-    whole = {
+    return {
         "id": "gid://shopify/Order/1001",
         "legacyResourceId": "1001",
         "name": "#1001",
@@ -214,7 +214,6 @@ def order(*lines: Json, **changes: Any) -> Json:
         "fulfillmentOrders": {"nodes": [fulfilment_order(pieces)]},
         **changes,
     }
-    return {"transactionsCount": {"count": len(whole["transactions"])}, **whole}
 
 
 def document(content: Json | bytes, ref: str = "gid://shopify/Order/1001") -> Document:

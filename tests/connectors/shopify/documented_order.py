@@ -71,7 +71,6 @@ def transcribed(rest: Json) -> Json:
         "originalTotalDutiesSet": None,
         "originalTotalAdditionalFeesSet": None,
         "refunds": [{"id": refund["admin_graphql_api_id"]} for refund in rest["refunds"]],
-        "transactionsCount": {"count": len(money)},
         "transactions": money,
         "shippingLines": {"nodes": [shipping(one) for one in rest["shipping_lines"]]},
         "lineItems": {"nodes": [line(one, rest) for one in rest["line_items"]]},

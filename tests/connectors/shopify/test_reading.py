@@ -370,7 +370,6 @@ ODD: list[tuple[bytes | Json, str]] = [
     (order(line(quantity=-1)), "quantity"),
     (order(createdAt="2026-11-20T12:00:00"), "createdAt"),
     (order(displayFinancialStatus="MAYBE"), "displayFinancialStatus"),
-    (order(transactionsCount={"count": 3}), "transactions"),
     ({"unreadable": "KeyError", "order": order()}, "id"),
 ]
 
