@@ -107,7 +107,8 @@ class Overview:
 
     @property
     def waiting(self) -> int:
-        return sum(self.states[state] for state in WAITING_STATES)
+        """On the way, without those in doubt: with them and the other states this adds up to ``came_in``."""
+        return sum(self.states[state] for state in WAITING_STATES if state != "in_doubt")
 
 
 STATES = (*OPEN_STATES, "booked", "never")

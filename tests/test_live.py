@@ -1,0 +1,154 @@
+"""Sixty seconds of the live view answer: how many came in, were booked, are blocked and why, how old is the oldest
+waiting, is the ERP slow.
+"""
+
+from __future__ import annotations
+
+import io
+import shlex
+import sqlite3
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import anyio
+import pytest
+from rich.console import Console
+
+from bcbridge.live import Feed, LiveView, Seen, frame, line
+from bcbridge.store.db import Store
+from bcbridge.store.views import STATES, Booking, Oldest, Overview, Pulse, Reason
+
+NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
+COUNTS = {"booked": 96, "blocked": 5, "not_yet": 7, "accepted": 3, "sending": 1, "in_doubt": 2, "never": 4, "ready": 2}
+OVERVIEW = Overview(
+    came_in=120,
+    states={**dict.fromkeys(STATES, 0), **COUNTS},
+    blocked=(Reason("no_ship_via", "ship_via/Overnight", 3), Reason("unknown_sku", "sku/012345678905", 2)),
+    not_yet=(Reason("payment_pending", "", 6), Reason("channel_hold", "", 1)),
+    oldest_waiting=Oldest("shopify_us", "#1043", "accepted", NOW - timedelta(seconds=192)),
+    jobs_waiting=9,
+    oldest_job=NOW - timedelta(seconds=2),
+    jobs_dead=0,
+    incidents=1,
+    last_bookings=(Booking("shopify_us", "#1050", ("SO100234",), NOW, "USD", Decimal("1204.50")),),
+)
+ERP = Pulse(
+    "bluecherry",
+    "bluecherry",
+    calls_per_minute=142,
+    latency_p50_seconds=2.6,
+    slow=True,
+    posting_lag_seconds=61.4,
+    last_success=NOW,
+)
+SHOP = Pulse("shopify_us", "shopify", circuit="open", why="the token was refused")
+SEEN = Seen(OVERVIEW, (ERP, SHOP), (), NOW)
+
+
+def drawn(seen: Seen, *, width: int = 80) -> str:
+    console = Console(file=io.StringIO(), width=width, force_terminal=False)
+    console.print(frame(seen, started_at=NOW - timedelta(seconds=72)))
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert isinstance(text, str)
+    return text
+
+
+@pytest.mark.parametrize(
+    "fact",
+    [
+        *("120", "96", "#1043 (shopify_us) 3 m 12 s accepted", "no ship via  ship_via/Overnight", "6 payment pending"),
+        *("2.6 s", "slow", "1 m 01 s", "paused: the token was refused", "SO100234", "USD 1,204.50", "1 m 12 s"),
+    ],
+)
+def test_a_frame_of_eighty_columns_answers_the_questions(fact: str) -> None:
+    assert fact in drawn(SEEN)
+
+
+def test_a_frame_fits_a_small_terminal() -> None:
+    text = drawn(SEEN)
+    assert len(text.splitlines()) <= 24
+    assert max(len(row.rstrip()) for row in text.splitlines()) <= 80
+
+
+def test_the_columns_add_up_to_what_came_in() -> None:
+    parts = (*(COUNTS[state] for state in ("booked", "blocked", "not_yet", "in_doubt", "never")), OVERVIEW.waiting)
+    assert sum(parts) == OVERVIEW.came_in
+
+
+def test_a_long_cause_does_not_break_the_frame() -> None:
+    reasons = (Reason("no_ship_via", "ship_via/" + "x" * 300, 3),)
+    text = drawn(replace(SEEN, overview=replace(OVERVIEW, blocked=reasons)))
+    assert len(text.splitlines()) <= 24
+
+
+def test_what_stops_all_booking_is_said_aloud() -> None:
+    text = drawn(replace(SEEN, stopped=("a reference of ours that this store does not know",)), width=120)
+    assert "Nothing is booked: a reference of ours that this store does not know" in text
+
+
+def test_the_line_has_the_same_fields() -> None:
+    facts = dict(word.partition("=")[::2] for word in shlex.split(line(SEEN)))
+    assert facts["came_in"] == "120"
+    assert facts["booked"] == "96"
+    assert facts["blocked_why"] == "no_ship_via:3,unknown_sku:2"
+    assert facts["not_yet_why"] == "payment_pending:6,channel_hold:1"
+    assert (facts["oldest_waiting"], facts["oldest_waiting_seconds"]) == ("#1043", "192")
+    assert (facts["bluecherry.slow"], facts["bluecherry.p50"]) == ("yes", "2.6s")
+    assert facts["bluecherry.posting_lag_seconds"] == "61"
+    assert (facts["shopify_us.circuit"], facts["shopify_us.why"]) == ("open", "the token was refused")
+
+
+def test_a_line_stays_one_line_whatever_a_system_says() -> None:
+    wild = replace(SHOP, why='a "quoted"\nmessage')
+    assert "\n" not in line(replace(SEEN, pulses=(wild,)))
+
+
+class Alive:
+    def pulses(self) -> Sequence[Pulse]:
+        return [ERP]
+
+    def stopped(self) -> Sequence[str]:
+        return []
+
+
+@pytest.fixture
+async def feed(tmp_path: Path) -> AsyncIterator[Feed]:
+    async with Store(tmp_path / "bcbridge.db").opened() as store:
+        yield Feed(store.read, Alive(), {"health": "http://127.0.0.1:8080/health"}, lambda: NOW, NOW)
+
+
+@pytest.mark.parametrize("redraw", [True, False])
+async def test_addresses_come_first_and_then_the_bridge_at_work(feed: Feed, redraw: bool) -> None:
+    screen = io.StringIO()
+    view = LiveView(Console(file=screen, width=100, force_terminal=redraw), redraw=redraw)
+    with anyio.move_on_after(5):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(view.run, feed)
+            while "bluecherry" not in screen.getvalue():  # noqa: ASYNC110 - a screen sends no events
+                await anyio.sleep(0.01)
+            tasks.cancel_scope.cancel()
+    text = screen.getvalue()
+    assert text.index("http://127.0.0.1:8080/health") < text.index("bluecherry")
+
+
+async def test_a_store_that_cannot_be_read_is_shown_not_raised(feed: Feed) -> None:
+    screen = io.StringIO()
+
+    class Gone:
+        async def rows(self, sql: str, parameters: object = ()) -> list[sqlite3.Row]:
+            raise TimeoutError("the disk hangs")
+
+        async def row(self, sql: str, parameters: object = ()) -> sqlite3.Row | None:
+            raise TimeoutError("the disk hangs")
+
+    view = LiveView(Console(file=screen, width=100), redraw=False)
+    with anyio.move_on_after(5):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(view.run, replace(feed, reads=Gone()))
+            while "unreadable" not in screen.getvalue():  # noqa: ASYNC110
+                await anyio.sleep(0.01)
+            tasks.cancel_scope.cancel()
+    assert 'why="the disk hangs"' in screen.getvalue()
