@@ -260,7 +260,7 @@ class Http:
             ending = type(fault).__name__
             raise
         finally:
-            self._log.info(
+            self._log.debug(
                 "wire",
                 method=request.method,
                 host=request.url.host,

@@ -93,7 +93,8 @@ class Bell:
         """Returns on a ring, or when the time is over."""
         with anyio.move_on_after(within.total_seconds()):
             await self._event.wait()
-        self._event = anyio.Event()
+        if self._event.is_set():  # others may still be listening to one that was not rung
+            self._event = anyio.Event()
 
 
 @dataclass(slots=True)

@@ -20,7 +20,6 @@ from bcbridge.model.answers import PutAnswer
 from bcbridge.model.ids import Reference
 from bcbridge.model.sales_order import BookedOrder, SalesOrder
 from bcbridge.runtime.writer import StepObserver
-from bcbridge.store import outbox
 from bcbridge.store.db import Store
 
 
@@ -59,7 +58,7 @@ class Blind:
         return await self.seeing.put(body)
 
     async def find(self, references: Sequence[Reference]) -> Found:
-        return Found({reference: () for reference in references})
+        return Found(dict.fromkeys(references, ()))
 
     def posted(self, since: str) -> AsyncIterator[PostedPage]:
         return self.seeing.posted(since)

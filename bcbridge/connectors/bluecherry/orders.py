@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from bcbridge.connectors.base import Found, PostedPage, Unproven
+from bcbridge.connectors.base import Found, PostedPage, PostingRules, Unproven
 from bcbridge.connectors.bluecherry import mapper, wire
 from bcbridge.connectors.bluecherry.client import ODD_ROWS, Client, Hits
 from bcbridge.connectors.bluecherry.settings import ORDER, BlueCherrySettings
@@ -42,6 +42,14 @@ class SalesOrders:
     settings: BlueCherrySettings
     nonsense: Callable[[], Reference] = nonsense
     _control: Reference | None = field(default=None, init=False)
+
+    @property
+    def rules(self) -> PostingRules:
+        return self.settings.rules
+
+    @property
+    def read_back(self) -> str:
+        return f"sales orders by po_num on {self.settings.profile.paths.order}"
 
     def render(self, item: SalesOrder) -> bytes:
         """The exact body: an array of this one order."""

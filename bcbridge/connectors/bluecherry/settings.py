@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
 
+from bcbridge.connectors.base import PostingRules
 from bcbridge.connectors.bluecherry.clock import ErpClock, QuietWindow
 from bcbridge.model.widths import Widths
 
@@ -22,7 +23,7 @@ ORDER = "order"
 RESOURCES = ("pick", "style", "location", "shipper", ORDER)
 
 ASSUMED_NAMES: Mapping[str, frozenset[str]] = {
-    "style": frozenset({"active_ok", "price", "last_mod"}),
+    "style": frozenset({"active_ok", "last_mod"}),
     "location": frozenset(),
     "shipper": frozenset(),
     ORDER: frozenset(
@@ -96,8 +97,9 @@ class Profile(Section):
     """Not real stock (NOTES.md 2.4)."""
     active_flags: Names = ("active_ok",)
     """A SKU is active when each of these, on size, detail or header, is Y or absent."""
-    price_field: str = "price"
-    """The list price, on size, detail or header row, whichever has it first; empty: none is read."""
+    price_field: str = "retail_price"
+    """The list price, on size, detail or header row, whichever has it first; empty: none is read. The load template
+    knows a retail price (NOTES.md 2.3); that the API calls it so is assumed."""
 
     order_status: str = ""
     """``ord_status`` that we write; empty: left to the ERP."""
@@ -170,6 +172,10 @@ class BlueCherrySettings(Section):
     delta_overlap_seconds: Annotated[float, Field(ge=1)] = 300.0
     quiet_windows: Annotated[Names, AfterValidator(_checked_windows)] = ()
     """Times of the ERP's day in which no call is made, as ``00:00-01:30``."""
+    posting_window_hours: PositiveFloat = 4.0
+    """Accepted and not posted for longer than this is an incident that a person ends."""
+    confirm_by_reference_minutes: PositiveFloat = 10.0
+    """What the list of posted orders did not show for so long is asked for by its reference."""
     recent_days: PositiveInt = 7
     """How far back the ERP's orders are listed at a first start."""
     profile: Profile = Profile()
@@ -181,6 +187,15 @@ class BlueCherrySettings(Section):
         if (self.environment_code_placement == "none") != (not self.environment_code):
             raise ValueError("environment_code and environment_code_placement go together")
         return self
+
+    @property
+    def rules(self) -> PostingRules:
+        return PostingRules(
+            max_request=timedelta(seconds=self.max_request_seconds),
+            posts_in_order=self.profile.posts_in_order,
+            posting_window=timedelta(hours=self.posting_window_hours),
+            confirm_by_reference_after=timedelta(minutes=self.confirm_by_reference_minutes),
+        )
 
     @property
     def clock(self) -> ErpClock:

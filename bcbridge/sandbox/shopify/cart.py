@@ -101,7 +101,7 @@ class Cart:
     shipping_address: JSON | None = None
     billing_address: JSON | None = None
     email: str | None = None
-    location: str | None = None
+    location: str | None = ""
 
 
 DEFAULT_ADDRESS: JSON = {
