@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
+import anyio
+import httpx
 import pytest
 
 from bcbridge.sandbox.shopify import ShopifySettings
@@ -62,6 +65,39 @@ async def test_a_plan_goes_on_after_a_restart_and_makes_no_order_twice(tmp_path:
         orders = await client.orders()
         assert sorted(order["_sandbox"]["index"] for order in orders) == list(range(40))
         assert {order["_sandbox"]["plan"] for order in orders} == {plan}
+
+
+ALONE = """
+import sys
+from pathlib import Path
+import anyio
+from bcbridge.sandbox.shopify import serving
+
+async def main():
+    async with serving(Path(sys.argv[1])) as server:
+        print(server.url, flush=True)
+        await anyio.sleep_forever()
+
+anyio.run(main)
+"""
+
+
+async def test_a_shop_that_is_killed_goes_on_where_it_was(tmp_path: Path) -> None:
+    async with await anyio.open_process([sys.executable, "-c", ALONE, str(tmp_path)]) as process:
+        assert process.stdout is not None
+        url = (await process.stdout.receive()).decode().strip()
+        async with httpx.AsyncClient(base_url=url) as http:
+            client = ShopClient(http)
+            plan = (await client.post("/_sandbox/sell", {"orders": 300, "seed": 8, "rate": 300}))["plan"]
+            await until(lambda: client.plan(plan), lambda one: bool(one["made"] >= 40))
+        process.kill()
+        await process.wait()
+    async with shop(tmp_path) as client:
+        assert (await client.plan(plan))["left"] > 0
+        await client.sold(plan)
+        orders = await client.orders()
+        assert [order["_sandbox"]["index"] for order in orders] == list(range(300))
+        assert [order["number"] for order in orders] == list(range(1001, 1301))
 
 
 async def test_what_was_to_happen_happens_after_a_restart(tmp_path: Path) -> None:

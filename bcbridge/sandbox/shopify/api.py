@@ -127,6 +127,7 @@ class Api:
             ceiling = int(self.shop.world.faults.value("max_cost_points"))
         if price > ceiling:
             return too_dear(price, ceiling)
+        self.bucket.resize(self.shop.world.faults.value("bucket"), self.shop.world.faults.value("restore_rate"))
         if await self.strikes("throttled") or not self.bucket.take(price, time.monotonic()):
             return self.throttled(price)
         if await self.strikes("internal_error"):

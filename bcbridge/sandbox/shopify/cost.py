@@ -135,6 +135,12 @@ class Bucket:
     available: float
     at: float
 
+    def resize(self, maximum: float, restore_rate: float) -> None:
+        """Another plan; a bucket that was full is full again."""
+        if self.available >= self.maximum:
+            self.available = maximum
+        self.maximum, self.restore_rate = maximum, restore_rate
+
     def fill(self, now: float) -> None:
         gained = max(now - self.at, 0.0) * self.restore_rate
         self.available, self.at = min(self.maximum, self.available + gained), now

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
-import anyio
 from aiohttp import web
 
-from bcbridge.sandbox.base import BODY_CEILING, Server, World, admin_app_routes
+from bcbridge.sandbox.base import BODY_CEILING, Server, World, admin_app_routes, background
 from bcbridge.sandbox.shopify import courier, deliveries, orders, shop, shopper, subscriptions, world
 from bcbridge.sandbox.shopify.api import Api
 from bcbridge.sandbox.shopify.courier import Courier
@@ -63,7 +61,7 @@ async def serving(folder: Path, *, port: int = 0, settings: ShopifySettings | No
         season=world.found,
         nouns={**NOUNS, **courier.NOUNS},
         faults={**FAULTS, **courier.FAULTS},
-        values={**VALUES, **courier.VALUES},
+        values={**VALUES, **courier.VALUES, **budget(settings)},
         seed=settings.seed,
     ) as opened:
         opened.about = settings.about
@@ -78,20 +76,15 @@ async def serving(folder: Path, *, port: int = 0, settings: ShopifySettings | No
         opened.after_reset = renewed
         app = web.Application(client_max_size=BODY_CEILING)
         app.add_routes([*Api(the_shop).routes(), *Doors(the_shop, buyer).routes(), *admin_app_routes(opened)])
-        async with Server.running(app, port=port) as server, at_work(buyer.run, messenger.run):
+        async with Server.running(app, port=port) as server, background() as tasks:
+            tasks.start_soon(buyer.run)
+            tasks.start_soon(messenger.run)
             yield server
 
 
-@asynccontextmanager
-async def at_work(*workers: Callable[[], Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
-    """Runs the workers beside the block; what the block raises comes out as it is, not in a group."""
-    try:
-        async with anyio.create_task_group() as tasks:
-            for worker in workers:
-                tasks.start_soon(worker)
-            yield
-            tasks.cancel_scope.cancel()
-    except BaseExceptionGroup as group:
-        if len(group.exceptions) == 1:
-            raise group.exceptions[0] from None
-        raise
+def budget(settings: ShopifySettings) -> dict[str, tuple[float, str]]:
+    """The rate limit is a value as well: another plan of Shopify's, while the shop is open."""
+    return {
+        "bucket": (settings.bucket, "points that may be saved up"),
+        "restore_rate": (settings.restore_rate, "points a second"),
+    }
