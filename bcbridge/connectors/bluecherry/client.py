@@ -21,6 +21,8 @@ from bcbridge.errors import BridgeError, OpenCircuit, Reject, Retry
 from bcbridge.model.answers import Doubtful, NotSent
 from bcbridge.model.ids import ConnectorName, Ref, Reference
 
+CHILD = {"style": "styledetail", ORDER: "orderdetail"}
+"""The child collection without which a document is not whole."""
 ODD_ROWS = 5
 """A page with this many rows, most of them unreadable, is a contract break, not a few odd documents."""
 REFERENCE_PAGES = 20
@@ -78,8 +80,7 @@ class Client:
         """The style with this ``pkey``, or no row."""
         params = {**self._included(), "pkey": ref}
         reply, asked = await self._reply(self._profile.paths.style, params, Share.NORMAL)
-        rows = [row for row in self._rows(wire.documents, reply, self._ours("style")) if row.key == ref]
-        return Rows(rows, asked)
+        return Rows([row for row in self._headers("style", reply) if row.key == ref], asked)
 
     async def locations(self, page: int) -> Rows:
         kind = self._profile.warehouse_type
@@ -150,12 +151,12 @@ class Client:
         path = {"style": self._profile.paths.style, ORDER: self._profile.paths.order}[resource]
         params = {**self._paged(page, self._settings.page_size), **self._included(), **chosen}
         reply, asked = await self._reply(path, params, share)
-        return Rows(self._rows(wire.documents, reply, self._ours(resource)), asked)
+        return Rows(self._headers(resource, reply), asked)
 
     async def _masters(self, resource: str, path: str, page: int, chosen: Mapping[str, str]) -> Rows:
         params = {**self._paged(page, self._settings.page_size), **chosen}
         reply, asked = await self._reply(path, params, Share.NORMAL)
-        return Rows(self._rows(wire.masters, reply, stamped=False), asked)
+        return Rows(self._plain_rows(resource, reply), asked)
 
     async def _reply(self, path: str, params: Mapping[str, str], share: Share) -> tuple[dict[str, Any], datetime]:
         self._mind_quiet_hours()
@@ -170,21 +171,24 @@ class Client:
             raise Retry(f"{path} refuses to be read: {self.without_key('; '.join(said))}")
         return reply, answer.asked
 
-    def _rows(
-        self,
-        envelope: Callable[[Mapping[str, Any]], list[Any]],
-        reply: Mapping[str, Any],
-        names: Mapping[str, str] | None = None,
-        *,
-        stamped: bool = True,
-    ) -> list[Row]:
+    def _headers(self, resource: str, reply: Mapping[str, Any]) -> list[Row]:
+        """The documents of a page, in our names."""
         try:
-            rows = [_row(one, names or {}) for one in envelope(reply)]
+            headers = wire.renamed(wire.documents(reply), self._ours(resource))
+            wire.with_children(headers, CHILD[resource])
         except wire.Unreadable as fault:
-            raise OpenCircuit(str(fault), by_content=True) from None
-        odd = sum(row.key is None or (row.stamp is None and stamped) for row in rows)
-        if len(rows) >= ODD_ROWS and odd * 2 > len(rows):
-            raise OpenCircuit(f"{odd} of {len(rows)} rows have no key or no stamp", by_content=True)
+            raise OpenCircuit(f"{resource}: {fault}", by_content=True) from None
+        rows = [_row(header) for header in headers]
+        _check_readable(resource, rows, [row.key is not None and row.stamp is not None for row in rows])
+        return rows
+
+    def _plain_rows(self, resource: str, reply: Mapping[str, Any]) -> list[Row]:
+        """The rows of a simple master; no stamp is documented for them."""
+        try:
+            rows = [_row(one) for one in wire.masters(reply)]
+        except wire.Unreadable as fault:
+            raise OpenCircuit(f"{resource}: {fault}", by_content=True) from None
+        _check_readable(resource, rows, [row.key is not None for row in rows])
         return rows
 
     def _decide(self, answer: Answer) -> BridgeError | None:
@@ -252,13 +256,18 @@ def _base(settings: BlueCherrySettings) -> str:
     return f"{settings.base_url}/{settings.environment_code}" if in_path else settings.base_url
 
 
-def _row(raw: object, names: Mapping[str, str]) -> Row:
-    """A row in our names with its key and stamp, where it has them."""
+def _row(raw: object) -> Row:
+    """A row with its key and stamp, where it has them."""
     if not isinstance(raw, dict):
         return Row({"unreadable": raw}, None, None)
-    fields = wire.renamed(raw, names)
-    key = fields.get("pkey")
-    return Row(fields, str(key) if key not in (None, "") else None, _stamp(fields.get("last_mod")))
+    key = raw.get("pkey")
+    return Row(raw, str(key) if key not in (None, "") else None, _stamp(raw.get("last_mod")))
+
+
+def _check_readable(resource: str, rows: Sequence[Row], readable: Sequence[bool]) -> None:
+    odd = readable.count(False)
+    if len(rows) >= ODD_ROWS and odd * 2 > len(rows):
+        raise OpenCircuit(f"{resource}: {odd} of {len(rows)} rows have no key or no stamp", by_content=True)
 
 
 def _stamp(value: object) -> datetime | None:

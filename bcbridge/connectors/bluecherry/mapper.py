@@ -58,6 +58,8 @@ def skus(fields: Row, profile: Profile) -> tuple[CatalogSku, ...]:
     style = _read(wire.StyleRow, fields, f"style {fields.get('pkey')}")
     if not style.style:
         raise Malformed("without a style number", where=f"style {style.pkey}")
+    if not style.styledetail.rows:
+        raise Malformed("without any colour", where=f"style {style.pkey}")
     return tuple(
         _sku(style, detail, size, profile)
         for detail in style.styledetail.rows

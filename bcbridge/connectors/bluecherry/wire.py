@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, NoReturn
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 Fields = dict[str, Any]
 
@@ -49,6 +49,12 @@ def documents(reply: Mapping[str, Any]) -> list[Any]:
     if not isinstance(data, dict) or not isinstance(data.get("header"), list):
         raise Unreadable("data.header is not a list of documents")
     return list(data["header"])
+
+
+def with_children(rows: Sequence[Any], child: str) -> None:
+    """Raises Unreadable where not one of the documents has its child collection: they were not included."""
+    if rows and not any(isinstance(row, dict) and isinstance(row.get(child), dict) for row in rows):
+        raise Unreadable(f"documents without {child}")
 
 
 def masters(reply: Mapping[str, Any]) -> list[Any]:
@@ -266,6 +272,14 @@ class OrderRow(OrderContent):
     ord_num: Key
     ord_status: Code = ""
     last_mod: Code
+    total_qty: Quantity = 0
+
+    @model_validator(mode="after")
+    def _has_its_rows(self) -> OrderRow:
+        """An order of charges alone has no rows; one with pieces has, and an answer without them is not whole."""
+        if self.total_qty and not self.orderdetail.rows:
+            raise ValueError("pieces, but no rows")
+        return self
 
 
 def _first(amount: Decimal | None, rows: AmountRows | None) -> Decimal | None:
