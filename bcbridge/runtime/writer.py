@@ -287,7 +287,10 @@ class DocumentWriter:
         for row in outbox.rows_within(tx, self.sink.name, list(hits)):
             booked = hits[row.reference]
             differences = self.sink.differences(row.body, booked[0]) if row.state != "posted" else ()
-            news += outbox.confirm(tx, row, booked, erp=self.erp, differences=differences, now=self.now())
+            if outbox.confirm(tx, row, booked, erp=self.erp, differences=differences, now=self.now()):
+                news += 1
+                if row.accepted is not None:
+                    self.pace.posting_lag = (self.now() - row.accepted).total_seconds()
         if news:
             queue.hurry(tx, flow=DOUBTS, connector=self.erp, now=self.now())
         return news

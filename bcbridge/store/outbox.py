@@ -42,6 +42,7 @@ class Row:
     posts: int
     channel: str
     order_ref: str
+    accepted: datetime | None = None
 
 
 _ROW_COLUMNS = """
@@ -64,6 +65,7 @@ def _row(row: sqlite3.Row) -> Row:
         posts=row["posts"],
         channel=row["channel"],
         order_ref=row["order_ref"],
+        accepted=moment(row["accepted_at"]) if row["accepted_at"] else None,
     )
 
 
