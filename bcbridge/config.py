@@ -15,7 +15,7 @@ import os
 import re
 import stat
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -489,15 +489,17 @@ async def production(connection: Connection) -> bool:
 
 async def production_mistakes(settings: Settings) -> list[Mistake]:
     """What a production channel must say beyond what any channel must."""
-    found = []
-    for name, channel in settings.channels.items():
-        connection = settings.connections[name]
-        if connection.enabled and channel.orders.orders_created_from is None and await production(connection):
-            found.append(
-                Mistake(
-                    f"channels.{name}.orders_created_from",
-                    "is missing, and this is a production channel",
-                    "write the moment of go-live with its zone, as 2026-11-01T00:00:00Z; older orders stay untouched",
-                )
-            )
-    return found
+    return undated(settings, [one.name for one in settings.enabled if await production(one)])
+
+
+def undated(settings: Settings, production_names: Collection[str]) -> list[Mistake]:
+    """Channels of these connections that name no go-live boundary."""
+    return [
+        Mistake(
+            f"channels.{name}.orders_created_from",
+            "is missing, and this is a production channel",
+            "write the moment of go-live with its zone, as 2026-11-01T00:00:00Z; older orders stay untouched",
+        )
+        for name, channel in settings.channels.items()
+        if name in production_names and channel.orders.orders_created_from is None
+    ]

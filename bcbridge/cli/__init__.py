@@ -7,6 +7,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+import structlog
 import typer
 
 from bcbridge import __version__
@@ -54,6 +55,7 @@ app.add_typer(mappings, name="mappings")
 def main(argv: Sequence[str] | None = None) -> None:
     """Runs one command and exits with its code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("critical"))  # ``run`` sets up its own
     try:
         app(arguments, prog_name="bcbridge")
     except BridgeError as fault:

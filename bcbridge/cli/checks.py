@@ -7,18 +7,18 @@ import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import anyio
 import typer
-from rich.table import Table
 
 from bcbridge import config, mappings
-from bcbridge.cli.common import DEFAULT, FAILED, MISCONFIGURED, AsJson, ConfigFile, now, out, print_json, reading, say
+from bcbridge.cli.common import DEFAULT, FAILED, MISCONFIGURED, AsJson, ConfigFile, now, print_json, reading, say
 from bcbridge.config import Connection, Nature, Settings
 from bcbridge.connectors.base import Connector, Finding, Severity, Tools
 from bcbridge.connectors.kinds import KINDS
 from bcbridge.errors import BridgeError, Misconfigured, Mistake
-from bcbridge.model.ids import ConnectorName
+from bcbridge.model.ids import ConnectorName, Ref
 from bcbridge.store import views
 
 DOCTOR_WITHIN_SECONDS = 120.0
@@ -59,13 +59,19 @@ async def _problems(config_file: Path) -> list[Problem]:
     except Misconfigured as fault:
         found = [Problem.of(mistake) for mistake in fault.mistakes]
         return found + _of_mappings(_mappings_folder(config_file), ())
-    natures = {one.name: await config.nature(one) for one in settings.connections.values()}
+    natures = {one.name: await config.nature(one) for one in settings.enabled}
+    real = [name for name, nature in natures.items() if not _simulated(settings, nature)]
     return [
-        *(Problem.of(mistake) for mistake in await config.production_mistakes(settings)),
+        *(Problem.of(mistake) for mistake in config.undated(settings, real)),
         *_of_mappings(settings.mappings.folder, list(settings.connections)),
         *(problem for one in settings.enabled for problem in _of_credentials(settings, one, natures[one.name])),
         *await _of_writes(settings, natures),
     ]
+
+
+def _simulated(settings: Settings, nature: Nature) -> bool:
+    """A sandbox answers there, or one will: ``run`` starts it where nobody answers on this machine."""
+    return nature is Nature.SANDBOX or (nature is Nature.SILENT and settings.sandbox.enabled)
 
 
 def _mappings_folder(config_file: Path) -> Path:
@@ -87,7 +93,7 @@ def _of_mappings(folder: Path, channels: Iterable[str]) -> list[Problem]:
 
 def _of_credentials(settings: Settings, connection: Connection, nature: Nature) -> Iterator[Problem]:
     """Each reference must lead to a secret. The sandbox writes its own when it first starts."""
-    to_come = nature is Nature.SILENT and settings.sandbox.enabled
+    to_come = nature is not Nature.SANDBOX and _simulated(settings, nature)
     for where, reference in config.references_of(connection):
         try:
             settings.secrets(reference)
@@ -105,7 +111,7 @@ async def _of_writes(settings: Settings, natures: dict[str, Nature]) -> list[Pro
     confirmed = await _confirmed(settings)
     found = []
     for connection in settings.enabled:
-        if natures[connection.name] is not Nature.PRODUCTION:
+        if _simulated(settings, natures[connection.name]):
             continue
         for write, read_back in KINDS[connection.kind].writes(connection.name, connection.room).items():
             if write not in confirmed:
@@ -162,16 +168,47 @@ async def _diagnoses(settings: Settings) -> list[Diagnosis]:
 
 
 async def _diagnose(settings: Settings, connection: Connection) -> Diagnosis:
+    return Diagnosis(connection.name, connection.kind, tuple(await _findings(settings, connection)))
+
+
+async def _findings(settings: Settings, connection: Connection) -> list[Finding]:
     kind = KINDS[connection.kind]
-    connector = kind.build(ConnectorName(connection.name), connection.room, Tools(now, settings.secrets))
+    try:
+        connector = kind.build(ConnectorName(connection.name), connection.room, Tools(now, settings.secrets))
+    except BridgeError as fault:
+        return [Finding(Severity.ERROR, "credentials", str(fault))]
     try:
         with anyio.fail_after(DOCTOR_WITHIN_SECONDS):
-            findings = tuple(await connector.doctor())
+            return [*await connector.doctor(), *await _unmapped_locations(settings, connector)]
     except (BridgeError, TimeoutError) as fault:
-        findings = (Finding(Severity.ERROR, "access", str(fault) or "no answer in time"),)
+        return [Finding(Severity.ERROR, "access", str(fault) or "no answer in time")]
     finally:
         await _close(connector)
-    return Diagnosis(connection.name, connection.kind, findings)
+
+
+@runtime_checkable
+class HasLocations(Protocol):
+    """A channel that assigns its orders to locations."""
+
+    async def locations(self) -> list[tuple[Ref, str]]:
+        """Each location's ref and name."""
+        ...
+
+
+async def _unmapped_locations(settings: Settings, connector: Connector) -> list[Finding]:
+    if not isinstance(connector, HasLocations):
+        return []
+    tables = mappings.load(settings.mappings.folder, list(settings.connections))
+    return [
+        Finding(
+            Severity.WARNING,
+            "location",
+            f"{name} ({ref}) has no warehouse in mappings/warehouses.toml: orders assigned to it are blocked",
+            f"bcbridge mappings set warehouses '{name}' CODE --channel {connector.name}",
+        )
+        for ref, name in await connector.locations()
+        if not tables.code("warehouses", connector.name, name, ref)
+    ]
 
 
 async def _close(connector: Connector) -> None:
@@ -180,11 +217,10 @@ async def _close(connector: Connector) -> None:
 
 
 def _print_diagnoses(diagnoses: list[Diagnosis]) -> None:
-    colours = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "green"}
+    colours = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: ""}
     for one in diagnoses:
         say(f"{one.connection} ({one.kind})", style="bold")
-        table = Table(box=None, padding=(0, 2, 0, 2), show_header=False)
         for finding in one.findings:
-            fix = f"\n{finding.fix}" if finding.fix else ""
-            table.add_row(f"[{colours[finding.severity]}]{finding.severity.value}", finding.topic, finding.text + fix)
-        out.print(table)
+            say(f"  {finding.severity.value:<8} {finding.topic}: {finding.text}", style=colours[finding.severity])
+            if finding.fix:
+                say(f"           {finding.fix}")

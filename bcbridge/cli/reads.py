@@ -15,7 +15,7 @@ from bcbridge.cli.story import print_story
 from bcbridge.mappings import TABLES, Mappings
 from bcbridge.phrases import age, moment_text, money, words
 from bcbridge.store import views
-from bcbridge.store.views import ExceptionGroup, Incident, Jobs, Reads, Story, Unmapped
+from bcbridge.store.views import ExceptionGroup, Incident, Job, Jobs, Reads, Story, Unmapped
 
 NAMES_IN_A_ROW = 4
 
@@ -125,19 +125,14 @@ def _print_jobs(found: Jobs) -> None:
         oldest = age(count.oldest, now()) if count.oldest else ""
         figures.add_row(count.flow, count.connector, count.state, str(count.jobs), str(count.due), oldest)
     out.print(figures)
-    out.print(_jobs_table(found))
-
-
-def _jobs_table(found: Jobs) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for name in ("job", "state", "flow", "connection", "about", "tries", "due", "why"):
-        table.add_column(name, overflow="fold")
     for job in found.jobs:
-        due = moment_text(job.due_at) if job.state == "waiting" else ""
-        table.add_row(
-            str(job.id), job.state, job.flow, job.connector, job.ref, str(job.attempts), due, words(job.reason)
-        )
-    return table
+        _print_job(job)
+
+
+def _print_job(job: Job) -> None:
+    due = f", due {moment_text(job.due_at)}" if job.state == "waiting" else ""
+    why = f": {words(job.reason)}" if job.reason else ""
+    say(f"{job.id} {job.state} {job.flow} {job.connector} {job.ref}{due}, {job.attempts} tries{why}")
 
 
 # -- mappings ----------------------------------------------------------------------------------------------------

@@ -42,6 +42,7 @@ def run(
             whose = "started beside the bridge" if sandbox.ours else "already running, left running"
             err.print(f"The outside is simulated ({whose}).", style="dim")
         code = _bridge(settings, redraw=out.is_terminal and not no_live)
+        err.print("Drained and ended. Started again it goes on where it stopped.", style="dim")
     raise typer.Exit(code)
 
 

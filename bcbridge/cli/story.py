@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from rich.table import Table
 from rich.text import Text
 
 from bcbridge.cli.common import out, say
@@ -20,9 +19,8 @@ def print_story(story: Story, *, now: datetime) -> None:
     _print_head(story, now)
     _print_problems(story)
     _print_advice(story)
-    if story.parts:
-        out.print(_parts_table(story.parts))
-        _print_differences(story.parts)
+    _print_parts(story.parts)
+    _print_differences(story.parts)
     _print_links(story)
     _print_jobs(story, now)
     _print_events(story)
@@ -57,26 +55,28 @@ def _print_advice(story: Story) -> None:
         say(("What to do: " if number == 0 else "            ") + line, style="cyan")
 
 
-def _parts_table(parts: Iterable[Part]) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for name in ("document", "reference", "state", "in the ERP", "receipt", "posts", "sent", "posted"):
-        table.add_column(name, overflow="fold")
+def _print_parts(parts: Iterable[Part]) -> None:
     for part in parts:
-        table.add_row(
-            f"{part.part} of {part.parts}" + (f", generation {part.generation}" if part.generation > 1 else ""),
-            part.reference,
-            words(part.state) + (f": {part.reason}" if part.reason else ""),
-            part.number,
-            part.receipt,
-            str(part.posts),
-            _clock(part.sent_at),
-            _clock(part.posted_at),
-        )
-    return table
+        generation = f", generation {part.generation}" if part.generation > 1 else ""
+        number = f" as {part.number}" if part.number else ""
+        say(f"Document {part.part} of {part.parts}{generation}: {part.reference} {words(part.state)}{number}")
+        say(f"    {_course(part)}", style="dim")
+        if part.reason:
+            say(f"    {part.reason}")
 
 
-def _clock(moment: datetime | None) -> str:
-    return moment.astimezone().strftime("%m-%d %H:%M:%S") if moment else ""
+def _course(part: Part) -> str:
+    """When each step was on disk, and the ERP's receipt."""
+    steps = {
+        "written": part.written_at,
+        "sent": part.sent_at,
+        "in doubt since": part.ended_at,
+        "accepted": part.accepted_at,
+        "seen posted": part.posted_at,
+    }
+    told = [f"{step} {moment.astimezone():%H:%M:%S}" for step, moment in steps.items() if moment is not None]
+    times = f"{part.posts} {'call' if part.posts == 1 else 'calls'}"
+    return ", ".join([*told, times, *([f"receipt {part.receipt}"] if part.receipt else [])])
 
 
 def _print_differences(parts: Iterable[Part]) -> None:
