@@ -73,7 +73,7 @@ class LiveView:
     async def run(self, feed: Feed) -> None:
         """For ever. A store that cannot be read is shown, not raised."""
         for name, address in feed.addresses.items():
-            self._console.print(f"{name:<12} {address}", highlight=False, soft_wrap=True)
+            self._console.print(f"{name:<20} {address}", highlight=False, soft_wrap=True)
         await (self._draw(feed) if self._redraw else self._lines(feed))
 
     async def _lines(self, feed: Feed) -> None:

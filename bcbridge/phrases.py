@@ -99,7 +99,13 @@ _SENTENCES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "not_yet": lambda data: f"not yet to be booked{_because(data)}",
     "blocked": lambda data: f"blocked{_because(data)}",
     "never": lambda data: f"never to be booked{_because(data)}",
-    "released": lambda data: f"looked at again, its cause was cured{_facts(data)}",
+    "released": lambda data: f"looked at again: {data.get('cause', 'its cause was cured')}",
+    "retried": lambda data: f"to be looked at again, says {data.get('who', 'somebody')}",
+    "skipped": lambda data: f"skipped by {data.get('who', 'somebody')}{_because({'reason': data.get('why')})}",
+    "said_absent": lambda data: f"not in the ERP, says {data.get('by', 'somebody')}: {data.get('reference', '')}",
+    "generation_closed": lambda data: (
+        f"to be made anew, says {data.get('by', 'somebody')}: {data.get('reference', '')}"
+    ),
     "sending": lambda data: f"sent to the ERP as {data.get('reference', '?')}{_of_part(data)}",
     "sending_again": lambda data: f"sent again, the same document {data.get('reference', '?')}{_of_part(data)}",
     "accepted": lambda data: f"accepted by the ERP (its receipt {data.get('receipt') or 'not given'}){_of_part(data)}",

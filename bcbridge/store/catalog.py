@@ -12,19 +12,30 @@ from bcbridge.model.catalog import CatalogSku
 from bcbridge.model.ids import Ref, SkuParts, Upc
 from bcbridge.store.db import Store
 
-_DROP_STYLE = "DELETE FROM skus WHERE connector = ? AND style = ? RETURNING upc"
-_ADD_SKU = """
-INSERT OR REPLACE INTO skus (connector, ref, style, upc, ean, division, style_code, color_code, lbl_code, dimension,
-                  size_desc, season, active, price, destinations)
+_COLUMNS = """connector, ref, style, upc, ean, division, style_code, color_code, lbl_code, dimension,
+    size_desc, season, active, price, destinations"""
+_OF_STYLE = f"SELECT {_COLUMNS} FROM skus WHERE connector = ? AND style = ?"
+_DROP_STYLE = "DELETE FROM skus WHERE connector = ? AND style = ?"
+_ADD_SKU = f"""
+INSERT OR REPLACE INTO skus ({_COLUMNS})
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
+_UPC = 3
+"""Where a row's UPC stands."""
 
 
 def replace_style(tx: sqlite3.Connection, connector: str, style: str, skus: Sequence[CatalogSku]) -> set[str]:
-    """A style is replaced as a whole; returns every UPC whose answer may differ now."""
-    touched = {str(row["upc"]) for row in tx.execute(_DROP_STYLE, (connector, style)).fetchall()}
-    tx.executemany(_ADD_SKU, [_row(connector, sku) for sku in skus])
-    return touched | {str(sku.upc) for sku in skus}
+    """A style is replaced as a whole; returns every UPC whose answer may differ now.
+
+    Lists are read again with an overlap, so most styles come as they were: then nothing is written or freed.
+    """
+    held = {tuple(row) for row in tx.execute(_OF_STYLE, (connector, style)).fetchall()}
+    wanted = {_row(connector, sku) for sku in skus}
+    if held == wanted:
+        return set()
+    tx.execute(_DROP_STYLE, (connector, style))
+    tx.executemany(_ADD_SKU, wanted)
+    return {str(row[_UPC]) for row in held ^ wanted}
 
 
 def _row(connector: str, sku: CatalogSku) -> tuple[object, ...]:
