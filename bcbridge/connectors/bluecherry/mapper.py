@@ -38,8 +38,9 @@ def _read(model: type[AnyModel], fields: Row, where: str) -> AnyModel:
 def warehouse(fields: Row, profile: Profile) -> Warehouse | None:
     """None for a place that is not stock. Raises Malformed."""
     row = _read(wire.LocationRow, fields, "location")
-    ignored = row.location in profile.locations_ignored or row.loc_type not in ("", profile.warehouse_type)
-    return None if ignored and profile.warehouse_type else Warehouse(code=row.location, name=row.loc_name)
+    other_kind = profile.warehouse_type and row.loc_type not in ("", profile.warehouse_type)
+    ignored = other_kind or row.location in profile.locations_ignored
+    return None if ignored else Warehouse(code=row.location, name=row.loc_name)
 
 
 def ship_via(fields: Row) -> ShipVia:

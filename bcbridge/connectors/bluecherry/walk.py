@@ -154,7 +154,8 @@ class Walk:
             ended = self.longest.ends(page.rows)
             place = _behind(place, page.rows)
             if ended:
-                settled = self._whole(place, missed, repeated=bool(known_before)) or last_pass
+                one_page = place.page == 2 or (place.page == 3 and not page.rows)
+                settled = one_page or last_pass or _whole(place, missed, repeated=bool(known_before))
                 mark = Mark(self._high) if settled else Mark(self._high, Place(place.after))
                 yield Stretch(new, page.asked, mark)
                 return
@@ -162,11 +163,6 @@ class Walk:
                 kept = Place(place.after) if known_before else place
                 yield Stretch(new, page.asked, Mark(self._high, kept))
         raise OpenCircuit(f"a list did not end within {MAX_PAGES} pages", by_content=True)
-
-    @staticmethod
-    def _whole(place: Place, missed: bool, *, repeated: bool) -> bool:
-        one_page = place.page == 2
-        return one_page or place.top is not None or (repeated and not missed)
 
     def _take(self, page: Rows) -> tuple[Row, ...]:
         """The rows not seen in this walk, noted as seen; the newest believable stamp is remembered."""
@@ -189,6 +185,10 @@ class Walk:
         after = _stamp(place.after)
         if after is not None and any(row.stamp and row.stamp < after - IGNORED_FILTER for row in rows):
             raise Retry("a list holds rows older than its filter asked for: is the filter ignored?")
+
+
+def _whole(place: Place, missed: bool, *, repeated: bool) -> bool:
+    return place.top is not None or (repeated and not missed)
 
 
 def _slipped(row: Row, known: set[tuple[str | None, datetime | None]], high: str) -> bool:

@@ -271,7 +271,7 @@ class OrderRow(OrderContent):
     pkey: Key
     ord_num: Key
     ord_status: Code = ""
-    last_mod: Code
+    last_mod: Code = Field(min_length=1)
     total_qty: Quantity = 0
 
     @model_validator(mode="after")
