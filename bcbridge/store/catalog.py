@@ -12,12 +12,15 @@ from bcbridge.model.catalog import CatalogSku
 from bcbridge.model.ids import Ref, SkuParts, Upc
 from bcbridge.store.db import Store
 
-_COLUMNS = """connector, ref, style, upc, ean, division, style_code, color_code, lbl_code, dimension,
-    size_desc, season, active, price, destinations"""
-_OF_STYLE = f"SELECT {_COLUMNS} FROM skus WHERE connector = ? AND style = ?"
+_OF_STYLE = """
+SELECT connector, ref, style, upc, ean, division, style_code, color_code, lbl_code, dimension,
+       size_desc, season, active, price, destinations
+FROM skus WHERE connector = ? AND style = ?
+"""
 _DROP_STYLE = "DELETE FROM skus WHERE connector = ? AND style = ?"
-_ADD_SKU = f"""
-INSERT OR REPLACE INTO skus ({_COLUMNS})
+_ADD_SKU = """
+INSERT OR REPLACE INTO skus (connector, ref, style, upc, ean, division, style_code, color_code, lbl_code, dimension,
+                  size_desc, season, active, price, destinations)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _UPC = 3
