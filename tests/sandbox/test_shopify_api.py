@@ -258,6 +258,32 @@ async def test_tags_are_added_not_replaced(tmp_path: Path) -> None:
         assert (await client.order(placed["name"]))["tags"] == ["seen", "vip"]
 
 
+async def test_a_merchant_may_mark_a_product_and_change_a_variant(tmp_path: Path) -> None:
+    mark = 'metafield(namespace: "supercycle", key: "supercycle_enabled") { value }'
+    line = f"lineItems(first: 1) {{ nodes {{ sku variant {{ id barcode }} product {{ id {mark} }} }} }}"
+    query = f"query ($id: ID!) {{ order(id: $id) {{ {line} }} }}"
+    async with shop(tmp_path) as client:
+        placed = await client.place(lines=[{"sku": UPC}])
+        (before,) = (await client.ask(query, id=placed["id"]))["order"]["lineItems"]["nodes"]
+        assert before["variant"]["barcode"] == UPC
+        assert before["product"]["metafield"] is None
+        variant, product = (before[one]["id"].rsplit("/", 1)[-1] for one in ("variant", "product"))
+        marks = {"metafields": {"supercycle.supercycle_enabled": "true"}}
+        assert (await client.http.patch(f"/_sandbox/products/{product}", json=marks)).status_code == 200
+        assert (await client.http.patch(f"/_sandbox/variants/{variant}", json={"barcode": "1"})).status_code == 200
+        assert (await client.http.patch("/_sandbox/variants/1", json={"barcode": "1"})).status_code == 404
+        (after,) = (await client.ask(query, id=placed["id"]))["order"]["lineItems"]["nodes"]
+        assert (after["sku"], after["variant"]["barcode"]) == (UPC, "1")
+        assert after["product"]["metafield"] == {"value": "true"}
+
+
+async def test_each_of_many_ids_is_paid_for(tmp_path: Path) -> None:
+    async with shop(tmp_path) as client:
+        ids = [f"gid://shopify/Order/{at}" for at in range(7)]
+        said = await client.said("query ($ids: [ID!]!) { nodes(ids: $ids) { id } }", ids=ids)
+        assert said["extensions"]["cost"]["requestedQueryCost"] == 7
+
+
 # --- bad days
 
 

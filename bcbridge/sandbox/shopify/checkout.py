@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any
 
-from bcbridge.sandbox.shopify import agreements, fulfilment, payment, totals
+from bcbridge.sandbox.shopify import agreements, fulfilment, payment, totals, world
 from bcbridge.sandbox.shopify.bag import JSON, NOTHING, Bag, Currency, read, total
 from bcbridge.sandbox.shopify.cart import Cart, CartLine, Discount, Rate, Shipping
 from bcbridge.sandbox.shopify.gid import gid, next_id, order_id
@@ -162,14 +162,13 @@ def line(order: JSON, cart_line: CartLine, currency: Currency) -> JSON:
 
 
 def variant(cart_line: CartLine) -> JSON | None:
+    """What the line points to. Codes are the variant's of today, unless the cart insists on others."""
     if cart_line.variant_id is None:
         return None
-    return {
-        "id": cart_line.variant_id,
-        "sku": cart_line.sku,
-        "barcode": cart_line.barcode,
-        "inventoryItem": {"id": cart_line.inventory_item_id, "sku": cart_line.sku, "tracked": True},
-    }
+    codes = {"sku": cart_line.sku, "barcode": cart_line.barcode}
+    usual = world.UPC_OF_VARIANT.get(cart_line.variant_id)
+    own = {} if codes == {"sku": usual, "barcode": usual} else codes
+    return {"id": cart_line.variant_id, "inventoryItem": {"id": cart_line.inventory_item_id}, **own}
 
 
 def duty(order: JSON, price: Decimal, currency: Currency) -> JSON:

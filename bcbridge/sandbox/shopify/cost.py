@@ -19,6 +19,7 @@ from graphql import (
     GraphQLSchema,
     InlineFragmentNode,
     IntValueNode,
+    ListValueNode,
     OperationDefinitionNode,
     OperationType,
     SelectionSetNode,
@@ -71,7 +72,7 @@ class Price:
             return 0
         if named.name.endswith("Connection"):
             return self.connection(node, named)
-        return 1 + self.selection(node.selection_set, named.name)
+        return self.argument(node, "ids", 1) * (1 + self.selection(node.selection_set, named.name))
 
     def connection(self, node: FieldNode, named: GraphQLCompositeType) -> int:
         assert node.selection_set is not None
@@ -80,18 +81,17 @@ class Price:
             if child.name.value == "pageInfo":
                 continue
             each += self.field(child, named.name)
-        return max(each, 1) * self.first(node)
+        return max(each, 1) * self.argument(node, "first", 1)
 
-    def first(self, node: FieldNode) -> int:
-        for argument in node.arguments or ():
-            if argument.name.value != "first":
-                continue
-            if isinstance(argument.value, IntValueNode):
-                return int(argument.value.value)
-            if isinstance(argument.value, VariableNode):
-                asked = self.variables.get(argument.value.name.value)
-                return asked if isinstance(asked, int) else 1
-        return 1
+    def argument(self, node: FieldNode, name: str, usual: int) -> int:
+        """How many are asked for: a number, or the length of a list (``nodes(ids:)`` pays for each)."""
+        given = next((one.value for one in node.arguments or () if one.name.value == name), None)
+        if isinstance(given, IntValueNode):
+            return int(given.value)
+        if isinstance(given, ListValueNode):
+            return len(given.values)
+        value = self.variables.get(given.name.value) if isinstance(given, VariableNode) else None
+        return len(value) if isinstance(value, list) else value if isinstance(value, int) else usual
 
     def fields(self, selection: SelectionSetNode, type_name: str) -> Iterator[FieldNode]:
         """The fields that apply to a type, fragments opened."""

@@ -14,12 +14,13 @@ from bcbridge.sandbox.base import answer, object_of
 from bcbridge.sandbox.shopify import orders, totals, world
 from bcbridge.sandbox.shopify.bag import JSON
 from bcbridge.sandbox.shopify.cart import BadCart, Compact
-from bcbridge.sandbox.shopify.gid import gid, order_id
+from bcbridge.sandbox.shopify.gid import gid, number_of, order_id
 from bcbridge.sandbox.shopify.mix import Wishes
 from bcbridge.sandbox.shopify.shop import NoSuchOrder, Shop, opening_topics
 from bcbridge.sandbox.shopify.shopper import EVENTS, PLANS, Shopper
 
 MOST_UNBOOKABLE = 0.1
+CatalogueChange = Callable[[sqlite3.Connection, int, JSON], JSON | None]
 Handler = Callable[["Doors", web.Request], Awaitable[web.Response]]
 
 
@@ -51,6 +52,8 @@ class Doors:
             web.get("/_sandbox/sell", self.plans),
             web.post("/_sandbox/sell", self.sell),
             web.post("/_sandbox/orders", self.place),
+            web.patch("/_sandbox/products/{id}", self.change_in(world.change_product)),
+            web.patch("/_sandbox/variants/{id}", self.change_in(world.change_variant)),
             web.get("/_sandbox/orders/{order}", self.show),
             web.patch("/_sandbox/orders/{order}", self.patch),
             *(web.post(f"/_sandbox/orders/{{order}}/{name}", self.happens(name)) for name in EVENTS),
@@ -127,6 +130,18 @@ class Doors:
 
         order = await self.shop.change(request.match_info["order"], act, topics=topics, touch=touch)
         return answer(order)
+
+    def change_in(self, change: CatalogueChange) -> Callable[[web.Request], Awaitable[web.Response]]:
+        @told
+        async def changed(_: Doors, request: web.Request) -> web.Response:
+            identifier, fields = number_of(request.match_info["id"]), orjson.loads(await request.read())
+            found = await self.shop.books.write(lambda c: change(c, identifier, fields))
+            return answer({"error": f"nothing has the id {identifier}"}, 404) if found is None else answer(found)
+
+        async def route(request: web.Request) -> web.Response:
+            return await changed(self, request)
+
+        return route
 
     def happens(self, name: str) -> Callable[[web.Request], Awaitable[web.Response]]:
         event = EVENTS[name]

@@ -359,13 +359,20 @@ def cancelled_soon(dice: Dice, drawn: Draw, settings: ShopifySettings) -> None:
 
 def spoil(dice: Dice, drawn: Draw) -> None:
     """Makes the order unbookable, one way or two, and says how."""
-    count = dice.weighed((1, 2), (85, 15))
-    for name in dice.random.sample(sorted(FAULTS), count):
+    for name in chosen(dice, dice.weighed((1, 2), (85, 15))):
         drawn.cart = FAULTS[name](dice, drawn.cart)
         drawn.unbookable.append(name)
     if "never_paid" in drawn.unbookable:
         drawn.cart = replace(drawn.cart, payment="pending", tenders=(Tender("manual"),))
         drawn.later = []
+
+
+def chosen(dice: Dice, count: int) -> list[str]:
+    """Faults that do not undo each other (a line has one code), in the order they are to be made."""
+    names = dice.random.sample(list(FAULTS), len(FAULTS))
+    codes = [name for name in names if name in OF_THE_CODE]
+    fitting = [name for name in names if name not in codes[1:]][:count]
+    return [name for name in FAULTS if name in fitting]
 
 
 def with_first(cart: Cart, **changes: Any) -> Cart:
@@ -429,11 +436,12 @@ FAULTS: dict[str, Callable[[Dice, Cart], Cart]] = {
     "unknown_sku": unknown_sku,
     "inactive_sku": inactive_sku,
     "barcode_differs": barcode_differs,
+    "unmapped_currency": unmapped_currency,
     "unmapped_discount": unmapped_discount,
     "unmapped_shipping": unmapped_shipping,
     "missing_address": missing_address,
-    "unmapped_currency": unmapped_currency,
     "circular": circular,
     "never_paid": never_paid,
     "test_order": for_test,
 }
+OF_THE_CODE = ("unknown_sku", "inactive_sku", "barcode_differs")

@@ -7,7 +7,7 @@ from typing import Any
 from bcbridge.sandbox.shopify import lists, totals
 from bcbridge.sandbox.shopify.bag import currency_of
 from bcbridge.sandbox.shopify.connections import Page, slice_of
-from bcbridge.sandbox.shopify.gid import gid
+from bcbridge.sandbox.shopify.gid import gid, number_of
 from bcbridge.sandbox.shopify.parts import VERSION, Info, Part, Resolver, composite, leaf, need, node_of
 from bcbridge.sandbox.shopify.settings import ShopifySettings
 
@@ -88,6 +88,17 @@ def discounted_total(source: Part, info: Info, **given: Any) -> Part:
     return Part(source.order, currency_of(source.order).money(net))
 
 
+def metafield(source: Part, _: Info, key: str, namespace: str | None = None) -> Part | None:
+    """A product's metafields lie in its document by ``namespace.key``; people set them at ``/_sandbox/products``."""
+    name = f"{namespace or 'app'}.{key}"
+    value = source.data.get("metafields", {}).get(name)
+    if value is None:
+        return None
+    number = number_of(source.data["id"]) * 100 + sum(name.encode()) % 100
+    about = {"id": gid("Metafield", number), "legacyResourceId": str(number), "type": "single_line_text_field"}
+    return Part(source.order, {**about, "namespace": namespace or "app", "key": key, "value": value})
+
+
 FIELDS: dict[tuple[str, str], Resolver] = {
     ("QueryRoot", "shop"): the_shop,
     ("QueryRoot", "currentAppInstallation"): the_installation,
@@ -112,5 +123,6 @@ FIELDS: dict[tuple[str, str], Resolver] = {
     ("Order", "shippingLine"): first_shipping_line,
     ("Order", "shippingLines"): shipping_lines,
     ("LineItem", "discountedTotalSet"): discounted_total,
+    ("Product", "metafield"): metafield,
     ("Product", "variants"): lists.variants_of,
 }

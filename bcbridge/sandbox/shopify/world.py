@@ -81,6 +81,7 @@ def cells() -> tuple[Cell, ...]:
 
 
 CELLS = cells()
+UPC_OF_VARIANT = {cell.variant_id: cell.sku.upc for cell in CELLS}
 
 
 def known_variants() -> dict[str, JSON]:
@@ -136,6 +137,7 @@ def product(identifier: str, style: Style) -> JSON:
         "productType": style.group,
         "tags": [style.season],
         "isGiftCard": False,
+        "metafields": {},
         "options": [option(identifier, 1, "Colour", colours), option(identifier, 2, "Size", sizes)],
         "createdAt": OPENED,
         "updatedAt": OPENED,
@@ -184,3 +186,32 @@ def variant(cell: Cell) -> JSON:
         "createdAt": OPENED,
         "updatedAt": OPENED,
     }
+
+
+def change_product(connection: sqlite3.Connection, identifier: int, fields: JSON) -> JSON | None:
+    """The merchant's hand on a product: fields are replaced, metafields merged (``{"supercycle.methods": "..."}``)."""
+    found = stored(connection, "products", identifier)
+    if found is None:
+        return None
+    metafields = {**found.get("metafields", {}), **fields.get("metafields", {})}
+    changed = {**found, **fields, "metafields": metafields}
+    values = (changed["handle"], changed["title"], text(changed), identifier)
+    connection.execute("UPDATE products SET handle = ?, title = ?, document = ? WHERE id = ?", values)
+    return changed
+
+
+def change_variant(connection: sqlite3.Connection, identifier: int, fields: JSON) -> JSON | None:
+    """The merchant's hand on a variant: another SKU, another barcode, another price."""
+    found = stored(connection, "variants", identifier)
+    if found is None:
+        return None
+    changed = {**found, **fields}
+    changed["inventoryItem"] = {**found["inventoryItem"], "sku": changed["sku"]}
+    values = (changed["sku"], changed["barcode"], text(changed), identifier)
+    connection.execute("UPDATE variants SET sku = ?, barcode = ?, document = ? WHERE id = ?", values)
+    return changed
+
+
+def stored(connection: sqlite3.Connection, table: str, identifier: int) -> JSON | None:
+    row = connection.execute(f"SELECT document FROM {table} WHERE id = ?", (identifier,)).fetchone()  # noqa: S608
+    return None if row is None else orjson.loads(row[0])
