@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 import pytest
 from aiohttp import web
+from blockbuster import blockbuster_ctx
 
 from bcbridge.sandbox.base import Server
 from bcbridge.sandbox.shopify import ShopifySettings
@@ -281,3 +282,14 @@ async def test_webhooks_not_yet_delivered_go_on_after_a_restart(tmp_path: Path) 
             await listening.has(2)
             assert (await all_ended(client))["delivered"] == 1
         assert len({body for _, body in listening.heard}) == 1
+
+
+async def test_nothing_the_shop_does_holds_up_the_event_loop(tmp_path: Path) -> None:
+    with blockbuster_ctx():
+        async with shop(tmp_path, QUICK) as client, ear() as listening:
+            await subscribe(client, listening.url, "ORDERS_CREATE")
+            plan = await client.post("/_sandbox/sell", {"orders": 20, "seed": 1})
+            await client.sold(plan["plan"])
+            await listening.has(20)
+            assert await client.ask("{ orders(first: 5) { nodes { id } } }")
+            assert await client.get("/_sandbox/books")

@@ -15,6 +15,7 @@ from typing import Any
 
 import orjson
 from aiohttp import web
+from anyio import to_thread
 from graphql import (
     DocumentNode,
     ExecutionResult,
@@ -118,7 +119,7 @@ class Api:
     async def said(self, asked: Asked) -> JSON:
         """The answer's body: parsed, validated, priced, paid, executed."""
         try:
-            document, operation = prepared(asked.query, asked.operation_name)
+            document, operation = await to_thread.run_sync(prepared, asked.query, asked.operation_name)
         except Invalid as invalid:
             return {"errors": invalid.errors}
         price = Price(schema(), document, asked.variables).of(operation)

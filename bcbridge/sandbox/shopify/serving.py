@@ -7,12 +7,14 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from aiohttp import web
+from anyio import to_thread
 
 from bcbridge.sandbox.base import BODY_CEILING, Server, World, admin_app_routes, background
 from bcbridge.sandbox.shopify import courier, deliveries, orders, shop, shopper, subscriptions, world
 from bcbridge.sandbox.shopify.api import Api
 from bcbridge.sandbox.shopify.courier import Courier
 from bcbridge.sandbox.shopify.doors import Doors
+from bcbridge.sandbox.shopify.schema import schema
 from bcbridge.sandbox.shopify.settings import ShopifySettings
 from bcbridge.sandbox.shopify.shop import Shop
 from bcbridge.sandbox.shopify.shopper import PLANS, Shopper
@@ -65,6 +67,7 @@ async def serving(folder: Path, *, port: int = 0, settings: ShopifySettings | No
         seed=settings.seed,
     ) as opened:
         opened.about = settings.about
+        await to_thread.run_sync(schema)  # reads a file and takes a moment; the first caller shall not wait for it
         the_shop = Shop(opened, settings)
         buyer, messenger = Shopper(the_shop), Courier(the_shop)
         the_shop.bell = messenger.woken.set
