@@ -28,7 +28,7 @@ from bcbridge.errors import BridgeError, OpenCircuit, Retry
 Data = dict[str, Any]
 """A decoded JSON object of theirs."""
 
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 90.0
 """How long one question waits for points before it is left to the caller's back-off."""
 MOST_PAGES = 10_000
 """No list of one thing is longer; a list that is turns in a circle."""

@@ -30,7 +30,7 @@ ORDER_GID = re.compile(r"gid://shopify/Order/\d+")
 CEILING = 1000
 """Points one query may ask for, on any plan (contracts/shopify/NOTES.md 1.4)."""
 FIRST_BATCH, LARGEST_BATCH = 4, 25
-SLIM_LINES, SLIM_TRANSACTIONS = 3, 3
+SLIM_LINES, SLIM_TRANSACTIONS = 6, 3
 LINES_PAGE, SHIPPING_PAGE, FULFILMENT_PAGE, PIECES_PAGE, DUTIES_PAGE = 40, 10, 15, 100, 50
 MOST_TRANSACTIONS = 200
 AGREEMENTS_PAGE, SALES_PAGE = 4, 40
@@ -169,10 +169,10 @@ class _Order:
             raise ValueError("an order with more transactions than can be listed")
 
     async def _charges(self) -> None:
-        if self._order["originalTotalAdditionalFeesSet"]:
+        if _is_some(self._order["originalTotalAdditionalFeesSet"]):
             fees = await self._ask("order_fees")
             self._order["additionalFees"] = fees.data["order"]["additionalFees"]
-        if self._order["originalTotalDutiesSet"]:
+        if _is_some(self._order["originalTotalDutiesSet"]):
             await self._duties()
 
     async def _duties(self) -> None:
@@ -246,14 +246,24 @@ def _bytes(document: Data) -> bytes:
         return json.dumps(document).encode()
 
 
+def _is_something(total: Data | None) -> bool:
+    """Whether a total is more than null or zero; orders without duties or fees may show either."""
+    return total is not None and Decimal(total["shopMoney"]["amount"]) != 0
+
+
 def _needs_ledger(order: Data) -> bool:
     """Something was reduced, edited, refunded or tipped: only the sales tell what is left of what."""
     return (
         bool(order["refunds"])
         or order["edited"]
-        or Decimal(order["totalTipReceivedSet"]["shopMoney"]["amount"]) > 0
+        or _is_some(order["totalTipReceivedSet"])
         or any(line["currentQuantity"] != line["quantity"] for line in order["lineItems"]["nodes"])
     )
+
+
+def _is_some(bag: Data | None) -> bool:
+    """An amount that is there and not nothing."""
+    return bag is not None and Decimal(bag["shopMoney"]["amount"]) != 0
 
 
 def modified(order: Data) -> datetime:
