@@ -32,6 +32,8 @@ from bcbridge.store.memory import OrderMemory
 
 ORDERS = "orders"
 MASTERS_EVERY = timedelta(minutes=15)
+ORDERS_AT_ONCE = 10
+"""Orders looked at in one batch: about what one query of a shop carries; a shop out of points holds up no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,6 +259,7 @@ def _channel(house: House, connection: Connection, tools: Tools) -> ChannelHouse
         circuit=circuit,
         gate=house.gate,
         now=tools.now,
+        batch=ORDERS_AT_ONCE,
     )
     lists = tuple(
         ListPoller(

@@ -29,6 +29,8 @@ from bcbridge.sandbox.bluecherry import BlueCherrySettings
 from bcbridge.sandbox.shopify import ShopifySettings
 
 LOCK_TRIES = 5
+SECONDS_OF_POINTS = 20
+"""Shopify's bucket holds what twenty seconds restore, on every plan."""
 LOCK_TRY_SECONDS = 0.05
 
 
@@ -193,6 +195,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--post-every-seconds", type=float, default=BlueCherrySettings.post_every_seconds)
     parser.add_argument("--wholesale-orders", type=int, default=BlueCherrySettings.wholesale_orders)
     parser.add_argument("--ambient-orders-per-minute", type=float, default=ShopifySettings.ambient_orders_per_minute)
+    parser.add_argument("--restore-rate", type=float, default=ShopifySettings.restore_rate, help="points a second")
     parser.add_argument("--fresh", action="store_true", help="forget everything first")
     return parser
 
@@ -205,7 +208,11 @@ async def _run(asked: argparse.Namespace) -> None:
         post_every_seconds=asked.post_every_seconds,
         wholesale_orders=asked.wholesale_orders,
     )
-    shop = ShopifySettings(ambient_orders_per_minute=asked.ambient_orders_per_minute)
+    shop = ShopifySettings(
+        ambient_orders_per_minute=asked.ambient_orders_per_minute,
+        restore_rate=asked.restore_rate,
+        bucket=max(ShopifySettings.bucket, SECONDS_OF_POINTS * asked.restore_rate),
+    )
 
     def ready() -> None:
         told = _told(asked.dir) or {"urls": {}}

@@ -78,7 +78,12 @@ class World:
     public: bool = False
     max_request_seconds: float = 0.5
     channel: str = ""
-    sandbox_arguments: tuple[str, ...] = ("--post-every-seconds", "0.3", "--wholesale-orders", "20")
+    sandbox_arguments: tuple[str, ...] = (
+        *("--post-every-seconds", "0.3"),
+        *("--wholesale-orders", "20"),
+        *("--calls-per-minute", "60000"),
+        *("--restore-rate", "2000"),
+    )
     ports: dict[str, int] = field(default_factory=dict)
     sandbox: subprocess.Popen[bytes] | None = None
     bridge: subprocess.Popen[bytes] | None = None
