@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import socket
 import sqlite3
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -166,15 +167,26 @@ def ask_ready(settings: Settings) -> dict[str, Any]:
 
 
 def _call(settings: Settings, method: str, path: str, ask: dict[str, object] | None) -> httpx.Response:
+    if not _listens(settings.web.socket):
+        start = f"bcbridge run --config {settings.file}"
+        raise NotRunning(f"the bridge is not running (nobody on {settings.web.socket}); start it: {start}")
     transport = httpx.HTTPTransport(uds=str(settings.web.socket))
     try:
         with httpx.Client(transport=transport, base_url="http://bcbridge", timeout=ACT_WITHIN_SECONDS) as client:
             return client.request(method, path, json=ask)
-    except httpx.ConnectError:
-        start = f"bcbridge run --config {settings.file}"
-        raise NotRunning(f"the bridge is not running (nobody on {settings.web.socket}); start it: {start}") from None
     except httpx.HTTPError as fault:
         raise BridgeError(f"the bridge did not answer ({type(fault).__name__}); look before doing it again") from None
+
+
+def _listens(path: Path) -> bool:
+    """A killed bridge leaves its socket's file behind; only a connection shows that somebody is there."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as knock:
+        knock.settimeout(ACT_WITHIN_SECONDS)
+        try:
+            knock.connect(str(path))
+        except OSError:
+            return False
+    return True
 
 
 def _error(answer: httpx.Response) -> str:

@@ -1,0 +1,281 @@
+"""Commands that look: every answer also in JSON, every exit code as documented, nothing needed but the files."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bcbridge.cli import main
+from bcbridge.store.db import connect, migrate
+
+CONFIG = """
+[sandbox]
+enabled = false
+[connections.bluecherry]
+kind = "bluecherry"
+base_url = "http://127.0.0.1:9/SNDBX"
+subscription_key = "file:key"
+erp_timezone = "America/New_York"
+[connections.shopify_us]
+kind = "shopify"
+shop = "brand.myshopify.com"
+code = "US"
+token = "file:key"
+[channels.shopify_us]
+erp = "bluecherry"
+orders_created_from = 2026-11-01T00:00:00Z
+"""
+PROBLEMS = json.dumps(
+    [
+        {"code": "no_ship_via", "subject": "ship via", "text": "'Air' is not mapped", "cause": "ship_via/Air"},
+        {"code": "unknown_sku", "subject": "line 1", "text": "no such UPC", "cause": "sku/012345678905"},
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Answer:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@dataclass(frozen=True)
+class Cli:
+    folder: Path
+    capsys: pytest.CaptureFixture[str]
+
+    def __call__(self, *arguments: str) -> Answer:
+        self.capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main([*arguments, "--config", str(self.folder / "config.toml")])
+        said = self.capsys.readouterr()
+        code = ended.value.code
+        return Answer(code if isinstance(code, int) else 0, said.out, said.err)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "config.toml").write_text(CONFIG)
+    (tmp_path / "key").write_text("secret-value")
+    (tmp_path / "key").chmod(0o600)
+    (tmp_path / "mappings").mkdir()
+    (tmp_path / "mappings/ship_via.toml").write_text('[shopify_us]\nGround = "UPG"\n')
+    return tmp_path
+
+
+@pytest.fixture
+def cli(folder: Path, capsys: pytest.CaptureFixture[str]) -> Cli:
+    return Cli(folder, capsys)
+
+
+@pytest.fixture
+def store(folder: Path) -> Iterator[sqlite3.Connection]:
+    path = folder / "var/bcbridge.db"
+    path.parent.mkdir()
+    migrate(path)
+    connection = connect(path)
+    at = "2026-11-21T08:00:00.000000Z"
+    for name, connector in (("#1001", "shopify_us"), ("#1002", "shopify_us"), ("#1002", "shopify_eu")):
+        connection.execute(
+            """INSERT INTO orders (connector, ref, channel_id, name, state, code, problems, since, first_seen, currency,
+            total) VALUES (?, ?, ?, ?, 'blocked', 'no_ship_via', ?, ?, ?, 'USD', '1204.50')""",
+            (connector, f"gid://shopify/Order/{name[1:]}", name[1:], name, PROBLEMS, at, at),
+        )
+    for cause in ("ship_via/Air", "sku/012345678905"):
+        connection.execute("INSERT INTO order_causes SELECT ?, id FROM orders", (cause,))
+    connection.execute("INSERT INTO events VALUES (1, 1, ?, 'came_in', '{}')", (at,))
+    yield connection
+    connection.close()
+
+
+# -- show --------------------------------------------------------------------------------------------------------
+
+
+def test_show_tells_where_an_order_is_why_and_what_to_do(cli: Cli, store: sqlite3.Connection) -> None:
+    said = cli("show", "1001")
+    assert said.code == 0
+    assert "blocked" in said.out
+    assert "no such UPC" in said.out
+    assert "bcbridge mappings set ship_via 'Air' CODE --channel shopify_us" in said.out
+    assert "seen in the channel for the first time" in said.out
+
+
+def test_show_in_json_has_the_same_facts(cli: Cli, store: sqlite3.Connection) -> None:
+    facts = cli("show", "#1001", "--json").json
+    assert (facts["name"], facts["state"], facts["total"]) == ("#1001", "blocked", "1204.50")
+    assert [problem["cause"] for problem in facts["problems"]] == ["ship_via/Air", "sku/012345678905"]
+    assert facts["events"][0]["kind"] == "came_in"
+
+
+def test_an_order_nobody_knows_is_exit_3(cli: Cli, store: sqlite3.Connection) -> None:
+    said = cli("show", "9999")
+    assert (said.code, said.out) == (3, "")
+    assert "no order answers to 9999" in said.err
+    assert "error" in cli("show", "9999", "--json").json
+
+
+def test_a_name_of_two_shops_lists_both_ways_to_say_it(cli: Cli, store: sqlite3.Connection) -> None:
+    said = cli("show", "1002")
+    assert said.code == 1
+    assert "shopify_us:#1002" in said.err
+    assert "shopify_eu:#1002" in said.err
+    assert cli("show", "shopify_eu:#1002").code == 0
+
+
+def test_before_the_first_start_there_is_nothing_to_show(cli: Cli) -> None:
+    said = cli("exceptions")
+    assert said.code == 3
+    assert "bcbridge run" in said.err
+
+
+def test_a_store_of_another_version_is_not_read_by_guess(cli: Cli, store: sqlite3.Connection) -> None:
+    store.execute("PRAGMA user_version = 1")
+    assert "another version" in cli("show", "1001").err
+
+
+def test_words_of_customers_are_not_taken_for_markup(cli: Cli, store: sqlite3.Connection) -> None:
+    store.execute("UPDATE orders SET problems = ?", (PROBLEMS.replace("Air", "[red]Air[/]"),))
+    assert "[red]Air[/]" in cli("show", "1001").out
+
+
+# -- the other views ---------------------------------------------------------------------------------------------
+
+
+def test_exceptions_are_grouped_with_age_and_value(cli: Cli, store: sqlite3.Connection) -> None:
+    facts = cli("exceptions", "--json").json
+    assert facts["blocked_orders"] == 3
+    assert {(group["code"], group["orders"]) for group in facts["groups"]} == {("no_ship_via", 3), ("unknown_sku", 3)}
+    assert facts["groups"][0]["value"] == {"USD": "3613.50"}
+    assert "3 blocked orders, 2 causes" in cli("exceptions").out
+    assert cli("exceptions", "--channel", "shopify_eu", "--json").json["blocked_orders"] == 1
+
+
+def test_jobs_say_when_nothing_waits(cli: Cli, store: sqlite3.Connection) -> None:
+    assert "Nothing waits." in cli("jobs").out
+    assert cli("jobs", "--json").json == {"counts": [], "jobs": []}
+
+
+def test_mappings_list_what_stands_in_the_files(cli: Cli) -> None:
+    assert cli("mappings", "list", "ship_via", "--json").json == {"ship_via": {"shopify_us": {"Ground": "UPG"}}}
+    assert "Ground" in cli("mappings", "list").out
+    assert cli("mappings", "list", "shipvia").code == 2
+
+
+def test_unmapped_values_are_counted(cli: Cli, store: sqlite3.Connection) -> None:
+    (one,) = cli("mappings", "unmapped", "--json").json
+    assert (one["table"], one["key"], one["orders"]) == ("ship_via", "Air", 3)
+
+
+# -- check -------------------------------------------------------------------------------------------------------
+
+
+def test_check_names_every_problem_at_once(cli: Cli, folder: Path) -> None:
+    text = CONFIG.replace("[sandbox]", "[web]\nprot = 1\n[sandbox]").replace("file:key", "hunter2", 1)
+    (folder / "config.toml").write_text(text)
+    (folder / "mappings/ship_vai.toml").write_text("")
+    said = cli("check", "--json")
+    assert said.code == 2
+    found = {problem["where"]: problem for problem in said.json["problems"]}
+    assert set(found) == {"web.prot", "connections.bluecherry.subscription_key", "ship_vai.toml"}
+    assert found["web.prot"]["instead"] == "did you mean port?"
+    assert "hunter2" not in said.out
+
+
+def test_check_looks_for_credentials_and_go_live(cli: Cli, folder: Path) -> None:
+    (folder / "key").unlink()
+    (folder / "config.toml").write_text(CONFIG.replace("orders_created_from = 2026-11-01T00:00:00Z", ""))
+    said = cli("check")
+    assert said.code == 2
+    for where in (
+        "connections.bluecherry.subscription_key",
+        "connections.shopify_us.token",
+        "channels.shopify_us.orders_created_from",
+    ):
+        assert where in said.out
+
+
+def test_check_names_writes_that_wait_to_be_confirmed(cli: Cli, store: sqlite3.Connection) -> None:
+    said = cli("check")
+    assert said.code == 2
+    assert "bluecherry.orders is not confirmed for production" in said.out
+    assert "bcbridge confirm bluecherry.orders --why" in said.out
+    store.execute(
+        "INSERT INTO confirmations VALUES ('bluecherry.orders', 'ann', 'seen', '2026-11-21T08:00:00.000000Z')"
+    )
+    assert cli("check").code == 0
+
+
+def test_check_warns_of_a_secret_that_others_may_read(cli: Cli, folder: Path, store: sqlite3.Connection) -> None:
+    store.execute(
+        "INSERT INTO confirmations VALUES ('bluecherry.orders', 'ann', 'seen', '2026-11-21T08:00:00.000000Z')"
+    )
+    (folder / "key").chmod(0o644)
+    said = cli("check", "--json")
+    assert said.code == 0
+    assert {problem["severity"] for problem in said.json["problems"]} == {"warning"}
+
+
+def test_no_answer_shows_a_secret(cli: Cli, store: sqlite3.Connection) -> None:
+    for command in (["check"], ["check", "--json"], ["doctor"], ["doctor", "--json"], ["mappings", "list"]):
+        said = cli(*command)
+        assert "secret-value" not in said.out + said.err
+
+
+def test_doctor_says_who_does_not_answer(cli: Cli) -> None:
+    said = cli("doctor", "--json")
+    assert said.code == 1
+    by_connection = {one["connection"]: one["findings"] for one in said.json}
+    assert any(finding["severity"] == "error" for finding in by_connection["bluecherry"])
+
+
+# -- without the bridge ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["retry", "1001"],
+        ["skip", "1001", "--why", "x"],
+        ["resolve", "1001", "--absent", "--why", "x"],
+        ["confirm", "bluecherry.orders", "--why", "x"],
+        ["confirm"],
+        ["mappings", "set", "ship_via", "Air", "FXO"],
+    ],
+)
+def test_acts_need_the_bridge_and_say_how_to_start_it(cli: Cli, store: sqlite3.Connection, command: list[str]) -> None:
+    said = cli(*command)
+    assert said.code == 4
+    assert "start it: bcbridge run" in said.err
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["retry"],
+        ["skip", "1001"],
+        ["skip", "1001", "--why", " "],
+        ["resolve", "1001", "--why", "x"],
+        ["resolve", "1001", "--absent", "--rebook", "--why", "x"],
+        ["retry", "--all", "--json"],
+        ["confirm", "bluecherry.orders"],
+    ],
+)
+def test_an_act_that_says_too_little_asks_for_more(cli: Cli, store: sqlite3.Connection, command: list[str]) -> None:
+    assert cli(*command).code == 2
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["version", "--json"])
+    assert set(json.loads(capsys.readouterr().out)) == {"version"}
