@@ -151,7 +151,9 @@ class Client:
         path = {"style": self._profile.paths.style, ORDER: self._profile.paths.order}[resource]
         params = {**self._paged(page, self._settings.page_size), **self._included(), **chosen}
         reply, asked = await self._reply(path, params, share)
-        return Rows(self._headers(resource, reply), asked)
+        rows = self._headers(resource, reply)
+        self._longest[resource].note(rows)
+        return Rows(rows, asked)
 
     async def _masters(self, resource: str, path: str, page: int, chosen: Mapping[str, str]) -> Rows:
         params = {**self._paged(page, self._settings.page_size), **chosen}

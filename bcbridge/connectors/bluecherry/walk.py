@@ -100,10 +100,13 @@ class Longest:
 
     rows: int = 0
 
-    def ends(self, page: Sequence[Row]) -> bool:
-        shorter = len(page) < max(self.rows, 1)
+    def note(self, page: Sequence[Row]) -> None:
         self.rows = max(self.rows, len(page))
-        return shorter
+
+    def ends(self, page: Sequence[Row]) -> bool:
+        """Whether nothing comes behind this page."""
+        self.note(page)
+        return not page or len(page) < self.rows
 
 
 @dataclass(slots=True)
@@ -137,7 +140,7 @@ class Walk:
         if place.page == 1:
             return place
         before = await self.ask(_stamp(place.after), place.page - 1)
-        self.longest.ends(before.rows)
+        self.longest.note(before.rows)
         unmoved = bool(before.rows) and _last(before.rows) == place.last
         return place if unmoved else Place(place.after)
 
