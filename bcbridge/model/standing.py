@@ -30,6 +30,8 @@ class PartState:
     part: int
     generation: int
     state: str
+    of: int = 1
+    """How many parts the order was cut into."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +51,17 @@ class Standing:
 
     @property
     def is_booked(self) -> bool:
-        current = [part for part in self.parts if part.state != "closed"]
-        return bool(current) and all(part.state == "posted" for part in current)
+        current = self._current
+        return bool(current) and all(part.state == "posted" for part in current) and not self.misses_a_part
+
+    @property
+    def misses_a_part(self) -> bool:
+        """A person closed the generation of a part, and it was not made anew."""
+        return len({part.part for part in self._current}) < max((part.of for part in self._current), default=0)
+
+    @property
+    def _current(self) -> list[PartState]:
+        return [part for part in self.parts if part.state != "closed"]
 
     @property
     def was_refused(self) -> bool:

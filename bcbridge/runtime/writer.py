@@ -24,7 +24,7 @@ import anyio
 import structlog
 
 from bcbridge.connectors.base import Found, PostedPage, Sink, Unproven
-from bcbridge.errors import OpenCircuit, PostingClosed, Retry
+from bcbridge.errors import OpenCircuit, PostingClosed, Retry, StoreBusy
 from bcbridge.model.answers import Accepted, Doubtful, NotSent, PutAnswer
 from bcbridge.model.ids import Reference
 from bcbridge.model.plan import Plan
@@ -39,9 +39,13 @@ from bcbridge.store.stamps import moment, stamp
 
 log = structlog.get_logger()
 
+ANOTHER_WRITER = "another bcbridge seems to book into this ERP under our references; confirm the write to go on"
 DOUBTS = "doubts"
 """The flow whose jobs read back what is in doubt; its refs are references."""
-READ_BACK_STEPS = (2, 3, 5, 10, 20, 30)
+SHORTEST_READ_BACK = timedelta(seconds=2)
+LONGEST_READ_BACK = timedelta(minutes=5)
+HURRIED = 50
+"""Read-backs made due at once when something new was seen posted."""
 LONG_ACCEPTED_BATCH = 20
 LATENCIES_KEPT = 200
 
@@ -99,6 +103,9 @@ class DocumentWriter:
     pace: Pace = field(default_factory=Pace)
     _listed: bool = False
     _stopped: str = ""
+    _unwritten: dict[int, tuple[Row, PutAnswer]] = field(default_factory=dict)
+    """What the ERP answered and the store could not take: written down before anything else is posted."""
+    _asked_up_to: int = 0
 
     # -- may we post? --------------------------------------------------------------------------------------
 
@@ -107,6 +114,8 @@ class DocumentWriter:
         """Why nothing may be posted now, or the empty string."""
         if self._stopped:
             return self._stopped
+        if self._unwritten:
+            return "the store could not take what the ERP answered"
         if self.circuit.is_open:
             return f"the ERP is not used now: {self.circuit.view().why}"
         if not self._listed:
@@ -116,37 +125,51 @@ class DocumentWriter:
     async def open(self) -> None:
         """List the ERP's recent orders once before the first post; a reference of ours that this store does not
         know renews the epoch and opens an incident: what was created before is in doubt from then on."""
-        seen = strangers = 0
+        seen, strangers = 0, []
         async for page in self.sink.posted(""):
             ours = [order for order in page.orders if self.ours(order.reference)]
             seen += len(ours)
             strangers += await self._take_page(page, ours, at_start=True)
-        await self.store.write(lambda tx: self._found_epoch(tx, seen=seen, strangers=strangers))
+        self._stopped = await self.store.write(lambda tx: self._found_epoch(tx, seen=seen, strangers=strangers))
         self._listed = True
+        await self._resume()
+
+    async def _resume(self) -> None:
         if self.on_open is not None:
             await self.on_open()
 
-    def _found_epoch(self, tx: sqlite3.Connection, *, seen: int, strangers: int) -> None:
+    def _found_epoch(self, tx: sqlite3.Connection, *, seen: int, strangers: Sequence[str]) -> str:
+        """Renew the epoch where it must be; returns why posting stays stopped since an earlier life, if it does."""
+        strangers = outbox.strangers(tx, self.sink.name, strangers)
+        told = meta.drop(tx, outbox.RENEW + self.sink.name)
         if meta.get(tx, f"epoch/{self.sink.name}") is None:
             self._renew_epoch(tx, first=seen == 0)
-        elif strangers:
+        elif strangers or told:
             self._renew_epoch(tx, first=False)
         if strangers:
-            text = f"the ERP holds {strangers} order(s) under references of ours that this store does not know"
-            incidents.open_one(
-                tx, code="unknown_reference", connector=self.erp, cause=self.sink.name, text=text, now=self.now()
+            self._meet(
+                tx, strangers, f"the ERP holds {len(strangers)} order(s) under references of ours, not known here"
             )
+        return meta.get(tx, outbox.STOPPED + self.sink.name) or ""
 
     def _renew_epoch(self, tx: sqlite3.Connection, *, first: bool) -> None:
         meta.put(tx, f"epoch/{self.sink.name}", stamp(self.now()))
         meta.put(tx, f"epoch_proof/{self.sink.name}", "absence" if first else "evidence")
+        outbox.doubt_anew(tx, self.sink.name, now=self.now())
+        rows = outbox.in_doubt(tx, self.sink.name)
+        wishes = [self.doubt_job(row.reference, row.channel, row.order_ref) for row in rows]
+        queue.enqueue(tx, wishes, now=self.now())
 
-    async def stop_posting(self, why: str) -> None:
-        """Post nothing more until a person confirms the write anew."""
-        self._stopped = why
+    def _meet(self, tx: sqlite3.Connection, strangers: Sequence[str], text: str) -> None:
+        outbox.note_strangers(tx, self.sink.name, strangers, now=self.now())
+        incidents.open_one(
+            tx, code=outbox.STRANGERS, connector=self.erp, cause=self.sink.name, text=text, now=self.now()
+        )
 
     def resume_posting(self) -> None:
-        self._stopped = ""
+        """A person confirmed the write: what a stop asked for is done by listing the ERP's orders once more."""
+        if self._stopped:
+            self._stopped, self._listed = "", False
 
     # -- steps 1 and 2 -------------------------------------------------------------------------------------
 
@@ -197,9 +220,9 @@ class DocumentWriter:
 
     async def _post(self, row: Row) -> PutAnswer:
         """The call, and what came of it on disk. A row is never left in ``sending`` by us."""
-        await self.on_step("after_row", row.reference)
         began = time.monotonic()
         try:
+            await self.on_step("after_row", row.reference)
             answer = await self.sink.put(row.body)
         except OpenCircuit as fault:
             await self._settle(row, NotSent(str(fault)))
@@ -217,6 +240,22 @@ class DocumentWriter:
         return answer
 
     async def _settle(self, row: Row, answer: PutAnswer) -> None:
+        try:
+            await self._write_down(row, answer)
+        except StoreBusy:
+            self._unwritten[row.id] = (row, answer)
+            raise
+
+    async def _settle_late(self) -> None:
+        """Write down what the store could not take before. Raises StoreBusy while it still cannot."""
+        late = bool(self._unwritten)
+        for row, answer in list(self._unwritten.values()):
+            await self._write_down(row, answer)
+            del self._unwritten[row.id]
+        if late:
+            await self._resume()
+
+    async def _write_down(self, row: Row, answer: PutAnswer) -> None:
         def unit(tx: sqlite3.Connection) -> None:
             outbox.settle(tx, row, answer, now=self.now())
             if isinstance(answer, Doubtful):
@@ -245,32 +284,36 @@ class DocumentWriter:
 
     async def confirm_posted(self) -> int:
         """One pass over the delta list of posted documents; returns how many were news."""
+        await self._settle_late()
+        if not self._listed:
+            await self.open()
         since = await inbox.cursor(self.store, self.erp, "sales_orders", "posted")
         before = self.pace.posted
         async for page in self.sink.posted(since):
             ours = [order for order in page.orders if self.ours(order.reference)]
-            strangers = await self._take_page(page, ours)
-            if strangers:
-                await self._another_writer(strangers)
+            await self._take_page(page, ours)
         await self._confirm_long_accepted()
         return self.pace.posted - before
 
-    async def _take_page(self, page: PostedPage, ours: Sequence[BookedOrder], *, at_start: bool = False) -> int:
-        """Confirm what a page shows and move the cursor with it. Returns how many references are not known here."""
+    async def _take_page(self, page: PostedPage, ours: Sequence[BookedOrder], *, at_start: bool = False) -> list[str]:
+        """Confirm what a page shows and move the cursor with it. Returns the references that are not known here."""
         if ours:
             await self.on_step("before_link", ours[0].reference)
         by_reference: dict[Reference, list[BookedOrder]] = {}
         for order in ours:
             by_reference.setdefault(order.reference, []).append(order)
 
-        def unit(tx: sqlite3.Connection) -> tuple[int, int]:
-            known = outbox.known(tx, self.sink.name, list(by_reference))
-            news = self._confirm(tx, {ref: hits for ref, hits in by_reference.items() if ref in known})
+        def unit(tx: sqlite3.Connection) -> tuple[int, list[str]]:
+            news = self._confirm(tx, by_reference)
+            strangers = outbox.strangers(tx, self.sink.name, list(by_reference))
             if not at_start:
                 inbox.move_cursor(tx, self.erp, "sales_orders", "posted", page.cursor, now=self.now())
-            return news, len(by_reference) - len(known)
+                self._look_at(tx, strangers)
+            return news, strangers
 
         news, strangers = await self.store.write(unit)
+        if strangers and not at_start:
+            self._stopped = ANOTHER_WRITER
         if news:
             self._count_posted(news)
             await self.on_step("after_link", ours[0].reference)
@@ -292,34 +335,33 @@ class DocumentWriter:
                 if row.accepted is not None:
                     self.pace.posting_lag = (self.now() - row.accepted).total_seconds()
         if news:
-            queue.hurry(tx, flow=DOUBTS, connector=self.erp, now=self.now())
+            queue.hurry(tx, flow=DOUBTS, connector=self.erp, many=HURRIED, now=self.now())
         return news
 
-    async def _another_writer(self, strangers: int) -> None:
-        why = f"{strangers} order(s) appeared in the ERP under references of ours that this store did not make"
-        await self.stop_posting(f"{why}: does another bcbridge book into this ERP? Confirm the write to go on")
-        await self.store.write(
-            lambda tx: incidents.open_one(
-                tx, code="unknown_reference", connector=self.erp, cause=self.sink.name, text=why, now=self.now()
-            )
-        )
+    def _look_at(self, tx: sqlite3.Connection, strangers: Sequence[str]) -> None:
+        """Another one writes under our references: nothing more is posted until a person confirms the write anew."""
+        if strangers:
+            self._meet(tx, strangers, f"{len(strangers)} order(s), {strangers[0]} first: {ANOTHER_WRITER}")
+            meta.put(tx, outbox.STOPPED + self.sink.name, ANOTHER_WRITER)
 
     async def _confirm_long_accepted(self) -> None:
         """What the delta list did not show is asked for by reference; beyond the posting window it is an incident."""
         rows = await outbox.long_accepted(
             self.store,
             self.sink.name,
+            after=self._asked_up_to,
             accepted_before=self.now() - self.sink.rules.confirm_by_reference_after,
             many=LONG_ACCEPTED_BATCH,
         )
+        self._asked_up_to = rows[-1].id if len(rows) == LONG_ACCEPTED_BATCH else 0
         if not rows:
             return
         found = await self.sink.find([row.reference for row in rows])
         await self._confirm_hits(found)
         late = self.now() - self.sink.rules.posting_window
-        overdue = await outbox.long_accepted(self.store, self.sink.name, accepted_before=late, many=LONG_ACCEPTED_BATCH)
-        for row in overdue:
-            await self._not_posted(row)
+        for row in rows:
+            if not found.hits.get(row.reference) and row.accepted is not None and row.accepted < late:
+                await self._not_posted(row)
 
     async def _confirm_hits(self, found: Found | Unproven) -> None:
         hits = {reference: booked for reference, booked in found.hits.items() if booked}
@@ -336,7 +378,7 @@ class DocumentWriter:
         await self.store.write(
             lambda tx: incidents.open_one(
                 tx,
-                code="accepted_not_posted",
+                code=outbox.NOT_POSTED,
                 connector=self.erp,
                 cause=row.reference,
                 text=text,
@@ -349,14 +391,15 @@ class DocumentWriter:
 
     async def handle(self, jobs: Sequence[Job], settle: Settle) -> None:
         """The doubts flow: read back a batch of references; found is booked, absent on evidence is posted again."""
+        await self._settle_late()
         rows = {row.reference: row for row in await outbox.rows(self.store, self.sink.name, [j.ref for j in jobs])}
         doubtful = {ref: row for ref, row in rows.items() if row.state == "in_doubt"}
         proven = {row.id: await self._may_be_absent(row) for row in doubtful.values()}
         found = await self.sink.find(list(doubtful)) if doubtful else Found({})
         await self._confirm_hits(found)
         for job in jobs:
-            row = doubtful.get(Reference(job.ref))
-            await settle(job, await self._verdict(row, found, job, proven))
+            row = rows.get(Reference(job.ref))
+            await settle(job, await self._verdict(row, found, proven) if row else Done("not known"))
 
     async def _may_be_absent(self, row: Row) -> bool:
         """Whether a read-back that starts now and finds nothing may be believed."""
@@ -371,15 +414,15 @@ class DocumentWriter:
             posts_in_order=self.sink.rules.posts_in_order,
         )
 
-    async def _verdict(self, row: Row | None, found: Found | Unproven, job: Job, proven: Mapping[int, bool]) -> Verdict:
-        if row is None:
-            return Done("no longer in doubt")
+    async def _verdict(self, row: Row, found: Found | Unproven, proven: Mapping[int, bool]) -> Verdict:
+        if row.state != "in_doubt":
+            return await self._send_rest(row, "no longer in doubt")
         if found.hits.get(row.reference):
-            return Done("found")
+            return await self._send_rest(row, "found")
         if isinstance(found, Unproven):
-            return Again(_later(job), f"absence is not proven: {found.reason}")
+            return Again(self._later(row), f"absence is not proven: {found.reason}")
         if not proven[row.id]:
-            return Again(_later(job), "absent; no evidence yet that it will not come")
+            return Again(self._later(row), "absent; no evidence yet that it will not come")
         return await self._post_again(row)
 
     async def _post_again(self, row: Row) -> Verdict:
@@ -393,14 +436,23 @@ class DocumentWriter:
         except PostingClosed as fault:
             return Again(timedelta(seconds=30), str(fault))
         if isinstance(answer, Doubtful):
-            return Again(timedelta(seconds=READ_BACK_STEPS[0]), answer.reason)
-        return Done(type(answer).__name__.lower())
+            return Again(SHORTEST_READ_BACK, answer.reason)
+        return await self._send_rest(row, type(answer).__name__.lower())
+
+    async def _send_rest(self, row: Row, ending: str) -> Verdict:
+        """The doubt about this part is over: the parts it held up go on."""
+        try:
+            await self.send_queued(row.order_id)
+        except PostingClosed:
+            return Done(f"{ending}; the rest waits for the ERP")
+        return Done(ending)
+
+    def _later(self, row: Row) -> timedelta:
+        """The longer it is in doubt, the more seldom it is asked for; what is posted meanwhile hurries it."""
+        age = self.now() - (row.ended or self.now())
+        return min(max(age / 4, SHORTEST_READ_BACK), LONGEST_READ_BACK)
 
 
 def ordering_key(channel: str, order_ref: str) -> str:
     """Work about one order never runs twice at once, whichever flow it is."""
     return f"{channel}/{order_ref}"
-
-
-def _later(job: Job) -> timedelta:
-    return timedelta(seconds=READ_BACK_STEPS[min(job.attempts, len(READ_BACK_STEPS)) - 1])

@@ -9,7 +9,7 @@ from datetime import datetime
 
 import orjson
 
-from bcbridge.store import events, outbox, releases
+from bcbridge.store import events, incidents, meta, outbox, releases
 from bcbridge.store.stamps import stamp
 
 _ACT = "INSERT INTO acts (at, who, act, target, why, data) VALUES (?, ?, ?, ?, ?, ?)"
@@ -126,6 +126,7 @@ def say_booked(tx: sqlite3.Connection, part: sqlite3.Row, number: str, *, erp: s
     moved = tx.execute(_BOOKED_BY_WORD, {"id": part["id"], "number": number, "now": stamp(now)}).rowcount == 1
     if moved:
         tx.execute(_LINK, (part["channel"], part["order_ref"], erp, number, stamp(now)))
+        _no_longer_overdue(tx, part, now=now)
         events.add(tx, part["order_id"], "booked", now=now, reference=part["reference"], number=number, by=who)
         outbox.refresh_order(tx, part["order_id"], now=now)
     return moved
@@ -135,6 +136,7 @@ def say_absent(tx: sqlite3.Connection, part: sqlite3.Row, *, who: str, now: date
     """A person looked: it is not there and will not come. The same bytes may be sent again."""
     moved = tx.execute(_ABSENT, {"id": part["id"]}).rowcount == 1
     if moved:
+        _no_longer_overdue(tx, part, now=now)
         events.add(tx, part["order_id"], "said_absent", now=now, reference=part["reference"], by=who)
         outbox.refresh_order(tx, part["order_id"], now=now)
     return moved
@@ -144,6 +146,7 @@ def close_generation(tx: sqlite3.Connection, part: sqlite3.Row, *, who: str, now
     """This reference is given up; the next one has a higher generation."""
     moved = tx.execute(_CLOSE, {"id": part["id"]}).rowcount == 1
     if moved:
+        _no_longer_overdue(tx, part, now=now)
         events.add(tx, part["order_id"], "generation_closed", now=now, reference=part["reference"], by=who)
         if tx.execute(_ANY_LEFT, (part["order_id"],)).fetchone() is None:
             tx.execute(_OPEN_AGAIN, (stamp(now), part["order_id"]))
@@ -152,17 +155,32 @@ def close_generation(tx: sqlite3.Connection, part: sqlite3.Row, *, who: str, now
     return moved
 
 
+def _no_longer_overdue(tx: sqlite3.Connection, part: sqlite3.Row, *, now: datetime) -> None:
+    incidents.close_everywhere(tx, code=outbox.NOT_POSTED, cause=part["reference"], now=now)
+
+
 _CONFIRM = """
 INSERT INTO confirmations (write, who, why, confirmed_at) VALUES (?, ?, ?, ?)
 ON CONFLICT (write) DO UPDATE SET who = excluded.who, why = excluded.why, confirmed_at = excluded.confirmed_at
 """
 _CONFIRMED = "SELECT write FROM confirmations"
-_READY = "SELECT id, connector, ref FROM orders WHERE state = 'ready' ORDER BY id"
+_READY = """
+SELECT id, connector, ref FROM orders
+WHERE state = 'ready'
+  AND NOT EXISTS (SELECT 1 FROM release_orders WHERE release_orders.order_id = orders.id AND stage = 'held')
+ORDER BY id
+"""
 
 
 def confirm(tx: sqlite3.Connection, write: str, *, who: str, why: str, flow: str, now: datetime) -> int:
-    """An operator confirms a write with its read-back; what waited for it goes three first. Returns how many waited."""
+    """An operator confirms a write with its read-back; what waited for it goes three first. Returns how many waited.
+
+    Where another writer had stopped it, the epoch is renewed before the next post: that one may have accepted more.
+    """
     tx.execute(_CONFIRM, (write, who, why, stamp(now)))
+    incidents.close_everywhere(tx, code=outbox.STRANGERS, cause=write, now=now)
+    if meta.drop(tx, outbox.STOPPED + write):
+        meta.put(tx, outbox.RENEW + write, "1")
     ready = tx.execute(_READY).fetchall()
     return releases.free_orders(tx, ready, cause=f"confirm {write}", flow=flow, now=now)
 

@@ -45,5 +45,13 @@ def close(tx: sqlite3.Connection, *, code: str, connector: str, cause: str, now:
     return tx.execute(_CLOSE, (stamp(now), fingerprint(code, connector, cause))).rowcount > 0
 
 
+_CLOSE_EVERYWHERE = "UPDATE incidents SET closed_at = ? WHERE closed_at IS NULL AND code = ? AND fingerprint LIKE ?"
+
+
+def close_everywhere(tx: sqlite3.Connection, *, code: str, cause: str, now: datetime) -> None:
+    """The cause is cured, whichever connector it showed at."""
+    tx.execute(_CLOSE_EVERYWHERE, (stamp(now), code, f"{code}/%/{cause}"))
+
+
 def fingerprint(code: str, connector: str, cause: str) -> str:
     return f"{code}/{connector}/{cause}"

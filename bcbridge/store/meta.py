@@ -19,6 +19,11 @@ def put(tx: sqlite3.Connection, name: str, value: str) -> None:
     tx.execute(_SET, (name, value))
 
 
+def drop(tx: sqlite3.Connection, name: str) -> bool:
+    """Returns whether it was there."""
+    return tx.execute("DELETE FROM meta WHERE name = ?", (name,)).rowcount == 1
+
+
 async def read(store: Store, name: str) -> str | None:
     row = await store.read.row(_GET, (name,))
     return None if row is None else str(row["value"])

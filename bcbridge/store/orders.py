@@ -19,7 +19,7 @@ from bcbridge.store.stamps import stamp
 _STANDINGS = """
 SELECT orders.id, orders.ref, orders.state, orders.code, orders.content_hash,
        EXISTS (SELECT 1 FROM release_orders WHERE order_id = orders.id AND stage = 'held') AS held,
-       (SELECT json_group_array(json_array(part, generation, outbox.state)) FROM outbox
+       (SELECT json_group_array(json_array(part, generation, outbox.state, outbox.parts)) FROM outbox
         WHERE outbox.order_id = orders.id) AS parts
 FROM orders WHERE connector = ? AND ref IN (SELECT value FROM json_each(?))
 """

@@ -162,12 +162,19 @@ _START = """
 UPDATE outbox SET state = 'sending', sent_at = :now, posts = posts + 1, ended_at = NULL
 WHERE id = :id AND state = :was
 """
-_BY_ORDER = _ROW_COLUMNS + "WHERE outbox.order_id = ? AND outbox.state = 'queued' ORDER BY outbox.part"
+_NOT_HELD_UP = """
+WHERE outbox.order_id = ? AND outbox.state = 'queued'
+  AND NOT EXISTS (SELECT 1 FROM outbox AS before
+                  WHERE before.order_id = outbox.order_id AND before.part < outbox.part
+                    AND before.state IN ('sending', 'in_doubt', 'rejected'))
+ORDER BY outbox.part
+"""
+_BY_ORDER = _ROW_COLUMNS + _NOT_HELD_UP
 _BY_REFERENCE = _ROW_COLUMNS + "WHERE outbox.sink = ? AND outbox.reference IN (SELECT value FROM json_each(?))"  # noqa: S608
 
 
 def queued(tx: sqlite3.Connection, order_id: int) -> list[Row]:
-    """Rows of this order that certainly were not sent, in the order of their parts."""
+    """Rows of this order that certainly were not sent and that no earlier part holds up, in the order of parts."""
     return [_row(row) for row in tx.execute(_BY_ORDER, (order_id,)).fetchall()]
 
 
@@ -186,7 +193,10 @@ UPDATE outbox SET state = 'accepted', accepted_at = :now, receipt = :receipt, re
 WHERE id = :id AND state = 'sending'
 """
 _REJECT = "UPDATE outbox SET state = 'rejected', reason = :reason WHERE id = :id AND state = 'sending'"
-_DOUBT = "UPDATE outbox SET state = 'in_doubt', ended_at = :now, reason = :reason WHERE id = :id AND state = 'sending'"
+_DOUBT = """
+UPDATE outbox SET state = 'in_doubt', proof = 'evidence', ended_at = :now, reason = :reason
+WHERE id = :id AND state = 'sending'
+"""
 _UNSENT = "UPDATE outbox SET state = :back, posts = posts - 1, ended_at = :ended WHERE id = :id AND state = 'sending'"
 _BLOCKED = "UPDATE orders SET code = 'erp_refused', reason = :reason, problems = :problems WHERE id = :id"
 
@@ -212,8 +222,8 @@ def settle(tx: sqlite3.Connection, row: Row, answer: PutAnswer, *, now: datetime
         kind, data = event
         events.add(tx, row.order_id, kind, now=now, reference=row.reference, part=row.part, **data)
         refresh_order(tx, row.order_id, now=now)
-    if isinstance(answer, Rejected):
-        _block(tx, row.order_id, answer)
+        if isinstance(answer, Rejected):
+            _block(tx, row.order_id, answer)
 
 
 def _block(tx: sqlite3.Connection, order_id: int, answer: Rejected) -> None:
@@ -227,7 +237,8 @@ def _block(tx: sqlite3.Connection, order_id: int, answer: Rejected) -> None:
 
 
 _INTERRUPTED = """
-UPDATE outbox SET state = 'in_doubt', ended_at = :now, reason = 'the process ended during the call'
+UPDATE outbox SET state = 'in_doubt', proof = 'evidence', ended_at = :now,
+    reason = 'the process ended during the call'
 WHERE state = 'sending' RETURNING id, order_id, reference, part
 """
 
@@ -260,7 +271,9 @@ def rows_within(tx: sqlite3.Connection, sink: str, references: Sequence[str]) ->
 
 _IN_DOUBT = _ROW_COLUMNS + "WHERE outbox.sink = ? AND outbox.state = 'in_doubt' ORDER BY outbox.id"
 _LONG_ACCEPTED = (
-    _ROW_COLUMNS + "WHERE outbox.sink = ? AND outbox.state = 'accepted' AND accepted_at < ? ORDER BY outbox.id LIMIT ?"
+    _ROW_COLUMNS
+    + "WHERE outbox.sink = ? AND outbox.state = 'accepted' AND outbox.id > ? AND accepted_at < ? "
+    + "ORDER BY outbox.id LIMIT ?"
 )
 
 
@@ -268,9 +281,9 @@ def in_doubt(tx: sqlite3.Connection, sink: str) -> list[Row]:
     return [_row(row) for row in tx.execute(_IN_DOUBT, (sink,)).fetchall()]
 
 
-async def long_accepted(store: Store, sink: str, *, accepted_before: datetime, many: int) -> list[Row]:
-    """Accepted and not seen posted for a while: the delta list may have missed them."""
-    found = await store.read.rows(_LONG_ACCEPTED, (sink, stamp(accepted_before), many))
+async def long_accepted(store: Store, sink: str, *, after: int, accepted_before: datetime, many: int) -> list[Row]:
+    """Accepted and not seen posted for a while: the delta list may have missed them. Those above the id ``after``."""
+    found = await store.read.rows(_LONG_ACCEPTED, (sink, after, stamp(accepted_before), many))
     return [_row(row) for row in found]
 
 
@@ -325,6 +338,7 @@ def confirm(
     if posted.rowcount == 0:
         return False
     tx.execute(_LINK, (row.channel, row.order_ref, erp, first.number, stamp(now)))
+    no_longer_overdue(tx, row.reference, erp=erp, now=now)
     _tell(tx, row, first, differences, was=known["state"], erp=erp, now=now)
     refresh_order(tx, row.order_id, now=now)
     return True
@@ -359,6 +373,15 @@ def _tell(
         )
 
 
+NOT_POSTED = "accepted_not_posted"
+"""The incident of a document that was accepted and is not posted within the posting window."""
+
+
+def no_longer_overdue(tx: sqlite3.Connection, reference: str, *, erp: str, now: datetime) -> None:
+    """Seen posted after all, or a person has spoken."""
+    incidents.close(tx, code=NOT_POSTED, connector=erp, cause=reference, now=now)
+
+
 def _double(tx: sqlite3.Connection, row: Row, numbers: Sequence[str], *, erp: str, now: datetime) -> None:
     text = f"{row.reference} is in the ERP more than once, or after its generation was closed: {', '.join(numbers)}"
     incidents.open_one(
@@ -370,26 +393,27 @@ def _double(tx: sqlite3.Connection, row: Row, numbers: Sequence[str], *, erp: st
 
 _FIRST_POSTED = """
 SELECT min(posted_at) AS at FROM outbox
-WHERE sink = ? AND posted_at IS NOT NULL AND accepted_at IS NOT NULL AND accepted_at > ?
+WHERE sink = :sink AND posted_at IS NOT NULL AND accepted_at IS NOT NULL AND accepted_at > :after AND sent_at > :after
 """
 _ANY_POSTED = """
 SELECT 1 FROM outbox
-WHERE sink = ? AND posted_at IS NOT NULL AND accepted_at IS NOT NULL AND accepted_at > ? LIMIT 1
+WHERE sink = :sink AND posted_at IS NOT NULL AND accepted_at IS NOT NULL AND accepted_at > :after AND sent_at > :after
+LIMIT 1
 """
 
 
 async def evidence(store: Store, sink: str, *, ended: datetime, max_request: timedelta, posts_in_order: bool) -> bool:
     """Whether the ERP has since posted what would have come after a call that ended at ``ended``.
 
-    Something accepted later than the call could still have been held anywhere was seen posted; unless the ERP is
-    known to post in order, in two posting cycles: the second was accepted after the first had been seen posted.
+    Something sent, and accepted, later than the call could still have been held anywhere was seen posted; unless the
+    ERP is known to post in order, in two posting cycles: the second was sent after the first had been seen posted.
     """
-    first = await store.read.row(_FIRST_POSTED, (sink, stamp(ended + max_request)))
+    first = await store.read.row(_FIRST_POSTED, {"sink": sink, "after": stamp(ended + max_request)})
     if first is None or first["at"] is None:
         return False
     if posts_in_order:
         return True
-    return await store.read.row(_ANY_POSTED, (sink, first["at"])) is not None
+    return await store.read.row(_ANY_POSTED, {"sink": sink, "after": first["at"]}) is not None
 
 
 # -- the order shows its least advanced part -------------------------------------------------------------------
@@ -403,7 +427,11 @@ _SHOWN = {
     "accepted": "accepted",
     "posted": "booked",
 }
-_STATES = "SELECT state, reason FROM outbox WHERE order_id = ? AND state <> 'closed'"
+_STATES = "SELECT part, parts, state, reason FROM outbox WHERE order_id = ? AND state <> 'closed'"
+_MISSING = """
+UPDATE orders SET state = 'ready', code = 'rebook', reason = '', problems = '[]', since = ?
+WHERE id = ? AND state NOT IN ('ready', 'not_yet', 'blocked', 'never')
+"""
 _SHOW = """
 UPDATE orders SET since = CASE WHEN state = :state THEN since ELSE :now END, state = :state,
     code = CASE WHEN :state = 'blocked' THEN code WHEN :state = 'in_doubt' THEN 'in_doubt' ELSE '' END,
@@ -416,8 +444,15 @@ WHERE id = :id
 
 
 def refresh_order(tx: sqlite3.Connection, order_id: int, *, now: datetime) -> str:
-    """Derive the order's state from its documents; returns it."""
+    """Derive the order's state from its documents; returns it, or nothing where a part has no document any more.
+
+    Such an order (a person closed the part's generation) is as ready as its next judgement says, whatever its other
+    parts are.
+    """
     states = tx.execute(_STATES, (order_id,)).fetchall()
+    if not states or len({row["part"] for row in states}) < max(row["parts"] for row in states):
+        tx.execute(_MISSING, (stamp(now), order_id))
+        return ""
     least = min(states, key=lambda row: _RANK.index(row["state"]))
     shown = _SHOWN[least["state"]]
     reason = least["reason"] if shown == "in_doubt" else ""
@@ -436,10 +471,45 @@ def queued_refs(tx: sqlite3.Connection, sink: str, channel: str) -> list[str]:
     return [str(row["ref"]) for row in tx.execute(_QUEUED_REFS, (sink, channel)).fetchall()]
 
 
-_BY_NUMBER = "SELECT reference FROM outbox WHERE sink = ? AND reference IN (SELECT value FROM json_each(?))"
+# -- references of ours that this store did not make -----------------------------------------------------------
+
+STRANGERS = "unknown_reference"
+STOPPED = "stopped/"
+"""In ``meta``, before a sink's name: why nothing is posted until a person confirms the write anew."""
+RENEW = "renew_epoch/"
+"""In ``meta``, before a sink's name: the epoch is renewed before the next post."""
+
+_KNOWN = """
+SELECT reference FROM outbox WHERE sink = :sink AND reference IN (SELECT value FROM json_each(:references))
+UNION ALL
+SELECT ref FROM listed WHERE connector = :sink AND noun = 'sales_orders' AND list = 'strangers'
+   AND ref IN (SELECT value FROM json_each(:references))
+"""
+_NOTE_STRANGER = """
+INSERT INTO listed (connector, noun, list, ref, modified) VALUES (?, 'sales_orders', 'strangers', ?, ?)
+ON CONFLICT DO NOTHING
+"""
 
 
-def known(tx: sqlite3.Connection, sink: str, references: Sequence[str]) -> set[str]:
-    """Which of these references this store knows."""
-    rows = tx.execute(_BY_NUMBER, (sink, orjson.dumps(list(references)).decode())).fetchall()
-    return {str(row["reference"]) for row in rows}
+def strangers(tx: sqlite3.Connection, sink: str, references: Sequence[str]) -> list[str]:
+    """Which of these references this store neither made nor met before."""
+    asked = orjson.dumps(list(references)).decode()
+    known = {str(row[0]) for row in tx.execute(_KNOWN, {"sink": sink, "references": asked}).fetchall()}
+    return [reference for reference in references if reference not in known]
+
+
+def note_strangers(tx: sqlite3.Connection, sink: str, references: Sequence[str], *, now: datetime) -> None:
+    """Met now, in the unit that draws the consequence: it is drawn once."""
+    tx.executemany(_NOTE_STRANGER, [(sink, reference, stamp(now)) for reference in references])
+
+
+_DOUBT_ANEW = """
+UPDATE outbox SET state = 'in_doubt', proof = 'evidence', ended_at = :now, reason = 'this store may be an older one'
+WHERE sink = :sink AND state IN ('queued', 'in_doubt') RETURNING order_id
+"""
+
+
+def doubt_anew(tx: sqlite3.Connection, sink: str, *, now: datetime) -> None:
+    """At a renewed epoch: what was queued or in doubt may have been sent since, by another life of this store."""
+    for order_id in {row["order_id"] for row in tx.execute(_DOUBT_ANEW, {"sink": sink, "now": stamp(now)}).fetchall()}:
+        refresh_order(tx, order_id, now=now)

@@ -171,12 +171,18 @@ def recover(tx: sqlite3.Connection, *, now: datetime) -> tuple[int, int]:
     return len(rows) - dead_lettered, dead_lettered
 
 
-_HURRY = "UPDATE jobs SET due_at = :now WHERE flow = :flow AND connector = :connector AND state = 'waiting'"
+_HURRY = """
+UPDATE jobs SET due_at = :now WHERE id IN (
+    SELECT id FROM jobs
+    WHERE flow = :flow AND connector = :connector AND state = 'waiting' AND due_at > :now
+    ORDER BY priority, due_at LIMIT :many
+)
+"""
 
 
-def hurry(tx: sqlite3.Connection, *, flow: str, connector: str, now: datetime) -> None:
-    """What waits in this flow is due at once."""
-    tx.execute(_HURRY, {"flow": flow, "connector": connector, "now": stamp(now)})
+def hurry(tx: sqlite3.Connection, *, flow: str, connector: str, many: int, now: datetime) -> None:
+    """Up to ``many`` that wait in this flow are due at once, those that would be next anyway first."""
+    tx.execute(_HURRY, {"flow": flow, "connector": connector, "many": many, "now": stamp(now)})
 
 
 _NEXT_DUE = "SELECT min(due_at) AS due FROM jobs WHERE flow = ? AND connector = ? AND state = 'waiting'"
