@@ -41,6 +41,10 @@ PAUSING = {
 }
 
 
+class Gone(Retry):
+    """What a list was to be read of is not there, or not any more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """The data of an answer without a failure, when the request for it left, and the points it asked for.
@@ -91,7 +95,8 @@ class Client:
         body = orjson.dumps({"query": query(name), "variables": dict(variables or {})})
         deadline = anyio.current_time() + PATIENCE_SECONDS
         while True:
-            await _sleep(self._throttle.wait(name), deadline)
+            while (wait := self._throttle.wait(name)) > 0:  # another caller may have taken the points meanwhile
+                await _sleep(wait, deadline)
             answer, content = await self._exchange(name, body, share)
             errors, cost = errors_of(content), _cost(content)
             self._throttle.learn(name, cost)
@@ -131,13 +136,11 @@ class Client:
         optional: frozenset[str] = frozenset(),
         share: Share = Share.NORMAL,
     ) -> AsyncIterator[tuple[Slice, Reply]]:
-        """Every page of the connection at ``path`` from a cursor of theirs to its end; none where a parent is null."""
+        """Every page of the connection at ``path`` from a cursor of theirs to its end. Raises Gone."""
         for _ in range(MOST_PAGES):
             asked_after = after
             reply = await self.sized(name, {**variables, "after": after}, first=first, optional=optional, share=share)
             found = _slice(reply.data, path)
-            if found is None:
-                return
             yield found, reply
             if not found.more:
                 return
@@ -180,8 +183,7 @@ async def _sleep(seconds: float, deadline: float) -> None:
     """Wait for points. Raises Retry at once where they will not be there within the deadline."""
     if seconds > deadline - anyio.current_time():
         raise Retry("Shopify's points are used up", after=timedelta(seconds=seconds))
-    if seconds > 0:
-        await anyio.sleep(seconds)
+    await anyio.sleep(seconds)
 
 
 def _decide(answer: Answer) -> BridgeError | None:
@@ -227,14 +229,14 @@ def _data(content: Data, failure: BridgeError | None) -> Data:
     return data
 
 
-def _slice(data: Data, path: tuple[str | int, ...]) -> Slice | None:
+def _slice(data: Data, path: tuple[str | int, ...]) -> Slice:
     found: Any = data
     for step in path:
         try:
             found = found[step]
         except IndexError:
-            return None
+            found = None
         if found is None:
-            return None
+            raise Gone(f"{'.'.join(map(str, path))} is not there")
     info = found["pageInfo"]
     return Slice(found.get("nodes", []), found.get("edges", []), bool(info["hasNextPage"]), info["endCursor"])

@@ -19,7 +19,7 @@ from typing import Any
 import orjson
 
 from bcbridge.connectors.base import Document
-from bcbridge.connectors.shopify.client import Client, Data, Reply
+from bcbridge.connectors.shopify.client import Client, Data, Gone, Reply
 from bcbridge.connectors.shopify.failures import TooCostly
 from bcbridge.errors import OpenCircuit, Retry
 from bcbridge.model.ids import Noun, Ref
@@ -104,7 +104,7 @@ class Details:
             try:
                 await _Order(self._client, ref, order).complete(supercycle=self._supercycle)
                 return Document(ORDERS, ref, modified(order), asked, _bytes(order))
-            except _Moved:
+            except (_Moved, Gone):
                 (order, *_), asked = await self._slim([ref])
             except (LookupError, TypeError, ValueError, ArithmeticError) as odd:
                 return Document(ORDERS, ref, asked, asked, _bytes({"unreadable": type(odd).__name__, "order": order}))
@@ -156,7 +156,9 @@ class _Order:
             first=PIECES_PAGE,
             after=info["endCursor"],
         )
-        async for found, _ in pages:
+        async for found, reply in pages:
+            if reply.data["fulfillmentOrder"]["updatedAt"] != fulfilment_order["updatedAt"]:
+                raise _Moved
             lines["nodes"] += found.nodes
 
     async def _transactions(self) -> None:

@@ -32,8 +32,9 @@ class Entry:
 
     def add(self, sale: Sale, side: Side) -> None:
         self.sales += 1
-        self.quantity += sale.quantity or 0
-        self.total += side.amount(sale.total_amount)
+        total = side.amount(sale.total_amount)
+        self.quantity += _pieces(sale, total)
+        self.total += total
         self.tax += side.amount(sale.total_tax_amount)
         self.tip = self.tip or sale.typename == "TipSale"
         for tax in sale.taxes:
@@ -48,6 +49,12 @@ class Entry:
         """What is left of each tax; those wholly given back are gone."""
         left = ((key, amount) for key, amount in self.by_tax.items() if amount)
         return tuple(Tax(title=title, rate=rate, amount=amount) for (title, rate), amount in left)
+
+
+def _pieces(sale: Sale, total: Decimal) -> int:
+    """Signed: what is taken back counts below zero, whichever sign its quantity is written with."""
+    quantity = sale.quantity or 0
+    return -abs(quantity) if total < 0 or sale.action_type == "RETURN" else quantity
 
 
 class Ledger:

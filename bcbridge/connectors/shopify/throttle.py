@@ -55,7 +55,8 @@ class Throttle:
         passed = max(0.0, (self._now() - self._told).total_seconds())
         available = min(status.maximum_available, status.currently_available + passed * status.restore_rate)
         needed = min(self.expected(document), status.maximum_available)
-        return max(0.0, (needed + self._reserved - available) / status.restore_rate)
+        missing = needed + self._reserved - available
+        return max(SHORTEST_WAIT, missing / status.restore_rate) if missing > 0 else 0.0
 
     def reserve(self, document: str) -> float:
         """Points taken by a call now on its way, until its answer tells the truth. Give them back with ``release``."""

@@ -181,6 +181,7 @@ class Sale(Wire):
     """One entry of the ledger; at most one of the five things it can be about is set."""
 
     typename: str = Field(alias="__typename")
+    action_type: str
     quantity: int | None = None
     total_amount: MoneyBag
     total_tax_amount: MoneyBag

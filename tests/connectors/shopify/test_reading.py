@@ -104,6 +104,14 @@ def test_a_reduced_line_takes_discount_and_tax_from_its_own_sales() -> None:
     assert found.taxes == (Tax(title="NJ State Tax", rate=NJ, amount=Decimal("3.31")),)
 
 
+def test_pieces_taken_back_may_be_written_with_either_sign() -> None:
+    told = agreements(
+        [sale("ProductSale", of_line(1), "79.97", "4.97", 3)],
+        [sale("ProductSale", of_line(1), "-26.65", "-1.66", 1, actionType="RETURN")],
+    )
+    assert read(order(reduced(), agreements=told)).lines[0].quantity == 2
+
+
 def test_a_reduced_line_of_prices_with_tax_keeps_the_tax_inside() -> None:
     told = agreements(
         [sale("ProductSale", of_line(1), "75.0", "4.97", 3)],
