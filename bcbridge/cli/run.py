@@ -91,18 +91,32 @@ def sandbox(
     folder: Annotated[Path | None, typer.Option("--dir", help="Where it remembers.")] = None,
     bluecherry_port: Annotated[int | None, typer.Option(min=0, max=65535)] = None,
     shopify_port: Annotated[int | None, typer.Option(min=0, max=65535)] = None,
+    calls_per_minute: Annotated[int | None, typer.Option(min=0, help="What the ERP takes.")] = None,
+    post_every_seconds: Annotated[float | None, typer.Option(min=0.01, help="How often the ERP posts.")] = None,
+    ambient_orders_per_minute: Annotated[float | None, typer.Option(min=0, help="What the shop sells.")] = None,
     config_file: ConfigFile = DEFAULT,
 ) -> None:
     """The outside systems, simulated, until SIGTERM or Ctrl-C; as config.toml says unless said here."""
     from bcbridge.sandbox import main
 
+    said = {
+        "--dir": folder,
+        "--bluecherry-port": bluecherry_port,
+        "--shopify-port": shopify_port,
+        "--calls-per-minute": calls_per_minute,
+        "--post-every-seconds": post_every_seconds,
+        "--ambient-orders-per-minute": ambient_orders_per_minute,
+    }
+    chosen = _sandbox_settings(config_file)
+    for option, value in said.items():
+        chosen += [option, str(value)] if value is not None else []
+    raise typer.Exit(main.main([*chosen, *(["--fresh"] if fresh else [])]))
+
+
+def _sandbox_settings(config_file: Path) -> list[str]:
+    """What config.toml says of the sandbox; its own defaults where there is no config.toml to be asked."""
+    if config_file == DEFAULT and not config_file.exists():
+        return []
     settings = config.load(config_file)
     loopback = [connection for connection in settings.enabled if connection.on_loopback]
-    chosen = sandbox_process.arguments(settings, loopback)
-    if folder is not None:
-        chosen += ["--dir", str(folder)]
-    if bluecherry_port is not None:
-        chosen += ["--bluecherry-port", str(bluecherry_port)]
-    if shopify_port is not None:
-        chosen += ["--shopify-port", str(shopify_port)]
-    raise typer.Exit(main.main([*chosen, *(["--fresh"] if fresh else [])]))
+    return sandbox_process.arguments(settings, loopback)
