@@ -56,7 +56,7 @@ class Client:
             now=now,
             headers={settings.key_header_name: key},
             call_seconds=settings.request_timeout_seconds,
-            connections=settings.max_concurrency,
+            connections=settings.max_concurrency + 1,
         )
 
     async def aclose(self) -> None:

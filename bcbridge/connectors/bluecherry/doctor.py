@@ -28,15 +28,17 @@ async def examine(client: Client, orders: SalesOrders, settings: BlueCherrySetti
         _version(client),
         _orders(client, settings, now),
         _read_back(orders),
+        _pages(client, settings),
         _styles(client, settings),
         _locations(client, settings),
     )
     findings = _unverified(settings)
     for look in looks:
         try:
-            findings += [finding async for finding in look]
+            async for finding in look:
+                findings.append(finding)
         except (Retry, OpenCircuit) as fault:
-            findings.append(Finding(Severity.ERROR, "connection", str(fault), "see docs/runbook"))
+            findings.append(Finding(Severity.ERROR, "connection", str(fault), "check address, key and profile.paths"))
     return findings
 
 
@@ -49,10 +51,11 @@ async def _orders(client: Client, settings: BlueCherrySettings, now: datetime) -
     if not page.rows:
         yield Finding(Severity.WARNING, "orders", f"no order changed within {settings.recent_days} days")
         return
-    stamps = [row.stamp for row in page.rows if row.stamp]
-    for finding in (_zone(max(stamps), settings, now), _ceiling(len(page.rows), settings), _shared(stamps)):
-        if finding is not None:
-            yield finding
+    stamps = [row.stamp for row in page.rows if row.stamp] or [client.days_ago(0)]
+    yield _zone(max(stamps), settings, now)
+    if shared := len(stamps) - len(set(stamps)):
+        text = f"{shared} of {len(stamps)} recent orders share their last_mod with another; the overlap covers that"
+        yield Finding(Severity.INFO, "last_mod", text)
     odd = [fault for row in page.rows if (fault := _fault(row)) is not None]
     if odd:
         text = f"{len(odd)} of {len(page.rows)} orders cannot be read: {odd[0]}"
@@ -81,17 +84,16 @@ def _spoken(span: timedelta) -> str:
     return f"{minutes // 60} h {minutes % 60} min"
 
 
-def _ceiling(rows: int, settings: BlueCherrySettings) -> Finding | None:
-    if rows <= settings.page_size:
-        return None
-    text = f"{rows} rows came where {settings.page_size} were asked: the page size is ignored"
-    return Finding(Severity.WARNING, "page size", text, "check profile.page_size_parameter")
-
-
-def _shared(stamps: list[datetime]) -> Finding | None:
-    shared = len(stamps) - len(set(stamps))
-    text = f"{shared} of {len(stamps)} recent orders share their last_mod with another; the overlap covers that"
-    return Finding(Severity.INFO, "last_mod", text) if shared else None
+async def _pages(client: Client, settings: BlueCherrySettings) -> AsyncIterator[Finding]:
+    asked = settings.page_size
+    first = len((await client.styles(None, 1)).rows)
+    more = (await client.styles(None, 2)).rows if first < asked else ()
+    if first > asked:
+        text = f"{first} rows came where {asked} were asked: the page size is ignored"
+        yield Finding(Severity.WARNING, "page size", text, "check profile.page_size_parameter")
+    if more:
+        text = f"this ERP gives at most {first} rows a page; {asked} are asked"
+        yield Finding(Severity.INFO, "page size", text, f"page_size = {first} says so")
 
 
 async def _read_back(orders: SalesOrders) -> AsyncIterator[Finding]:
@@ -139,5 +141,5 @@ async def _locations(client: Client, settings: BlueCherrySettings) -> AsyncItera
 
 def _unverified(settings: BlueCherrySettings) -> list[Finding]:
     text = "names and shapes are assumed and not confirmed for this BlueCherry"
-    fix = "confirm them on staging, then take the resource out of profile.unverified"
+    fix = "try it against staging, with its read-back; `bcbridge confirm` lets it write"
     return [Finding(Severity.WARNING, f"resource {name}", text, fix) for name in settings.profile.unverified]

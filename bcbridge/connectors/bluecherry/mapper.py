@@ -72,7 +72,7 @@ def skus(fields: Row, profile: Profile) -> tuple[CatalogSku, ...]:
 def _sku(style: wire.StyleRow, detail: wire.StyleDetailRow, size: wire.SizeRow, profile: Profile) -> CatalogSku:
     rows = (size, detail, style)
     return CatalogSku(
-        ref=Ref("/".join((detail.pkey, size.color_code, size.lbl_code, size.dimension, size.size_desc, size.upc))),
+        ref=_sku_ref(style, detail, size),
         style=Ref(style.pkey),
         parts=SkuParts(
             division=detail.division,
@@ -89,6 +89,12 @@ def _sku(style: wire.StyleRow, detail: wire.StyleDetailRow, size: wire.SizeRow, 
         price=_list_price(rows, profile.price_field, f"style {style.pkey}"),
         destinations=detail.destinations,
     )
+
+
+def _sku_ref(style: wire.StyleRow, detail: wire.StyleDetailRow, size: wire.SizeRow) -> Ref:
+    """Size rows carry no key of their own; their parts below the row they hang on tell them apart."""
+    parts = (style.pkey, detail.pkey, size.color_code, size.lbl_code, size.dimension, size.size_desc, size.upc)
+    return Ref("/".join(parts))
 
 
 def _is_set(flag: object) -> bool:

@@ -35,7 +35,7 @@ def skus(row: dict[str, Any], profile: Profile = PROFILE) -> tuple[CatalogSku, .
 def test_a_style_reads_to_its_skus_with_parts_apart_and_leading_zeros_kept() -> None:
     small, second = skus(season.style_row())
     assert second == CatalogSku(
-        ref=Ref("1000101/BLK/MAIN//S/040123000020"),
+        ref=Ref("10001/1000101/BLK/MAIN//S/040123000020"),
         style=Ref("10001"),
         parts=SkuParts(division="WOM", style="00417", color_code="BLK", lbl_code="MAIN", size_desc="S"),
         upc=Upc("040123000020"),
