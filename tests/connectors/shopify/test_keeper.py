@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from bcbridge.connectors.base import Finding, Severity
+from bcbridge.connectors.shopify.queries import query
 from bcbridge.connectors.shopify.settings import ORDER_TOPICS
-from tests.connectors.shopify.shops import SHOP, World, a_script, a_shop
+from tests.connectors.shopify.shops import SECRETS, SHOP, World, a_script, a_shop
 
 OURS = "http://127.0.0.1:9/hooks/shop"
+TOKEN = {"X-Shopify-Access-Token": SECRETS["env:TOKEN"]}
 PUBLIC = "http://127.0.0.1:9/"
 
 
@@ -81,8 +83,11 @@ async def test_an_address_shopify_cannot_ring_is_an_error(shop: World) -> None:
 
 
 async def subscribe(shop: World, topic: str, **wanted: Any) -> None:
-    body = {"topic": topic, "subscription": {"format": "JSON", **wanted}}
-    await shop.room.keeper._client.ask("subscribe", body)
+    """As somebody else would, past the keeper."""
+    variables = {"topic": topic, "subscription": {"format": "JSON", **wanted}}
+    body = {"query": query("subscribe"), "variables": variables}
+    answer = await shop.http.post("/admin/api/2026-10/graphql.json", json=body, headers=TOKEN)
+    assert answer.json()["data"]["webhookSubscriptionCreate"]["userErrors"] == []
 
 
 async def test_doctor_finds_a_healthy_shop_healthy(shop: World) -> None:

@@ -104,6 +104,43 @@ def test_a_reduced_line_takes_discount_and_tax_from_its_own_sales() -> None:
     assert found.taxes == (Tax(title="NJ State Tax", rate=NJ, amount=Decimal("3.31")),)
 
 
+@given(
+    price=st.integers(1, 50_000),
+    ordered=st.integers(2, 20),
+    back=st.integers(1, 19),
+    parts=st.lists(st.integers(0, 100), min_size=1, max_size=4),
+    tax_cents=st.integers(0, 10_000),
+)
+def test_whatever_is_left_of_a_line_adds_up_to_its_sales(
+    price: int, ordered: int, back: int, parts: list[int], tax_cents: int
+) -> None:
+    """Discounts of up to a hundredth of the price each; some pieces go back with their share, to the cent."""
+    back = min(back, ordered - 1)
+    given_off = [price * ordered * part // 10_000 for part in parts]
+    off_back, tax_back = sum(given_off) * back // ordered, tax_cents * back // ordered
+    sold = price * ordered - sum(given_off) + tax_cents
+    returned = price * back - off_back + tax_back
+    told = agreements(
+        [sale("ProductSale", of_line(1), money(sold), money(tax_cents), ordered)],
+        [sale("ProductSale", of_line(1), money(-returned), money(-tax_back), -back)],
+    )
+    content = line(
+        quantity=ordered,
+        currentQuantity=ordered - back,
+        originalUnitPriceSet=bag(money(price)),
+        discountAllocations=[code(money(cents), f"CODE{at}") for at, cents in enumerate(given_off)],
+    )
+    found = read(order(content, agreements=told)).lines[0]
+    off, taxed = sum(one.amount for one in found.allowances), sum(one.amount for one in found.taxes)
+    assert found.amount - off + taxed == Decimal(sold - returned) / 100
+    assert off == Decimal(sum(given_off) - off_back) / 100
+    assert all(one.amount > 0 for one in found.allowances)
+
+
+def money(cents: int) -> str:
+    return str(Decimal(cents) / 100)
+
+
 def test_pieces_taken_back_may_be_written_with_either_sign() -> None:
     told = agreements(
         [sale("ProductSale", of_line(1), "79.97", "4.97", 3)],
