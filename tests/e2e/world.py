@@ -78,12 +78,7 @@ class World:
     public: bool = False
     max_request_seconds: float = 0.5
     channel: str = ""
-    sandbox_arguments: tuple[str, ...] = (
-        *("--post-every-seconds", "0.3"),
-        *("--wholesale-orders", "20"),
-        *("--calls-per-minute", "60000"),
-        *("--restore-rate", "2000"),
-    )
+    post_every_seconds: float = 0.3
     ports: dict[str, int] = field(default_factory=dict)
     sandbox: subprocess.Popen[bytes] | None = None
     bridge: subprocess.Popen[bytes] | None = None
@@ -123,7 +118,8 @@ class World:
         """As a process of its own, on this world's ports."""
         command = [sys.executable, "-m", "bcbridge.sandbox.main", "--dir", str(self.folder / "var/sandbox")]
         command += ["--bluecherry-port", str(self.ports["bluecherry"]), "--shopify-port", str(self.ports["shopify"])]
-        command += [*self.sandbox_arguments]
+        command += ["--post-every-seconds", str(self.post_every_seconds), "--wholesale-orders", "20"]
+        command += ["--calls-per-minute", "60000", "--restore-rate", "2000"]
         with (self.folder / "sandbox.log").open("ab") as log:
             self.sandbox = subprocess.Popen(command, stdout=log, stderr=log, cwd=self.folder)
         until(lambda: self.answers(self.erp) and self.answers(self.shop), SANDBOX_UP_SECONDS, "the sandbox answers")
