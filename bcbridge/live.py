@@ -136,10 +136,11 @@ def _why(reasons: Iterable[Reason]) -> str:
 def _pulse_facts(pulse: Pulse) -> dict[str, object]:
     facts: dict[str, object] = {
         "circuit": pulse.circuit,
-        "calls_per_minute": f"{pulse.calls_per_minute:.0f}",
-        "p50": latency(pulse.latency_p50_seconds).replace(" ", ""),
         "slow": "yes" if pulse.slow else "no",
     }
+    if pulse.calls_per_minute is not None:
+        facts["calls_per_minute"] = f"{pulse.calls_per_minute:.0f}"
+        facts["p50"] = latency(pulse.latency_p50_seconds).replace(" ", "")
     if pulse.posting_lag_seconds is not None:
         facts["posting_lag_seconds"] = f"{pulse.posting_lag_seconds:.0f}"
     if pulse.circuit == "open":
@@ -222,8 +223,8 @@ def _connections(seen: Seen) -> RenderableType:
     for pulse in seen.pulses:
         table.add_row(
             pulse.name,
-            f"{pulse.calls_per_minute:,.0f}",
-            latency(pulse.latency_p50_seconds),
+            f"{pulse.calls_per_minute:,.0f}" if pulse.calls_per_minute is not None else "",
+            latency(pulse.latency_p50_seconds) if pulse.calls_per_minute is not None else "",
             duration(pulse.posting_lag_seconds) if pulse.posting_lag_seconds is not None else "",
             _health(pulse),
         )

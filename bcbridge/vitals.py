@@ -11,7 +11,7 @@ from datetime import datetime
 from bcbridge.house import ChannelHouse, ErpHouse, House
 from bcbridge.runtime.poller import ListPoller
 from bcbridge.runtime.writer import Pace
-from bcbridge.store.views import Pulse
+from bcbridge.store.views import FlowPulse, Pulse
 from bcbridge.web.protocols import Figure, Unconfirmed
 
 SLOW_SECONDS = 2.0
@@ -60,6 +60,9 @@ class HouseVitals:
             slow=middle is not None and middle > SLOW_SECONDS,
             posting_lag_seconds=one.writer.pace.posting_lag,
         )
+
+    def flows(self) -> Sequence[FlowPulse]:
+        return [FlowPulse(one.flow, one.connector, one.figures.last_success) for one in self.house.workers()]
 
     def unconfirmed(self) -> Sequence[Unconfirmed]:
         return [

@@ -44,12 +44,22 @@ class Pulse:
     last_success: datetime | None = None
     """The end of the last read that went through."""
     poll_every_seconds: float = 120.0
-    calls_per_minute: float = 0.0
+    calls_per_minute: float | None = None
+    """None where nobody counts them."""
     latency_p50_seconds: float | None = None
     """Of the last minute's calls; None where there were none."""
     slow: bool = False
     posting_lag_seconds: float | None = None
     """From accepted to seen posted, for what was posted last (an ERP only)."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlowPulse:
+    """One flow on one connection; ``last_success`` is when a job of it was last done, since this start."""
+
+    flow: str
+    connector: str
+    last_success: datetime | None = None
 
 
 # -- overview ----------------------------------------------------------------------------------------------------

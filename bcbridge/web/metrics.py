@@ -113,7 +113,8 @@ def _hook(connector: str, outcome: str, count: int) -> Figure:
 def _pulse(pulse: Pulse, now: datetime) -> Iterator[Figure]:
     name = {"connector": pulse.name}
     yield _gauge("circuit_open", "1 while a connection is paused", pulse.circuit == "open", **name)
-    yield _gauge("calls_per_minute", "Calls to the other system in the last minute", pulse.calls_per_minute, **name)
+    if pulse.calls_per_minute is not None:
+        yield _gauge("calls_per_minute", "Calls to the other system in the last minute", pulse.calls_per_minute, **name)
     if pulse.latency_p50_seconds is not None:
         yield _gauge("call_p50_seconds", "Median time of the last minute's calls", pulse.latency_p50_seconds, **name)
     if pulse.posting_lag_seconds is not None:

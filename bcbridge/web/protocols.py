@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 
 from bcbridge.connectors.base import Notification
 from bcbridge.model.acts import ActResult, Resolution, Selection
-from bcbridge.store.views import Pulse
+from bcbridge.store.views import FlowPulse, Pulse
 
 
 class Intake(Protocol):
@@ -34,6 +34,10 @@ class Vitals(Protocol):
 
     def pulses(self) -> Sequence[Pulse]:
         """Every connection, enabled or not."""
+        ...
+
+    def flows(self) -> Sequence[FlowPulse]:
+        """Every flow on every connection it works for."""
         ...
 
     def unconfirmed(self) -> Sequence[Unconfirmed]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from bcbridge.store import views
-from bcbridge.store.views import FlowMark, ListMark, Pulse, Reads
+from bcbridge.store.views import FlowMark, FlowPulse, ListMark, Pulse, Reads
 from bcbridge.web.protocols import Unconfirmed, Vitals
 
 LATE_AFTER_POLLS = 3
@@ -32,6 +32,8 @@ class ConnectorReady:
 class FlowReady:
     flow: str
     connector: str
+    last_success: datetime | None
+    lag_seconds: float | None
     waiting: int
     oldest_waiting_seconds: float | None
 
@@ -62,7 +64,7 @@ async def report(reads: Reads, vitals: Vitals, *, now: Callable[[], datetime]) -
         ready=not why,
         why=tuple(why),
         connectors=tuple(_connector(pulse, marks, at) for pulse in vitals.pulses()),
-        flows=tuple(_flow(mark, at) for mark in marks.flows),
+        flows=_flows(vitals.flows(), marks.flows, at),
         unconfirmed_writes=tuple(vitals.unconfirmed()),
     )
 
@@ -80,11 +82,30 @@ def _fault(pulse: Pulse, now: datetime) -> str:
 
 
 def _connector(pulse: Pulse, marks: views.Marks, now: datetime) -> ConnectorReady:
-    lag = (now - pulse.last_success).total_seconds() if pulse.last_success else None
+    lag = _seconds_since(pulse.last_success, now)
     lists = tuple(mark for mark in marks.lists if mark.connector == pulse.name)
     return ConnectorReady(pulse.name, pulse.kind, pulse.circuit, pulse.why, pulse.last_success, lag, lists)
 
 
-def _flow(mark: FlowMark, now: datetime) -> FlowReady:
-    age = (now - mark.oldest_due).total_seconds() if mark.oldest_due else None
-    return FlowReady(mark.flow, mark.connector, mark.waiting, age)
+def _flows(pulses: Sequence[FlowPulse], marks: Sequence[FlowMark], now: datetime) -> tuple[FlowReady, ...]:
+    """What runs, with what waits for it; and what waits although nothing runs for it."""
+    waiting = {(mark.flow, mark.connector): mark for mark in marks}
+    beating = {(pulse.flow, pulse.connector): pulse for pulse in pulses}
+    return tuple(_flow(key, beating.get(key), waiting.get(key), now) for key in sorted(beating | waiting))
+
+
+def _flow(key: tuple[str, str], pulse: FlowPulse | None, mark: FlowMark | None, now: datetime) -> FlowReady:
+    last = pulse.last_success if pulse else None
+    oldest = mark.oldest_due if mark else None
+    return FlowReady(
+        flow=key[0],
+        connector=key[1],
+        last_success=last,
+        lag_seconds=_seconds_since(last, now),
+        waiting=mark.waiting if mark else 0,
+        oldest_waiting_seconds=_seconds_since(oldest, now),
+    )
+
+
+def _seconds_since(moment: datetime | None, now: datetime) -> float | None:
+    return (now - moment).total_seconds() if moment else None

@@ -16,7 +16,7 @@ from bcbridge.cli import main
 from bcbridge.connectors.base import Notification
 from bcbridge.model.acts import ActResult, LeftOut, NotFound, Refusal, Resolution, Selection, Word
 from bcbridge.store.db import Store
-from bcbridge.store.views import Pulse
+from bcbridge.store.views import FlowPulse, Pulse
 from bcbridge.web.app import Front, Parts
 from bcbridge.web.protocols import Figure, Unconfirmed
 from bcbridge.web.server import serving_owner
@@ -65,6 +65,9 @@ class Bridge:
 
     def pulses(self) -> Sequence[Pulse]:
         return []
+
+    def flows(self) -> Sequence[FlowPulse]:
+        return [FlowPulse("orders", "shop", NOW)]
 
     def unconfirmed(self) -> Sequence[Unconfirmed]:
         return [Unconfirmed("bluecherry.orders", "sales orders by po_num")]

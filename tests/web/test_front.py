@@ -18,7 +18,7 @@ from bcbridge.connectors.base import Notification
 from bcbridge.errors import Misconfigured, Mistake, StoreBusy
 from bcbridge.model.acts import ActResult, LeftOut, NotFound, Refusal, Resolution, Selection
 from bcbridge.store.db import Store
-from bcbridge.store.views import Pulse
+from bcbridge.store.views import FlowPulse, Pulse
 from bcbridge.web.app import Front, Parts
 from bcbridge.web.protocols import Figure, Unconfirmed
 from bcbridge.web.server import serving, serving_owner
@@ -35,6 +35,9 @@ class Vital:
 
     def pulses(self) -> Sequence[Pulse]:
         return self.beats
+
+    def flows(self) -> Sequence[FlowPulse]:
+        return [FlowPulse("orders", "shop", NOW)]
 
     def unconfirmed(self) -> Sequence[Unconfirmed]:
         return self.waiting
@@ -150,6 +153,8 @@ async def test_ready_when_everything_moves(client: httpx.AsyncClient) -> None:
     answer = await client.get("/ready")
     assert (answer.status_code, answer.json()["why"]) == (200, [])
     assert answer.json()["connectors"][0]["lag_seconds"] == 5
+    (flow,) = answer.json()["flows"]
+    assert (flow["flow"], flow["connector"], flow["lag_seconds"], flow["waiting"]) == ("orders", "shop", 0, 0)
 
 
 @pytest.mark.parametrize(
