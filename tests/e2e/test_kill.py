@@ -76,9 +76,8 @@ def test_a_kill_at_every_named_step_loses_and_doubles_nothing(tmp_path: Path, re
 
 @pytest.mark.timeout(300)
 def test_without_the_read_back_the_same_run_reports_doubles(tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    """The ERP posts slowly here, so that a bridge that does not look is back before its first document is visible."""
     seed = int(request.config.getoption("--seed")) or random.SystemRandom().randrange(1, 10**6)
-    with world(tmp_path, post_every_seconds=6.0) as one:
+    with world(tmp_path) as one:
         for turn in range(3):
             kill_once(one, "after_acceptance", seed=seed + 10 * turn, wiring=("--without-read-back",))
         one.start_bridge("--without-read-back")
