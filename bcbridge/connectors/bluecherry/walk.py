@@ -163,8 +163,7 @@ class Walk:
                 yield Stretch(new, page.asked, mark)
                 return
             if new:
-                kept = Place(place.after) if known_before else place
-                yield Stretch(new, page.asked, Mark(self._high, kept))
+                yield Stretch(new, page.asked, Mark(self._high, place))
         raise OpenCircuit(f"a list did not end within {MAX_PAGES} pages", by_content=True)
 
     def _take(self, page: Rows) -> tuple[Row, ...]:

@@ -18,7 +18,7 @@ def erp(**changed: Answer) -> Answer:
     parts: dict[str, Answer] = {
         "pick": lambda call: ok({"version": "9.1", "data": {"header": []}}),
         "style": lambda call: headers(style_row()) if call.query["_pgno"] == "1" else headers(),
-        "order": Orders([order_row("MACYS-1")]),
+        "order": Orders([order_row("MACYS-1")]).__call__,
         "Location": lambda call: (
             ok({"data": [{"pkey": 1, "location": "NJ1", "loc_type": "W"}]})
             if call.query["_pgno"] == "1"

@@ -176,6 +176,16 @@ async def test_a_filter_that_finds_what_begins_alike_is_not_exact() -> None:
     assert found.hits[MINE] == ()
 
 
+async def test_a_control_that_brings_others_along_is_none() -> None:
+    rows = [order_row("MACYS-10", 1), order_row("MACYS-1", 2)]
+
+    def begins(call: Call) -> web.Response:
+        wanted = call.filter.removeprefix("po_num eq ").strip("'")
+        return headers(*(row for row in rows if " eq " not in call.filter or row["po_num"].startswith(wanted)))
+
+    assert isinstance(await find(begins, MINE), Unproven)
+
+
 async def test_a_search_that_always_answers_the_same_proves_nothing() -> None:
     assert isinstance(await find(lambda call: headers(order_row("MACYS-1")), MINE), Unproven)
 
