@@ -193,6 +193,10 @@ UPDATE outbox SET state = 'accepted', accepted_at = :now, receipt = :receipt, re
 WHERE id = :id AND state = 'sending'
 """
 _REJECT = "UPDATE outbox SET state = 'rejected', reason = :reason WHERE id = :id AND state = 'sending'"
+_REJECT_REST = """
+UPDATE outbox SET state = 'rejected', reason = 'not sent: another part was refused'
+WHERE order_id = ? AND state = 'queued'
+"""
 _DOUBT = """
 UPDATE outbox SET state = 'in_doubt', proof = 'evidence', ended_at = :now, reason = :reason
 WHERE id = :id AND state = 'sending'
@@ -211,6 +215,8 @@ def settle(tx: sqlite3.Connection, row: Row, answer: PutAnswer, *, now: datetime
         case Rejected(reasons):
             moved = tx.execute(_REJECT, {"id": row.id, "reason": "; ".join(reasons)})
             event = ("refused", {"reasons": list(reasons)})
+            if moved.rowcount == 1:  # the rest was certainly not sent: it may be judged, and cut, anew with this one
+                tx.execute(_REJECT_REST, (row.order_id,))
         case Doubtful(reason):
             moved = tx.execute(_DOUBT, {"id": row.id, "now": at, "reason": reason})
             event = ("in_doubt", {"reason": reason})
