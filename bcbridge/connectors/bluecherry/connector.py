@@ -2,45 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 
-from bcbridge.connectors.base import Finding, Source, Tools
+from bcbridge.connectors.base import Erp, Finding, Sink, Source, Tools
 from bcbridge.connectors.bluecherry.client import Client
 from bcbridge.connectors.bluecherry.doctor import examine
 from bcbridge.connectors.bluecherry.masters import Styles, ship_vias, warehouses
 from bcbridge.connectors.bluecherry.orders import SalesOrders
-from bcbridge.connectors.bluecherry.settings import ORDER, BlueCherrySettings
+from bcbridge.connectors.bluecherry.settings import BlueCherrySettings
 from bcbridge.model.catalog import CatalogSku, ShipVia, Warehouse
 from bcbridge.model.ids import ConnectorName
-from bcbridge.model.widths import Widths
+from bcbridge.model.sales_order import SalesOrder
 
 
 class BlueCherry:
     """Implements ``Erp`` (connectors/base.py)."""
 
-    kind = "bluecherry"
-
     def __init__(self, name: ConnectorName, settings: BlueCherrySettings, client: Client, tools: Tools) -> None:
         self.name = name
+        self.kind = "bluecherry"
         self.settings = settings
         self._client = client
         self._tools = tools
         self.styles: Source[tuple[CatalogSku, ...]] = Styles(client, settings)
         self.warehouses: Source[Warehouse] = warehouses(client, settings)
         self.ship_vias: Source[ShipVia] = ship_vias(client, settings)
-        self.sales_orders = SalesOrders(f"{name}.orders", client, settings)
-
-    @property
-    def widths(self) -> Widths:
-        return self.settings.profile.widths
-
-    @property
-    def unverified(self) -> Mapping[str, str]:
-        """Writes whose names and shapes nobody has confirmed here, each with its read-back in words."""
-        if ORDER not in self.settings.profile.unverified:
-            return {}
-        return {self.sales_orders.name: f"sales orders by po_num on {self.settings.profile.paths.order}"}
+        self.sales_orders: Sink[SalesOrder] = self._orders = SalesOrders(f"{name}.orders", client, settings)
+        self.widths = settings.profile.widths
 
     def quiet_until(self, now: datetime) -> datetime | None:
         """When the ERP may be called again, if ``now`` is in its quiet hours."""
@@ -50,13 +38,13 @@ class BlueCherry:
         await self._client.version()
 
     async def doctor(self) -> list[Finding]:
-        return await examine(self._client, self.sales_orders, self.settings, now=self._tools.now())
+        return await examine(self._client, self._orders, self.settings, now=self._tools.now())
 
     async def aclose(self) -> None:
         await self._client.aclose()
 
 
-def build(name: ConnectorName, settings: BlueCherrySettings, tools: Tools) -> BlueCherry:
+def build(name: ConnectorName, settings: BlueCherrySettings, tools: Tools) -> Erp:
     """Raises Misconfigured where the key's reference cannot be resolved."""
     key = tools.secret(settings.subscription_key)
     return BlueCherry(name, settings, Client(name, settings, key=key, now=tools.now), tools)

@@ -41,7 +41,13 @@ class SalesOrders:
     client: Client
     settings: BlueCherrySettings
     nonsense: Callable[[], Reference] = nonsense
+    read_back: str = field(init=False)
+    rules: PostingRules = field(init=False)
     _control: Reference | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        self.read_back = f"sales orders by po_num on {self.settings.profile.paths.order}"
+        self.rules = self.settings.posting
 
     @property
     def rules(self) -> PostingRules:

@@ -12,8 +12,8 @@ from typing import Any
 
 from aiohttp import web
 
-from bcbridge.connectors.base import Tools
-from bcbridge.connectors.bluecherry.connector import BlueCherry, build
+from bcbridge.connectors.base import Erp, Tools
+from bcbridge.connectors.bluecherry.connector import build
 from bcbridge.connectors.bluecherry.settings import BlueCherrySettings
 from bcbridge.model.ids import ConnectorName
 
@@ -97,7 +97,7 @@ def settings(url: str, **changes: Any) -> BlueCherrySettings:
 
 
 @asynccontextmanager
-async def room(url: str, now: Callable[[], datetime] = lambda: NOW, **changes: Any) -> AsyncIterator[BlueCherry]:
+async def room(url: str, now: Callable[[], datetime] = lambda: NOW, **changes: Any) -> AsyncIterator[Erp]:
     tools = Tools(now=now, secret=lambda reference: KEY)
     connector = build(ConnectorName("bluecherry"), settings(url, **changes), tools)
     try:
@@ -107,7 +107,7 @@ async def room(url: str, now: Callable[[], datetime] = lambda: NOW, **changes: A
 
 
 @asynccontextmanager
-async def calling(answer: Answer, **changes: Any) -> AsyncIterator[tuple[BlueCherry, Gateway]]:
+async def calling(answer: Answer, **changes: Any) -> AsyncIterator[tuple[Erp, Gateway]]:
     async with gateway(answer) as standing, room(standing.url, **changes) as connector:
         yield connector, standing
 

@@ -13,8 +13,8 @@ import anyio
 import httpx
 import pytest
 
-from bcbridge.connectors.base import Found, Severity, Tools, Unproven
-from bcbridge.connectors.bluecherry.connector import BlueCherry, build
+from bcbridge.connectors.base import Erp, Found, Severity, Tools, Unproven
+from bcbridge.connectors.bluecherry.connector import build
 from bcbridge.connectors.bluecherry.settings import BlueCherrySettings
 from bcbridge.errors import BridgeError, Malformed, OpenCircuit, Retry
 from bcbridge.model.answers import Accepted, Doubtful, NotSent, Rejected
@@ -32,7 +32,7 @@ MINE = Reference("SU1001P1G1")
 class World:
     """The simulated ERP and the room that calls it."""
 
-    erp: BlueCherry
+    erp: Erp
     outside: httpx.AsyncClient
 
     async def faults(self, **said: Mapping[str, float]) -> None:
@@ -86,7 +86,7 @@ async def until(true: Callable[[], Awaitable[object]]) -> None:
             await anyio.sleep(0.02)
 
 
-async def posted(erp: BlueCherry, since: str = "") -> tuple[list[str], str]:
+async def posted(erp: Erp, since: str = "") -> tuple[list[str], str]:
     seen: list[str] = []
     async for page in erp.sales_orders.posted(since):
         seen += [one.reference for one in page.orders]

@@ -9,7 +9,7 @@ import pytest
 import structlog
 from aiohttp import web
 
-from bcbridge.connectors.bluecherry.connector import BlueCherry
+from bcbridge.connectors.base import Erp
 from bcbridge.errors import BridgeError, Malformed, OpenCircuit, Retry
 from bcbridge.model.catalog import ShipVia, Warehouse
 from bcbridge.model.documents import Document
@@ -20,7 +20,7 @@ from tests.connectors.bluecherry.season import order_row, style_row
 VERSION = {"version": "9.1", "data": {"header": []}}
 
 
-async def styles(connector: BlueCherry, since: str = "") -> list[Document]:
+async def styles(connector: Erp, since: str = "") -> list[Document]:
     return [one async for page in connector.styles.lists[0].pages(since) for one in page.documents]
 
 

@@ -9,8 +9,7 @@ import pytest
 import structlog
 from aiohttp import web
 
-from bcbridge.connectors.base import Found, Unproven
-from bcbridge.connectors.bluecherry.connector import BlueCherry
+from bcbridge.connectors.base import Erp, Found, Unproven
 from bcbridge.errors import OpenCircuit, Retry
 from bcbridge.model.answers import Accepted, Doubtful, NotSent, Rejected
 from bcbridge.model.ids import Reference
@@ -233,7 +232,7 @@ async def test_the_reference_is_asked_for_under_the_customers_own_name() -> None
 # -- seeing them posted ----------------------------------------------------------------------------------------
 
 
-async def posted(connector: BlueCherry, since: str = "") -> tuple[list[str], str]:
+async def posted(connector: Erp, since: str = "") -> tuple[list[str], str]:
     seen: list[str] = []
     cursor = since
     async for page in connector.sales_orders.posted(since):
