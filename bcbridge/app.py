@@ -12,6 +12,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import NoReturn, Protocol
 
 import anyio
@@ -21,10 +22,11 @@ from anyio.abc import TaskGroup
 from bcbridge import config, logs
 from bcbridge.config import Settings
 from bcbridge.connectors.base import Tools
-from bcbridge.errors import BridgeError, Misconfigured, OpenCircuit, Retry, StoreBusy
+from bcbridge.errors import BridgeError, Misconfigured, OpenCircuit
 from bcbridge.house import ORDERS, ChannelHouse, ErpHouse, House, Wiring, build, masters_are_read, masters_read
 from bcbridge.intake import Intake
 from bcbridge.live import Feed
+from bcbridge.runtime.circuit import Circuit
 from bcbridge.runtime.poller import sweep_to_jobs
 from bcbridge.runtime.writer import ordering_key
 from bcbridge.store import acts, inbox, incidents, meta, outbox, queue, releases
@@ -42,11 +44,16 @@ DRAIN_SECONDS = 30.0
 RELEASES_EVERY_SECONDS = 1.0
 IDLE_CONFIRM_FACTOR = 4
 KEEP_EVERY = timedelta(hours=3)
+RETRY_SECONDS = 60.0
 UPKEEP_EVERY = timedelta(hours=1)
 SWEEPS = (("sweep_48h", timedelta(hours=24), timedelta(hours=48)), ("sweep_7d", timedelta(days=7), timedelta(days=7)))
 """Name, how often, how far back by creation."""
 DELIVERIES_KEPT = timedelta(days=7)
 JOBS_KEPT = timedelta(days=14)
+
+
+Signals = AsyncIterator[signal.Signals]
+"""What the operating system asks of us, one after the other."""
 
 
 class View(Protocol):
@@ -86,15 +93,28 @@ async def run(
 ) -> None:
     """Run until a signal asks for the end. Raises Misconfigured, StoreLocked before anything runs."""
     store = Store(settings.store.path)
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        await _run(settings, store, signals, view=view, wiring=wiring or Wiring(), started=started)
+
+
+async def _run(
+    settings: Settings,
+    store: Store,
+    signals: Signals,
+    *,
+    view: View | None,
+    wiring: Wiring,
+    started: Callable[[House], None],
+) -> None:
     async with store.opened():
         tools = Tools(now=utc_now, secret=settings.secrets)
-        house = build(settings, store, tools, wiring or Wiring())
+        house = build(settings, store, tools, wiring)
         house.mappings.load()
         try:
             await _look_around(house)
             await _recover(house)
             started(house)
-            await _serve(house, view)
+            await _serve(house, signals, view)
         finally:
             with anyio.CancelScope(shield=True):
                 for connector in house.connectors():
@@ -138,7 +158,7 @@ async def _recover(house: House) -> None:
 # -- run and drain ---------------------------------------------------------------------------------------------
 
 
-async def _serve(house: House, view: View | None) -> None:
+async def _serve(house: House, signals: Signals, view: View | None) -> None:
     front, vitals = _front(house)
     web = house.settings.web
     async with AsyncExitStack() as doors:
@@ -151,7 +171,7 @@ async def _serve(house: House, view: View | None) -> None:
             if view is not None:
                 feed = Feed(house.store.read, vitals, shown, house.now, house.now())
                 loops.start_soon(view.run, feed)
-            await _work_until_told(house)
+            await _work_until_told(house, signals)
             loops.cancel_scope.cancel()
     log.info("stopped")
 
@@ -187,24 +207,23 @@ def _front(house: House) -> tuple[Front, HouseVitals]:
     return Front(parts), vitals
 
 
-async def _work_until_told(house: House) -> None:
+async def _work_until_told(house: House, signals: Signals) -> None:
     """The flows, each in a task group of its own; a signal drains them."""
     async with anyio.create_task_group() as flows:
         for erp in house.erps.values():
             flows.start_soon(erp.doubts.run)
         for channel in house.channels.values():
             flows.start_soon(_work_on_channel, house, channel)
-        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-            await anext(signals)
-            log.info("draining")
-            for worker in house.workers():
-                worker.stop()
-            flows.start_soon(_end_at, flows, signals)
-            await _finished(house)
+        await anext(signals)
+        log.info("draining")
+        for worker in house.workers():
+            worker.stop()
+        flows.start_soon(_end_at, flows, signals)
+        await _finished(house)
         flows.cancel_scope.cancel()
 
 
-async def _end_at(flows: TaskGroup, signals: AsyncIterator[signal.Signals]) -> None:
+async def _end_at(flows: TaskGroup, signals: Signals) -> None:
     """A second signal or the deadline ends the drain."""
     with anyio.move_on_after(DRAIN_SECONDS):
         await anext(signals)
@@ -288,55 +307,55 @@ def _again(channel: str, ref: str, now: datetime, *, priority: int = queue.NOW) 
 # -- loops -----------------------------------------------------------------------------------------------------
 
 
+async def _tried(circuit: Circuit | None, what: str, work: Callable[[], Awaitable[object]]) -> bool:
+    """One turn of a loop that goes on for ever: what may pass is logged and tried again at the next turn."""
+    if circuit is not None:
+        await circuit.closed()
+    try:
+        await work()
+    except OpenCircuit as fault:
+        if circuit is not None:
+            await circuit.open(fault)
+        return False
+    except (BridgeError, TimeoutError, sqlite3.Error) as fault:
+        log.warning("put off", what=what, why=str(fault) or type(fault).__name__)
+        return False
+    return True
+
+
 async def _confirm(erp: ErpHouse) -> None:
-    """Before the first post list the ERP's recent orders; then confirm what was posted, faster while some wait."""
-    every = erp.connection.poll_every_seconds
-    opened = False
+    """List the ERP's recent orders before the first post; then confirm what was posted, faster while some wait."""
+    every, store, sink = erp.connection.poll_every_seconds, erp.writer.store, erp.writer.sink.name
+    awaiting = 1
+
+    async def work() -> None:
+        nonlocal awaiting
+        await erp.writer.confirm_posted()
+        awaiting = await outbox.awaiting_posting(store, sink)
+
     while True:
-        await erp.circuit.closed()
-        try:
-            if not opened:
-                await erp.writer.open()
-                opened = True
-            await erp.writer.confirm_posted()
-            awaiting = await outbox.awaiting_posting(erp.writer.store, erp.writer.sink.name)
-        except OpenCircuit as fault:
-            await erp.circuit.open(fault)
-            continue
-        except (BridgeError, TimeoutError) as fault:
-            log.warning("confirming failed", erp=erp.connection.name, why=str(fault))
-            awaiting = 1
-        await anyio.sleep(every if awaiting else every * IDLE_CONFIRM_FACTOR)
+        confirmed = await _tried(erp.circuit, f"confirming {sink}", work)
+        await anyio.sleep(every if awaiting or not confirmed else every * IDLE_CONFIRM_FACTOR)
 
 
 async def _keep_subscriptions(house: House, channel: ChannelHouse) -> None:
+    name = channel.connection.name
+
+    async def work() -> None:
+        for finding in await channel.connector.keeper.keep(house.settings.web.public_url):
+            log.info("subscriptions", connector=name, topic=finding.topic, text=finding.text)
+
     while True:
-        await channel.circuit.closed()
-        wait = KEEP_EVERY
-        try:
-            findings = await channel.connector.keeper.keep(house.settings.web.public_url)
-            for finding in findings:
-                log.info("subscriptions", connector=channel.connection.name, topic=finding.topic, text=finding.text)
-        except OpenCircuit as fault:
-            await channel.circuit.open(fault)
-            wait = timedelta(seconds=1)
-        except (Retry, TimeoutError, BridgeError) as fault:
-            log.warning("subscriptions not kept", connector=channel.connection.name, why=str(fault))
-            wait = timedelta(minutes=1)
-        await anyio.sleep(wait.total_seconds())
+        kept = await _tried(channel.circuit, f"subscriptions of {name}", work)
+        await anyio.sleep(KEEP_EVERY.total_seconds() if kept else RETRY_SECONDS)
 
 
 async def _sweep(house: House, channel: ChannelHouse) -> None:
     """What never appeared in a list is found by listing again; what left them silently, by asking for it by id."""
     while True:
         for name, every, back in SWEEPS:
-            await channel.circuit.closed()
-            try:
-                await _sweep_once(house, channel, name, every, back)
-            except OpenCircuit as fault:
-                await channel.circuit.open(fault)
-            except (BridgeError, TimeoutError) as fault:
-                log.warning("sweep failed", connector=channel.connection.name, sweep=name, why=str(fault))
+            work = partial(_sweep_once, house, channel, name, every, back)
+            await _tried(channel.circuit, f"{name} of {channel.connection.name}", work)
         await anyio.sleep(UPKEEP_EVERY.total_seconds())
 
 
@@ -365,23 +384,20 @@ _ANY_RELEASE = "SELECT 1 FROM releases WHERE state IN ('first', 'rest') LIMIT 1"
 
 
 async def _advance_releases(house: House) -> None:
+    async def work() -> None:
+        if await house.store.read.row(_ANY_RELEASE) is not None:
+            await house.store.write(lambda tx: releases.advance(tx, flow=ORDERS, now=house.now()))
+            house.ring()
+
     while True:
-        try:
-            if await house.store.read.row(_ANY_RELEASE) is not None:
-                await house.store.write(lambda tx: releases.advance(tx, flow=ORDERS, now=house.now()))
-                house.ring()
-        except (StoreBusy, sqlite3.Error, TimeoutError) as fault:
-            log.warning("releases not advanced", why=str(fault))
+        await _tried(None, "releases", work)
         await anyio.sleep(RELEASES_EVERY_SECONDS)
 
 
 async def _upkeep(house: House) -> None:
     """Forget what has done its duty, in small steps."""
     while True:
-        try:
-            await _prune(house)
-        except StoreBusy as fault:
-            log.warning("pruning put off", why=str(fault))
+        await _tried(None, "pruning", partial(_prune, house))
         await anyio.sleep(UPKEEP_EVERY.total_seconds())
 
 

@@ -49,7 +49,11 @@ def run(
 def _bridge(settings: Settings, *, redraw: bool) -> int:
     from bcbridge import app
 
-    return app.main(settings, live=LiveView(out, redraw=redraw))
+    try:
+        return app.main(settings, live=LiveView(out, redraw=redraw))
+    finally:  # one more signal must not keep us from ending the sandbox that we started
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _end_politely(number: int, frame: FrameType | None) -> None:
