@@ -27,7 +27,8 @@ class BlueCherry:
         self.styles: Source[tuple[CatalogSku, ...]] = Styles(client, settings)
         self.warehouses: Source[Warehouse] = warehouses(client, settings)
         self.ship_vias: Source[ShipVia] = ship_vias(client, settings)
-        self.sales_orders: Sink[SalesOrder] = self._orders = SalesOrders(f"{name}.orders", client, settings)
+        self._orders = SalesOrders(f"{name}.orders", client, settings)
+        self.sales_orders: Sink[SalesOrder] = self._orders
         self.widths = settings.profile.widths
 
     def quiet_until(self, now: datetime) -> datetime | None:

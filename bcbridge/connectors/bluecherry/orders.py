@@ -47,15 +47,7 @@ class SalesOrders:
 
     def __post_init__(self) -> None:
         self.read_back = f"sales orders by po_num on {self.settings.profile.paths.order}"
-        self.rules = self.settings.posting
-
-    @property
-    def rules(self) -> PostingRules:
-        return self.settings.rules
-
-    @property
-    def read_back(self) -> str:
-        return f"sales orders by po_num on {self.settings.profile.paths.order}"
+        self.rules = self.settings.rules
 
     def render(self, item: SalesOrder) -> bytes:
         """The exact body: an array of this one order."""

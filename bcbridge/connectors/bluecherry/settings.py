@@ -165,10 +165,6 @@ class BlueCherrySettings(Section):
     request_timeout_seconds: Annotated[float, Field(ge=1, le=300)] = 30.0
     max_request_seconds: PositiveFloat = 300.0
     """How long a gateway may still hold a call that we gave up."""
-    posting_window_seconds: PositiveFloat = 14_400.0
-    """Accepted and not posted for longer than this is an incident."""
-    confirm_by_reference_after_seconds: PositiveFloat = 600.0
-    """Accepted, and not seen in the delta list for so long: asked for by its reference."""
     page_size: PositiveInt = 100
     page_size_max: PositiveInt = 200
     delta_overlap_seconds: Annotated[float, Field(ge=1)] = 300.0
@@ -197,15 +193,6 @@ class BlueCherrySettings(Section):
             posts_in_order=self.profile.posts_in_order,
             posting_window=timedelta(hours=self.posting_window_hours),
             confirm_by_reference_after=timedelta(minutes=self.confirm_by_reference_minutes),
-        )
-
-    @property
-    def posting(self) -> PostingRules:
-        return PostingRules(
-            max_request=timedelta(seconds=self.max_request_seconds),
-            posts_in_order=self.profile.posts_in_order,
-            posting_window=timedelta(seconds=self.posting_window_seconds),
-            confirm_by_reference_after=timedelta(seconds=self.confirm_by_reference_after_seconds),
         )
 
     @property

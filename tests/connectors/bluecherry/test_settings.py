@@ -92,8 +92,8 @@ def test_an_address_or_zone_that_cannot_work_is_refused(name: str, value: str) -
 
 
 def test_how_this_erp_posts_is_for_the_writer_to_know() -> None:
-    rules = settings("max_request_seconds = 20\nposting_window_seconds = 60\n[profile]\nposts_in_order = true").posting
-    assert (rules.max_request.seconds, rules.posting_window.seconds, rules.posts_in_order) == (20, 60, True)
+    rules = settings("max_request_seconds = 20\nposting_window_hours = 1\n[profile]\nposts_in_order = true").rules
+    assert (rules.max_request.seconds, rules.posting_window.seconds, rules.posts_in_order) == (20, 3600, True)
 
 
 def test_a_sandbox_on_this_machine_needs_no_tls() -> None:
