@@ -82,6 +82,8 @@ class SandboxBlueCherrySection(Section):
 class SandboxShopifySection(Section):
     ambient_orders_per_minute: Annotated[float, Field(ge=0)] = 20.0
     """The simulated shop sells this many by itself; 0 leaves it to POST /_sandbox/sell."""
+    points_per_second: Annotated[float, Field(gt=0)] = 1000.0
+    """The shop's plan: points that Shopify restores each second (100 Standard, 200 Advanced, 1,000 Plus)."""
 
 
 class SandboxSection(Section):

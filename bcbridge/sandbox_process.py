@@ -6,6 +6,7 @@ The one already running on the same folder is used and left alone; one that we s
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -59,7 +60,10 @@ def beside(settings: Settings, *, fresh: bool = False) -> Iterator[Sandbox | Non
         yield None
         return
     addresses = {connection.name: connection.origin for connection in wanted}
-    if _all_there(settings, wanted):
+    there = _all_there(settings, wanted)
+    if there and fresh and _end_orphan(settings, wanted):
+        there = False
+    if there:
         if fresh:
             _reset(addresses)
         yield Sandbox(addresses, ours=False)
@@ -130,7 +134,13 @@ def arguments(settings: Settings, connections: list[Connection]) -> list[str]:
     chosen += ["--calls-per-minute", str(sandbox.bluecherry.calls_per_minute)]
     chosen += ["--post-every-seconds", f"{sandbox.bluecherry.post_every_seconds:g}"]
     chosen += ["--ambient-orders-per-minute", f"{sandbox.shopify.ambient_orders_per_minute:g}"]
+    chosen += ["--restore-rate", f"{sandbox.shopify.points_per_second:g}"]
     return chosen
+
+
+def _mark_path(settings: Settings) -> Path:
+    """Says which sandbox was started by a bridge: if that one was killed, its sandbox is an orphan."""
+    return settings.sandbox.folder / "beside.pid"
 
 
 def _log_path(settings: Settings) -> Path:
@@ -147,9 +157,11 @@ def _start(settings: Settings, wanted: list[Connection], *, fresh: bool) -> subp
         *(["--fresh"] if fresh else []),
     ]
     with _log_path(settings).open("ab") as log:
-        return subprocess.Popen(  # noqa: S603 - our own program, our own arguments
+        process = subprocess.Popen(  # noqa: S603 - our own program, our own arguments
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
         )
+    _mark_path(settings).write_text(str(process.pid))
+    return process
 
 
 def _until_answering(settings: Settings, wanted: list[Connection], process: subprocess.Popen[bytes]) -> None:
@@ -180,6 +192,28 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait(ENDS_WITHIN_SECONDS)
+
+
+def _end_orphan(settings: Settings, wanted: list[Connection]) -> bool:
+    """End a sandbox that a killed bridge left behind, so that a new one sells anew; False for any other."""
+    try:
+        left_behind = int(_mark_path(settings).read_text())
+    except (OSError, ValueError):
+        return False
+    if {_pid(connection) for connection in wanted} != {left_behind}:
+        return False
+    os.kill(left_behind, signal.SIGTERM)
+    deadline = time.monotonic() + ENDS_WITHIN_SECONDS
+    while any(_is_ours(settings, connection) for connection in wanted):
+        if time.monotonic() > deadline:
+            raise SandboxFault(f"the sandbox left behind by another bridge (process {left_behind}) does not end")
+        time.sleep(LOOK_EVERY_SECONDS)
+    return True
+
+
+def _pid(connection: Connection) -> object:
+    answer = httpx.get(f"{connection.origin}/_sandbox/", timeout=ASK_SECONDS, trust_env=False)
+    return _said(answer).get("pid")
 
 
 def _reset(addresses: Mapping[str, str]) -> None:
