@@ -188,7 +188,7 @@ def _oldest(seen: Seen) -> RenderableType:
     overview = seen.overview
     text = Text.assemble(("oldest waiting  ", "dim"), oldest_text(overview.oldest_waiting, seen.now))
     if overview.jobs_waiting:
-        due = f", the longest due for {age(overview.oldest_job, seen.now)}" if overview.oldest_job else ""
+        due = f" for {age(overview.oldest_job, seen.now)}" if overview.oldest_job else ""
         text.append(f"   queue {overview.jobs_waiting:,}{due}", style="dim")
     if overview.jobs_dead:
         text.append(f"   {overview.jobs_dead} jobs given up (bcbridge jobs)", style="red")

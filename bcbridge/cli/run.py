@@ -31,7 +31,8 @@ def run(
 ) -> None:
     """The bridge, with its sandbox where a connection wants one; SIGTERM or Ctrl-C drains and ends it."""
     settings = config.load(config_file)
-    signal.signal(signal.SIGTERM, _end_politely)  # until the bridge listens for it itself: the sandbox is ended too
+    for number in (signal.SIGTERM, signal.SIGHUP):  # so that the sandbox is ended too; the bridge drains by itself
+        signal.signal(number, _end_politely)
     if fresh:
         _refuse_production(settings)
     with sandbox_process.beside(settings, fresh=fresh) as sandbox:

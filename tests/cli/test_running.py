@@ -114,6 +114,23 @@ def test_a_killed_bridge_leaves_the_outside_standing_and_the_next_one_uses_it(br
     assert sandbox_answers(bridge.folder), "it was not ours to end"
 
 
+def test_fresh_ends_the_sandbox_that_a_killed_bridge_left_and_sells_anew(bridge: Bridge) -> None:
+    bridge.wait_for("came_in=")
+    bridge.end(signal.SIGKILL)
+    left_behind = json.loads((bridge.folder / "var/sandbox/sandbox.json").read_text())["pid"]
+    again = Bridge(bridge.folder, "--fresh")
+    again.wait_for("came_in=")
+    assert json.loads((bridge.folder / "var/sandbox/sandbox.json").read_text())["pid"] != left_behind
+    assert again.end() == 0
+    assert not sandbox_answers(bridge.folder)
+
+
+def test_a_closed_terminal_ends_the_sandbox_too(bridge: Bridge) -> None:
+    bridge.wait_for("came_in=")
+    bridge.end(signal.SIGHUP)
+    assert not sandbox_answers(bridge.folder)
+
+
 def test_two_bridges_do_not_share_a_store(bridge: Bridge) -> None:
     bridge.wait_for("came_in=")
     second = Bridge(bridge.folder)
