@@ -36,6 +36,24 @@ HOLD_SECONDS = 0.040
 WAITING_LIMIT = 50_000
 BUSY_TIMEOUT_MS = 2_000
 READ_DEADLINE_SECONDS = 20.0
+BUSY = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_INTERRUPT,
+    }
+)
+"""What the world around the file does to it; everything else is a fault of ours."""
+
+
+def is_busy(fault: BaseException) -> bool:
+    """Whether SQLite says that it cannot now, rather than that we asked wrongly."""
+    return isinstance(fault, sqlite3.Error) and (getattr(fault, "sqlite_errorcode", 0) & 0xFF) in BUSY
 
 
 class StoreLocked(BridgeError):
@@ -88,11 +106,14 @@ class GroupWriter:
         self._wake = threading.Condition()
         self._closing = False
         self._thread: threading.Thread | None = None
+        self._connection: sqlite3.Connection | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self.figures = WriterFigures()
 
-    def start(self) -> None:
+    async def start(self) -> None:
+        """Raises sqlite3.Error where the file cannot be opened to be written."""
         self._loop = asyncio.get_running_loop()
+        self._connection = await asyncio.to_thread(connect, self._path)
         self._thread = threading.Thread(target=self._run, name="bcbridge-store-writer", daemon=True)
         self._thread.start()
 
@@ -127,11 +148,13 @@ class GroupWriter:
     # -- in the writer's thread ----------------------------------------------------------------------------
 
     def _run(self) -> None:
-        connection = connect(self._path)
+        connection = self._connection
+        assert connection is not None
         try:
             while self._wait():
                 self._commit_group(connection)
         finally:
+            self._refuse_all("the store's writer has ended")
             with suppress(sqlite3.Error):
                 connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
             connection.close()
@@ -151,12 +174,15 @@ class GroupWriter:
             connection.execute("BEGIN IMMEDIATE")
             self._run_units(connection, group, started)
             connection.execute("COMMIT")
-        except sqlite3.Error as fault:
+            self.figures.commits += 1
+            self.figures.units += len(group)
+        except BaseException as fault:
             self._fail(connection, group, fault)
-        self.figures.commits += 1
-        self.figures.units += len(group)
-        self.figures.longest_seconds = max(self.figures.longest_seconds, time.monotonic() - started)
-        self._answer(group)
+            if not isinstance(fault, sqlite3.Error):
+                raise
+        finally:
+            self.figures.longest_seconds = max(self.figures.longest_seconds, time.monotonic() - started)
+            self._answer(group)
 
     def _run_units(self, connection: sqlite3.Connection, group: list[_Waiting[Any]], started: float) -> None:
         while len(group) < GROUP_LIMIT and time.monotonic() - started < HOLD_SECONDS:
@@ -172,23 +198,35 @@ class GroupWriter:
         try:
             waiting.result = waiting.unit(connection)
         except Exception as fault:
-            waiting.error = StoreBusy(str(fault)) if isinstance(fault, sqlite3.OperationalError) else fault
-            if not connection.in_transaction:  # SQLITE_FULL, IOERR: the whole group is gone, not this unit alone
-                raise sqlite3.OperationalError(str(fault)) from fault
+            waiting.error = fault
+            if is_busy(fault) or not connection.in_transaction:
+                raise  # SQLITE_FULL, IOERR: the whole group is gone or cannot be kept, not this unit alone
             connection.execute("ROLLBACK TO unit")
         connection.execute("RELEASE unit")
 
-    def _fail(self, connection: sqlite3.Connection, group: list[_Waiting[Any]], fault: sqlite3.Error) -> None:
+    def _fail(self, connection: sqlite3.Connection, group: list[_Waiting[Any]], fault: BaseException) -> None:
         self.figures.failed_groups += 1
         self.figures.last_failure = str(fault)
         if connection.in_transaction:
             with suppress(sqlite3.Error):
                 connection.execute("ROLLBACK")
         if not group:  # BEGIN itself failed: whoever waits first hears of it, so that nobody waits for ever
-            with self._wake:
-                group.extend(iter(self._queues.take, None))
+            group.extend(self._all_waiting())
         for waiting in group:
             waiting.result, waiting.error = None, StoreBusy(f"the store could not keep this: {fault}")
+
+    def _all_waiting(self) -> list[_Waiting[Any]]:
+        with self._wake:
+            return list(iter(self._queues.take, None))
+
+    def _refuse_all(self, why: str) -> None:
+        """Nobody waits for a thread that has ended, whatever ended it."""
+        with self._wake:
+            self._closing = True
+        left = self._all_waiting()
+        for waiting in left:
+            waiting.error = StoreBusy(why)
+        self._answer(left)
 
     def _answer(self, group: Sequence[_Waiting[Any]]) -> None:
         assert self._loop is not None
@@ -273,10 +311,12 @@ class Readers:
 
     async def start(self) -> None:
         for _ in range(self._count):
-            connection = await aiosqlite.connect(f"file:{self._path}?mode=ro", uri=True, isolation_level=None)
+            uri = f"{self._path.absolute().as_uri()}?mode=ro"
+            connection = await aiosqlite.connect(uri, uri=True, isolation_level=None)
             connection.row_factory = sqlite3.Row
-            await connection.execute("PRAGMA query_only = ON")
-            await connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+            # fetched to the end: while a statement stays open, one interrupt would interrupt all that follow
+            await connection.execute_fetchall("PRAGMA query_only = ON")
+            await connection.execute_fetchall(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
             self._all.append(connection)
             self._free.put_nowait(connection)
 
@@ -299,10 +339,17 @@ class Readers:
             self._free.put_nowait(connection)
 
     async def rows(self, sql: str, parameters: Sequence[object] | dict[str, object] = ()) -> list[sqlite3.Row]:
-        """All rows of one SELECT."""
-        async with self.lent() as connection:
-            with anyio.fail_after(READ_DEADLINE_SECONDS):
-                return list(await connection.execute_fetchall(sql, parameters))
+        """All rows of one SELECT. Raises StoreBusy where the store cannot answer now, or not in time."""
+        try:
+            async with self.lent() as connection:
+                with anyio.fail_after(READ_DEADLINE_SECONDS):
+                    return list(await connection.execute_fetchall(sql, parameters))
+        except sqlite3.Error as fault:
+            if is_busy(fault):
+                raise StoreBusy(f"the store cannot be read: {fault}") from fault
+            raise
+        except TimeoutError as fault:
+            raise StoreBusy("the store did not answer in time") from fault
 
     async def row(self, sql: str, parameters: Sequence[object] | dict[str, object] = ()) -> sqlite3.Row | None:
         rows = await self.rows(sql, parameters)
@@ -330,8 +377,12 @@ class Store:
         except BaseException:
             self._lock.release()
             raise
-        self._writer.start()
-        await self.read.start()
+        try:
+            await self._writer.start()
+            await self.read.start()
+        except BaseException:
+            await self.close()
+            raise
 
     def _create(self) -> None:
         if not self.path.exists():
