@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import random
 import signal
-import sqlite3
 from pathlib import Path
 
 import pytest
@@ -28,14 +27,6 @@ def kill_once(one: World, step: str, *, seed: int, wiring: tuple[str, ...] = ())
     one.sell(1, seed=seed, simple=True)
     until(lambda: process.poll() is not None, DIES_WITHIN_SECONDS, f"died at {step}", tell=one.log_tail)
     assert process.returncode == -signal.SIGKILL, one.log_tail()
-
-
-def events(one: World, kind: str) -> int:
-    connection = sqlite3.connect(f"file:{one.folder / 'var/bcbridge.db'}?mode=ro", uri=True)
-    try:
-        return int(connection.execute("SELECT count(*) FROM events WHERE kind = ?", (kind,)).fetchone()[0])
-    finally:
-        connection.close()
 
 
 def settle(one: World, *, seed: int) -> None:
@@ -70,7 +61,7 @@ def test_a_kill_at_every_named_step_loses_and_doubles_nothing(tmp_path: Path, re
         assert one.doubles() == {}
         assert one.missing() == set()
         assert len(one.booked()) == len(one.paid())
-        assert events(one, "found_by_read_back") >= kills
+        assert one.events("found_by_read_back") >= kills
         assert one.stop_bridge() == 0
 
 

@@ -1,14 +1,19 @@
 """A whole small world for end-to-end tests: the sandbox as a process, the bridge as a process, one folder.
 
-The judge is the sandbox's own books, read over HTTP; the bridge is never asked whether it did well.
+The judge is the sandbox's own books, read over HTTP (``books.py``); the bridge is never asked whether it did well.
+What its store says of an order is only looked at where the claim is about that: a state, a reason, an incident.
 """
 
 from __future__ import annotations
 
+import base64
+import hmac
 import json
 import os
+import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -16,7 +21,7 @@ import urllib.error
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -24,7 +29,12 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 SANDBOX_UP_SECONDS = 60.0
+BRIDGE_UP_SECONDS = 60.0
+SETTLES_WITHIN_SECONDS = 150.0
+CLI_WITHIN_SECONDS = 90.0
 POLL_SECONDS = 0.1
+SHOP_DOMAIN = "bcbridge-sandbox.myshopify.com"
+CHANNEL = "shopify_us"
 
 CONFIG = """
 [store]
@@ -33,7 +43,7 @@ path = "var/bcbridge.db"
 port = {web}
 public_url = "{public_url}"
 [mappings]
-folder = "{mappings}"
+folder = "mappings"
 [sandbox]
 folder = "var/sandbox"
 [connections.bluecherry]
@@ -45,12 +55,14 @@ poll_every_seconds = 0.3
 requests_per_minute = 30000
 max_request_seconds = {max_request_seconds}
 delta_overlap_seconds = 3
+{erp_settings}
 [connections.shopify_us]
 kind = "shopify"
-shop = "sandbox.myshopify.com"
+shop = "bcbridge-sandbox.myshopify.com"
 base_url = "http://127.0.0.1:{shopify}"
 client_id = "file:var/sandbox/credentials/shopify_client_id"
 client_secret = "file:var/sandbox/credentials/shopify_client_secret"
+money_side = "presentment"
 poll_every_seconds = 0.5
 overlap_seconds = 5
 code = "SUS"
@@ -72,11 +84,16 @@ def free_ports(count: int) -> list[int]:
 
 @dataclass
 class World:
-    """One folder, one outside, one bridge (started and killed as the test likes)."""
+    """One folder, one outside, one bridge (started and killed as the test likes).
+
+    ``erp_settings`` and ``channel`` are lines of TOML for those two tables; ``mappings/`` is the folder's own copy of
+    the shipped one.
+    """
 
     folder: Path
     public: bool = False
     max_request_seconds: float = 0.5
+    erp_settings: str = ""
     channel: str = ""
     post_every_seconds: float = 0.3
     ports: dict[str, int] = field(default_factory=dict)
@@ -86,19 +103,32 @@ class World:
     def __post_init__(self) -> None:
         names = ("web", "bluecherry", "shopify")
         self.ports = dict(zip(names, free_ports(len(names)), strict=True))
-        config = CONFIG.format(
-            **self.ports,
-            mappings=ROOT / "mappings",
-            public_url=f"http://127.0.0.1:{self.ports['web']}" if self.public else "",
+        self.folder.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(ROOT / "mappings", self.mappings)
+        self.configure()
+
+    def configure(self, **ports: int) -> None:
+        """Write config.toml; ``ports`` stand in for this world's own (a proxy before a system)."""
+        text = CONFIG.format(
+            **{**self.ports, **ports},
+            erp_settings=self.erp_settings,
+            public_url=self.web if self.public else "",
             max_request_seconds=self.max_request_seconds,
             channel=self.channel,
         )
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.config.write_text(config)
+        self.config.write_text(text)
 
     @property
     def config(self) -> Path:
         return self.folder / "config.toml"
+
+    @property
+    def mappings(self) -> Path:
+        return self.folder / "mappings"
+
+    @property
+    def store(self) -> Path:
+        return self.folder / "var/bcbridge.db"
 
     @property
     def erp(self) -> str:
@@ -121,8 +151,11 @@ class World:
         command += ["--post-every-seconds", str(self.post_every_seconds), "--wholesale-orders", "20"]
         command += ["--calls-per-minute", "60000", "--restore-rate", "2000"]
         with (self.folder / "sandbox.log").open("ab") as log:
-            self.sandbox = subprocess.Popen(command, stdout=log, stderr=log, cwd=self.folder)
+            self.sandbox = subprocess.Popen(command, stdout=log, stderr=log, cwd=self.folder, env=environment())
         until(lambda: self.answers(self.erp) and self.answers(self.shop), SANDBOX_UP_SECONDS, "the sandbox answers")
+
+    def kill_sandbox(self) -> None:
+        kill(self.sandbox)
 
     def answers(self, base: str) -> bool:
         try:
@@ -133,8 +166,33 @@ class World:
     def sell(self, orders: int, *, seed: int, **plan: object) -> Any:
         return call(f"{self.shop}/_sandbox/sell", {"orders": orders, "seed": seed, **plan})
 
+    def sell_all(self, orders: int, *, seed: int, **plan: object) -> None:
+        """Sell, and wait until the last of them stands in the shop's books."""
+        number = self.sell(orders, seed=seed, **plan)["plan"]
+        until(lambda: self._is_sold(number), 60, f"plan {number} is sold")
+
+    def _is_sold(self, plan: int) -> bool:
+        return any(one["id"] == plan and one["state"] == "done" for one in self.books(self.shop, "plans"))
+
+    def order(self, **cart: object) -> dict[str, Any]:
+        """One order by hand; answers id, name and total."""
+        placed: dict[str, Any] = call(f"{self.shop}/_sandbox/orders", cart)
+        return placed
+
+    def change(self, order: str, act: str, **details: object) -> Any:
+        """``pay``, ``cancel``, ``release`` ... the order of this name at the shop's doors."""
+        return call(f"{self.shop}/_sandbox/orders/{order.lstrip('#')}/{act}", details)
+
     def faults(self, base: str, **ordered: object) -> Any:
         return call(f"{base}/_sandbox/faults", ordered)
+
+    def happened(self, base: str, fault: str) -> int:
+        """How often a fault of the sandbox struck."""
+        return int(call(f"{base}/_sandbox/faults")["faults"][fault]["happened"])
+
+    def style(self, style: str, **changed: object) -> Any:
+        """The ERP's people at work on the style master."""
+        return call(f"{self.erp}/_sandbox/styles", {"style": style, **changed})
 
     def books(self, base: str, noun: str) -> list[dict[str, Any]]:
         """All records of a noun, page by page."""
@@ -163,6 +221,9 @@ class World:
         """The ERP's sales orders that came from the shop."""
         return [order for order in self.books(self.erp, "orders") if str(order["po_num"]).startswith("SUS")]
 
+    def booked_names(self) -> set[str]:
+        return {str(order["altpo"]) for order in self.booked()}
+
     def doubles(self) -> dict[str, int]:
         """References that the ERP holds more than once."""
         counted = Counter(str(order["po_num"]) for order in self.booked())
@@ -170,17 +231,27 @@ class World:
 
     def missing(self) -> set[str]:
         """Names of paid orders that the ERP does not hold."""
-        return {order["name"] for order in self.paid()} - {str(order["altpo"]) for order in self.booked()}
+        return {order["name"] for order in self.paid()} - self.booked_names()
 
     # -- the bridge ----------------------------------------------------------------------------------------
 
     def start_bridge(self, *arguments: str, program: Path | None = None) -> subprocess.Popen[bytes]:
         """``tests/e2e/daemon.py`` by default: the product's own app, with what the arguments wire otherwise."""
         command = [sys.executable, str(program or ROOT / "tests/e2e/daemon.py"), str(self.config), *arguments]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         with (self.folder / "bridge.log").open("ab") as log:
-            self.bridge = subprocess.Popen(command, stdout=log, stderr=log, cwd=self.folder, env=environment)
+            self.bridge = subprocess.Popen(command, stdout=log, stderr=log, cwd=self.folder, env=environment())
         return self.bridge
+
+    def run_bridge(self) -> None:
+        """Start it and wait until it answers."""
+        process = self.start_bridge()
+        until(
+            lambda: self.bridge_is_up() or process.poll() is not None,
+            BRIDGE_UP_SECONDS,
+            "the bridge is up",
+            tell=self.log_tail,
+        )
+        assert process.poll() is None, self.log_tail()
 
     def bridge_is_up(self) -> bool:
         try:
@@ -194,15 +265,140 @@ class World:
         self.bridge.send_signal(signal.SIGTERM)
         return self.bridge.wait(45)
 
+    def kill_bridge(self) -> None:
+        kill(self.bridge)
+
     def log_tail(self, lines: int = 40) -> str:
         path = self.folder / "bridge.log"
         return "\n".join(path.read_text(errors="replace").splitlines()[-lines:]) if path.exists() else ""
 
+    def ready(self) -> dict[str, Any]:
+        """What ``/ready`` says, whether it is or not."""
+        try:
+            said: dict[str, Any] = call(f"{self.web}/ready")
+        except urllib.error.HTTPError as answer:
+            said = json.loads(answer.read())
+        return said
+
+    def metrics(self) -> dict[str, float]:
+        """Every sample of ``/metrics`` by its name and labels as they are written."""
+        with urllib.request.urlopen(f"{self.web}/metrics", timeout=30) as answer:
+            lines = answer.read().decode().splitlines()
+        return {name: float(value) for name, value in (one.rsplit(" ", 1) for one in lines if not one.startswith("#"))}
+
+    def hooks(self, outcome: str) -> float:
+        """Webhooks that ended so."""
+        labels = f'connector="{CHANNEL}",outcome="{outcome}"'
+        return self.metrics().get(f"bcbridge_webhooks_total{{{labels}}}", 0.0)
+
+    def cli(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """``bcbridge ...`` in this folder."""
+        command = [sys.executable, "-m", "bcbridge.cli", *arguments]
+        return subprocess.run(
+            command,
+            cwd=self.folder,
+            env=environment(),
+            capture_output=True,
+            text=True,
+            timeout=CLI_WITHIN_SECONDS,
+            check=False,
+        )
+
+    def did(self, *arguments: str) -> Any:
+        """The command's answer in JSON; it must have ended well."""
+        done = self.cli(*arguments, "--json")
+        assert done.returncode == 0, f"{arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}\n{self.log_tail()}"
+        return json.loads(done.stdout, parse_float=Decimal)
+
+    # -- a webhook of our own ------------------------------------------------------------------------------
+
+    def ring(
+        self, body: bytes, *, topic: str = "orders/updated", delivery: str = "d-1", secret: str = "", **headers: str
+    ) -> int:
+        """Knock as Shopify does; signed with the shop's own secret unless told otherwise. Returns the status."""
+        key = secret or (self.folder / "var/sandbox/credentials/shopify_client_secret").read_text().strip()
+        sent = {
+            "X-Shopify-Topic": topic,
+            "X-Shopify-Shop-Domain": SHOP_DOMAIN,
+            "X-Shopify-API-Version": "2026-10",
+            "X-Shopify-Webhook-Id": delivery,
+            "X-Shopify-Hmac-Sha256": base64.b64encode(hmac.digest(key.encode(), body, "sha256")).decode(),
+            "Content-Type": "application/json",
+            **{name.replace("_", "-"): value for name, value in headers.items()},
+        }
+        request = urllib.request.Request(f"{self.web}/hooks/{CHANNEL}", data=body, headers=sent)
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as fault:
+            return fault.code
+
+    # -- what the bridge wrote down ------------------------------------------------------------------------
+
+    def rows(self, sql: str, *parameters: object) -> list[dict[str, Any]]:
+        """Of the bridge's store, read-only; nothing where it has not begun yet."""
+        if not self.store.exists():
+            return []
+        with closing(sqlite3.connect(f"file:{self.store}?mode=ro", uri=True, timeout=20)) as connection:
+            connection.row_factory = sqlite3.Row
+            return [dict(row) for row in connection.execute(sql, parameters)]
+
+    def states(self) -> dict[str, tuple[str, str]]:
+        """Each order's state and code by its name."""
+        found = self.rows("SELECT name, state, code FROM orders")
+        return {row["name"]: (row["state"], row["code"]) for row in found}
+
+    def in_state(self, *states: str) -> set[str]:
+        return {name for name, (state, _) in self.states().items() if state in states}
+
+    def codes(self, name: str) -> list[str]:
+        """Every problem of a blocked order."""
+        (row,) = self.rows("SELECT problems FROM orders WHERE name = ?", name)
+        return sorted(problem["code"] for problem in json.loads(row["problems"]))
+
+    def events(self, kind: str) -> int:
+        return int(self.rows("SELECT count(*) AS n FROM events WHERE kind = ?", kind)[0]["n"])
+
+    def events_of(self, name: str) -> list[str]:
+        found = self.rows(
+            "SELECT kind FROM events JOIN orders ON orders.id = order_id WHERE name = ? ORDER BY seq", name
+        )
+        return [row["kind"] for row in found]
+
+    def incidents(self, *, standing: bool = True) -> list[str]:
+        """Codes of incidents, those that stand or all there ever were."""
+        where = "WHERE closed_at IS NULL" if standing else ""
+        return [row["code"] for row in self.rows(f"SELECT code FROM incidents {where} ORDER BY id")]
+
+    # -- waiting -------------------------------------------------------------------------------------------
+
+    def comes(self, condition: Callable[[], bool], what: str, *, within: float = SETTLES_WITHIN_SECONDS) -> None:
+        """Wait for a condition; what the bridge logged last is told where it does not come about."""
+        until(condition, within, what, tell=self.tell)
+
+    def tell(self) -> str:
+        open_orders = {name: said for name, said in self.states().items() if said[0] not in ("booked", "never")}
+        return f"open: {open_orders}\nincidents: {self.incidents()}\n{self.log_tail()}"
+
+    def all_booked(self, *, within: float = SETTLES_WITHIN_SECONDS) -> None:
+        """Every paid order stands in the ERP, and the bridge knows it."""
+        self.comes(lambda: not self.missing(), "all paid orders are in the ERP", within=within)
+        paid = {order["name"] for order in self.paid()}
+        self.comes(lambda: paid <= self.in_state("booked"), "the bridge knows that they are booked", within=within)
+
     def close(self) -> None:
         for process in (self.bridge, self.sandbox):
-            if process is not None and process.poll() is None:
-                process.kill()
-                process.wait(10)
+            kill(process)
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(ROOT)}
+
+
+def kill(process: subprocess.Popen[bytes] | None) -> None:
+    if process is not None and process.poll() is None:
+        process.kill()
+        process.wait(10)
 
 
 @contextmanager
