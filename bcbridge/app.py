@@ -315,7 +315,7 @@ async def _tried(circuit: Circuit | None, what: str, work: Callable[[], Awaitabl
         await work()
     except OpenCircuit as fault:
         if circuit is not None:
-            await circuit.open(fault)
+            await circuit.open(fault, again=work)
         return False
     except (BridgeError, TimeoutError, sqlite3.Error) as fault:
         log.warning("put off", what=what, why=str(fault) or type(fault).__name__)

@@ -38,13 +38,17 @@ class Reject(BridgeError):
 class OpenCircuit(BridgeError):
     """The connection itself is at fault (key, quota, contract break): pause it and say why.
 
-    ``after`` is when a ping may be tried again; ``by_content`` marks a circuit that a ping cannot close.
+    ``after`` is when it may be tried again; ``by_content`` marks a circuit that a ping cannot close: only the same
+    read going through does; ``planned`` one that is nobody's fault (quiet hours) and no incident.
     """
 
-    def __init__(self, message: str, *, after: timedelta | None = None, by_content: bool = False) -> None:
+    def __init__(
+        self, message: str, *, after: timedelta | None = None, by_content: bool = False, planned: bool = False
+    ) -> None:
         super().__init__(message)
         self.after = after
         self.by_content = by_content
+        self.planned = planned
 
 
 class InDoubt(BridgeError):

@@ -33,11 +33,13 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """Look again after a while. ``burn``: whether this attempt counts as one that failed."""
+    """Look again after a while. ``burn``: this attempt counts as one that failed. ``anew``: fetch it again then,
+    whatever we hold by now."""
 
     after: timedelta
     reason: str
     burn: bool = False
+    anew: bool = False
 
 
 Verdict = Done | Again

@@ -7,6 +7,7 @@ reads cleanly or a person says so, because a ping proves nothing about it.
 from __future__ import annotations
 
 import random
+import sqlite3
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,13 +16,13 @@ import anyio
 import structlog
 
 from bcbridge.connectors.base import Connector
-from bcbridge.errors import BridgeError, OpenCircuit, Retry
+from bcbridge.errors import BridgeError, OpenCircuit, Retry, StoreBusy
 from bcbridge.runtime.backoff import backoff
 from bcbridge.store import incidents
 from bcbridge.store.db import Store
 
 log = structlog.get_logger()
-PING_DEADLINE_SECONDS = 30.0
+PROBE_DEADLINE_SECONDS = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,10 @@ class CircuitView:
     why: str
     since: datetime
     retry_at: datetime | None
+
+
+Probe = Callable[[], Awaitable[object]]
+"""What shows that a connection may be used again: it goes through, or raises."""
 
 
 class Circuit:
@@ -48,6 +53,7 @@ class Circuit:
         self._why = ""
         self._since = now()
         self._retry_at: datetime | None = None
+        self._probe: Probe = connector.ping
         self.on_close: Callable[[], Awaitable[None]] | None = None
 
     @property
@@ -61,39 +67,56 @@ class Circuit:
         """Returns when the connection may be used."""
         await self._closed.wait()
 
-    async def open(self, fault: OpenCircuit) -> None:
-        """Pause this connection; an incident stands until it closes."""
+    async def open(self, fault: OpenCircuit, *, again: Probe | None = None) -> None:
+        """Pause this connection; an incident stands until it closes.
+
+        ``again`` is what failed: a circuit opened by content closes when that goes through, not by a ping.
+        """
         if not self.is_open:
-            self._since, self._why = self._now(), str(fault)
+            self._since = self._now()
             self._closed = anyio.Event()
-            log.warning("circuit opened", connector=self.connector.name, why=self._why)
-        self._retry_at = self._now() + fault.after if fault.after else None
-        name, why = self.connector.name, str(fault)
+            self._probe = self.connector.ping
+            log.warning("circuit opened", connector=self.connector.name, why=str(fault))
+        if fault.by_content and again is not None:
+            self._probe = again
+        self._note(fault)
+        self._opened.set()
+        if not fault.planned:
+            await self._tell(fault)
+
+    def _note(self, fault: BaseException) -> None:
+        self._why = str(fault) or "no answer in time"
+        after = fault.after if isinstance(fault, OpenCircuit | Retry) else None
+        self._retry_at = self._now() + after if after else None
+
+    async def _tell(self, fault: OpenCircuit) -> None:
+        name, why, now = self.connector.name, str(fault), self._now()
         try:
             await self._store.write(
                 lambda tx: incidents.open_one(
-                    tx, code="circuit_open", connector=name, cause="circuit", text=why, now=self._now()
+                    tx, code="circuit_open", connector=name, cause="circuit", text=why, now=now
                 )
             )
-        finally:
-            self._opened.set()
+        except StoreBusy as busy:
+            log.warning("incident not kept", connector=name, why=str(busy))
 
     async def close(self) -> None:
+        """It may be used again; its incident ends. Raises StoreBusy where what waited could not be let go."""
         if not self.is_open:
             return
         self._why, self._since, self._retry_at = "", self._now(), None
         self._closed.set()
         log.info("circuit closed", connector=self.connector.name)
+        if self.on_close is not None:
+            await self.on_close()
         await self._store.write(
             lambda tx: incidents.close(
                 tx, code="circuit_open", connector=self.connector.name, cause="circuit", now=self._now()
             )
         )
-        if self.on_close is not None:
-            await self.on_close()
 
     async def mend(self) -> None:
-        """For ever: when open, ping with back-off until it answers, then close."""
+        """For ever: when open, try with back-off until it goes through, then close."""
         while True:
             await self._opened.wait()
             self._opened = anyio.Event()
@@ -109,17 +132,11 @@ class Circuit:
 
     async def _try(self) -> None:
         try:
-            with anyio.fail_after(PING_DEADLINE_SECONDS):
-                await self.connector.ping()
-        except OpenCircuit as fault:
-            self._why = str(fault)
-            self._retry_at = self._now() + fault.after if fault.after else None
-        except (BridgeError, TimeoutError) as fault:
-            self._why = str(fault) or "no answer to a ping in time"
-            self._retry_at = self._now() + fault.after if isinstance(fault, Retry) and fault.after else None
-        else:
-            try:
-                await self.close()
-            except BridgeError as fault:
-                log.warning("circuit not closed", connector=self.connector.name, why=str(fault))
-                self._closed.set()
+            with anyio.fail_after(PROBE_DEADLINE_SECONDS):
+                await self._probe()
+            await self.close()
+        except (BridgeError, TimeoutError, sqlite3.Error) as fault:
+            if self.is_open:
+                self._note(fault)
+            else:
+                log.warning("closed, but not all was let go", connector=self.connector.name, why=str(fault))

@@ -30,7 +30,8 @@ from bcbridge.store.queue import BULK, NOW, Wish
 log = structlog.get_logger()
 T = TypeVar("T")
 
-COALESCE_SECONDS = 0.2
+COALESCE_SECONDS = 2.0
+"""A shop rings several times about one order within a moment, and its stamps are whole seconds."""
 PASS_DEADLINE = timedelta(minutes=30)
 MALFORMED_SHARE = 0.5
 SMALL_PAGE = 5
@@ -73,8 +74,8 @@ class ListPoller:
             await self.circuit.closed()
             failures = 0 if await self._pass() else failures + 1
             wait = backoff(failures, chance=random.random) if failures else self.every
-            await self.bell.heard(within=min(wait, self.every))
-            await anyio.sleep(COALESCE_SECONDS)
+            if await self.bell.heard(within=min(wait, self.every)):
+                await anyio.sleep(COALESCE_SECONDS)
 
     async def _pass(self) -> bool:
         try:
@@ -82,7 +83,7 @@ class ListPoller:
                 await self.once()
         except OpenCircuit as fault:
             self._failed(fault)
-            await self.circuit.open(fault)
+            await self.circuit.open(fault, again=self.once)
         except (Retry, StoreBusy, TimeoutError) as fault:
             self._failed(fault)
         except Exception as fault:

@@ -89,12 +89,15 @@ class Bell:
     def ring(self) -> None:
         self._event.set()
 
-    async def heard(self, *, within: timedelta) -> None:
-        """Returns on a ring, or when the time is over."""
+    async def heard(self, *, within: timedelta) -> bool:
+        """Returns on a ring (True), or when the time is over."""
+        rung = False
         with anyio.move_on_after(within.total_seconds()):
             await self._event.wait()
+            rung = True
         if self._event.is_set():  # others may still be listening to one that was not rung
             self._event = anyio.Event()
+        return rung
 
 
 @dataclass(slots=True)
@@ -124,6 +127,7 @@ class Worker:
     figures: WorkerFigures = field(default_factory=WorkerFigures)
     stopping: anyio.Event = field(default_factory=anyio.Event)
     ended: anyio.Event = field(default_factory=anyio.Event)
+    _stranded: list[tuple[Job, BaseException, bool]] = field(default_factory=list)
 
     async def run(self) -> None:
         """Until told to stop; what runs then is finished."""
@@ -166,6 +170,7 @@ class Worker:
 
     async def _once(self, *, alone: bool) -> bool:
         """Claim a batch and run it; False when nothing was due."""
+        await self._unstrand()
         if self.circuit.is_open:
             return False
         if alone and not await self._someone_must_run_alone():
@@ -175,6 +180,28 @@ class Worker:
             if jobs:
                 await self._run(jobs)
             return bool(jobs)
+
+    async def _probe(self) -> None:
+        """One due job, although the circuit is open: what a circuit opened by content closes on. Raises what it did."""
+        jobs = await self.store.write(
+            lambda tx: queue.claim(tx, flow=self.flow, connector=self.connector, many=1, now=self.now())
+        )
+        if not jobs:
+            return
+        fault: BaseException = RuntimeError("tried while the circuit was open")
+        settled: set[int] = set()
+
+        async def settle(job: Job, verdict: Verdict) -> None:
+            await self.store.write(lambda tx: self._settle(tx, job, verdict))
+            settled.add(job.id)
+
+        try:
+            await self.handler.handle(jobs, settle)
+        except Exception as raised:
+            fault = raised
+            raise
+        finally:
+            await self._put_back([job for job in jobs if job.id not in settled], fault, burn=False)
 
     async def _someone_must_run_alone(self) -> bool:
         row = await self.store.read.row(_ALONE_DUE, (self.flow, self.connector, queue.ALONE_AFTER_DEATHS))
@@ -196,8 +223,8 @@ class Worker:
             with anyio.fail_after(self.deadline.total_seconds()):
                 await self.handler.handle(jobs, settle)
         except OpenCircuit as fault:
+            await self.circuit.open(fault, again=self._probe)
             await self._put_back(open_jobs.values(), fault, burn=False)
-            await self.circuit.open(fault)
         except Exception as fault:
             if not isinstance(fault, Retry | TimeoutError):
                 log.exception("job failed", flow=self.flow, connector=self.connector, jobs=len(open_jobs))
@@ -216,13 +243,28 @@ class Worker:
             self.figures.done += 1
             self.figures.last_success = now
         else:
-            queue.put_back(tx, job.id, due=now + verdict.after, reason=verdict.reason, burn=verdict.burn)
+            due = now + verdict.after
+            queue.put_back(
+                tx, job.id, due=due, reason=verdict.reason, burn=verdict.burn, anew=now if verdict.anew else None
+            )
             self.figures.again += 1
 
     async def _put_back(self, jobs: Iterable[Job], fault: BaseException, *, burn: bool) -> None:
         left = list(jobs)
         if not left:
             return
+        self._stranded += [(job, fault, burn) for job in left]
+        await self._unstrand()
+
+    async def _unstrand(self) -> None:
+        """Put back what is held in hand; what the store cannot take stays in hand, never forgotten as running."""
+        while self._stranded:
+            _, fault, burn = self._stranded[0]
+            together = [job for job, cause, _ in self._stranded if cause is fault]
+            await self._let_go(together, fault, burn=burn)
+            self._stranded = [held for held in self._stranded if held[1] is not fault]
+
+    async def _let_go(self, left: Sequence[Job], fault: BaseException, *, burn: bool) -> None:
         reason = str(fault) or type(fault).__name__
         if burn:
             self.figures.failed += len(left)
@@ -242,6 +284,8 @@ class Worker:
                 )
                 continue
             wait = asked or backoff(job.attempts, chance=random.random)
+            if isinstance(fault, OpenCircuit):
+                wait = timedelta(0)  # it waits for the circuit, not for a time
             queue.put_back(tx, job.id, due=now + wait, reason=reason, burn=burn)
 
 

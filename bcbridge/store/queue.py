@@ -17,12 +17,14 @@ from bcbridge.store.stamps import moment, stamp
 NOW = 0
 BULK = 1
 ALONE_AFTER_DEATHS = 3
+"""Written out in the statements below, so that their partial index is used."""
 DEAD_AFTER_DEATHS = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """A job to be: look at ``ref`` until a document at least as new as ``wanted`` was handled."""
+    """A job to be: look at ``ref`` until a document at least as new as ``wanted`` was handled; without ``wanted``,
+    until one was fetched after this was asked for."""
 
     flow: str
     connector: str
@@ -41,7 +43,7 @@ VALUES (:flow, :connector, :ref, :ordering_key, :priority, 'waiting', :wanted, :
 ON CONFLICT (flow, connector, ref) WHERE state = 'waiting' DO UPDATE SET
     due_at = min(due_at, excluded.due_at),
     priority = min(priority, excluded.priority),
-    wanted = CASE WHEN wanted IS NULL THEN excluded.wanted ELSE max(wanted, coalesce(excluded.wanted, wanted)) END,
+    wanted = CASE WHEN wanted IS NULL OR excluded.wanted IS NULL THEN NULL ELSE max(wanted, excluded.wanted) END,
     enqueued_at = max(enqueued_at, excluded.enqueued_at),
     attempts = max(attempts, excluded.attempts),
     deaths = max(deaths, excluded.deaths)
@@ -77,13 +79,26 @@ UPDATE jobs SET state = 'running', started_at = :now, attempts = attempts + 1
 WHERE id IN (
     SELECT min(id) FROM (
         SELECT id, ordering_key FROM jobs AS waiting
-        WHERE flow = :flow AND connector = :connector AND state = 'waiting' AND due_at <= :now
-          AND (deaths >= :alone) = :alone_wanted
+        WHERE flow = :flow AND connector = :connector AND state = 'waiting' AND priority = :priority AND due_at <= :now
+          AND deaths < 3
           AND NOT EXISTS (SELECT 1 FROM jobs AS twin
                           WHERE twin.state = 'running' AND twin.ordering_key = waiting.ordering_key)
-        ORDER BY priority, due_at
+        ORDER BY due_at
         LIMIT :many
     ) GROUP BY ordering_key
+)
+RETURNING *
+"""
+"""One priority at a time: what waits for later under the urgent one costs the other nothing."""
+_CLAIM_ALONE = """
+UPDATE jobs SET state = 'running', started_at = :now, attempts = attempts + 1
+WHERE id = (
+    SELECT id FROM jobs AS waiting
+    WHERE flow = :flow AND connector = :connector AND state = 'waiting' AND deaths >= 3 AND due_at <= :now
+      AND NOT EXISTS (SELECT 1 FROM jobs AS twin
+                      WHERE twin.state = 'running' AND twin.ordering_key = waiting.ordering_key)
+    ORDER BY due_at
+    LIMIT 1
 )
 RETURNING *
 """
@@ -108,16 +123,24 @@ def claim(
     tx: sqlite3.Connection, *, flow: str, connector: str, many: int, now: datetime, alone: bool = False
 ) -> list[Job]:
     """Take up to ``many`` due jobs, the urgent first. ``alone``: only those that must run with nothing beside them."""
-    parameters = {
-        "flow": flow,
-        "connector": connector,
-        "now": stamp(now),
-        "many": 1 if alone else many,
-        "alone": ALONE_AFTER_DEATHS,
-        "alone_wanted": alone,
-    }
-    rows = tx.execute(_CLAIM, parameters).fetchall()
+    where = {"flow": flow, "connector": connector, "now": stamp(now)}
+    if alone:
+        return [_job(row) for row in tx.execute(_CLAIM_ALONE, where).fetchall()]
+    rows = tx.execute(_CLAIM, {**where, "priority": NOW, "many": many}).fetchall()
+    if len(rows) < many:
+        rows += tx.execute(_CLAIM, {**where, "priority": BULK, "many": many - len(rows)}).fetchall()
     return [_job(row) for row in sorted(rows, key=lambda row: (row["priority"], row["due_at"], row["id"]))]
+
+
+_ALONE_DUE = """
+SELECT 1 FROM jobs
+WHERE flow = ? AND connector = ? AND state = 'waiting' AND deaths >= 3 AND due_at <= ? LIMIT 1
+"""
+
+
+async def alone_due(store: Store, *, flow: str, connector: str, now: datetime) -> bool:
+    """Whether a job is due that must run with nothing beside it."""
+    return await store.read.row(_ALONE_DUE, (flow, connector, stamp(now))) is not None
 
 
 _DONE = "UPDATE jobs SET state = 'done', ended_at = :now, reason = :reason WHERE id = :id AND state = 'running'"
@@ -137,15 +160,26 @@ _TAKE_OUT = "DELETE FROM jobs WHERE id = ? AND state = 'running' RETURNING *"
 
 
 def put_back(
-    tx: sqlite3.Connection, job_id: int, *, due: datetime, reason: str, burn: bool = True, died: bool = False
+    tx: sqlite3.Connection,
+    job_id: int,
+    *,
+    due: datetime,
+    reason: str,
+    burn: bool = True,
+    died: bool = False,
+    anew: datetime | None = None,
 ) -> None:
-    """A running job waits again, or melts into its twin that waits already. ``burn=False`` gives the attempt back."""
+    """A running job waits again, or melts into its twin that waits already. ``burn=False`` gives the attempt back.
+
+    ``anew``: what was looked at up to this moment no longer counts, the record is to be fetched again.
+    """
     row = tx.execute(_TAKE_OUT, (job_id,)).fetchone()
     if row is None:
         return
-    fields = {key: row[key] for key in ("flow", "connector", "ref", "ordering_key", "priority", "wanted")}
+    fields = {key: row[key] for key in ("flow", "connector", "ref", "ordering_key", "priority")}
     fields |= {
-        "enqueued_at": row["enqueued_at"],
+        "wanted": None if anew else row["wanted"],
+        "enqueued_at": stamp(anew) if anew else row["enqueued_at"],
         "due_at": stamp(due),
         "attempts": row["attempts"] - (0 if burn else 1),
         "deaths": row["deaths"] + (1 if died else 0),
@@ -185,7 +219,12 @@ def hurry(tx: sqlite3.Connection, *, flow: str, connector: str, many: int, now: 
     tx.execute(_HURRY, {"flow": flow, "connector": connector, "many": many, "now": stamp(now)})
 
 
-_NEXT_DUE = "SELECT min(due_at) AS due FROM jobs WHERE flow = ? AND connector = ? AND state = 'waiting'"
+_NEXT_DUE = """
+SELECT min(due_at) AS due FROM jobs WHERE flow = :flow AND connector = :connector AND state = 'waiting' AND priority = 0
+UNION ALL
+SELECT min(due_at) AS due FROM jobs WHERE flow = :flow AND connector = :connector AND state = 'waiting' AND priority = 1
+ORDER BY due IS NULL, due LIMIT 1
+"""
 _PRUNE = "DELETE FROM jobs WHERE id IN (SELECT id FROM jobs WHERE state = 'done' AND ended_at < ? LIMIT ?)"
 
 
@@ -196,7 +235,7 @@ def prune(tx: sqlite3.Connection, *, ended_before: datetime, step: int = 500) ->
 
 async def next_due(store: Store, *, flow: str, connector: str, longest: timedelta, now: datetime) -> timedelta:
     """How long until something is due, at most ``longest``."""
-    row = await store.read.row(_NEXT_DUE, (flow, connector))
+    row = await store.read.row(_NEXT_DUE, {"flow": flow, "connector": connector})
     if row is None or row["due"] is None:
         return longest
     return max(timedelta(0), min(longest, moment(row["due"]) - now))

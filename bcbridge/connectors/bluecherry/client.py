@@ -220,7 +220,7 @@ class Client:
         now = self._now()
         end = self._clock.quiet_until(now)
         if end is not None:
-            raise OpenCircuit(f"quiet hours of the ERP until {end:%Y-%m-%d %H:%M} UTC", after=end - now)
+            raise OpenCircuit(f"quiet hours of the ERP until {end:%Y-%m-%d %H:%M} UTC", after=end - now, planned=True)
 
     # -- parameters --------------------------------------------------------------------------------------------
 

@@ -33,6 +33,8 @@ from bcbridge.model.standing import Facts, Standing
 from bcbridge.model.widths import Widths
 from bcbridge.model.work import Again, Done, Job, Settle, Verdict
 
+SETTLED = timedelta(seconds=2)
+"""After this a stamp can no longer hide a second change under it."""
 STALE_READ_STEPS = (5, 30, 120)
 """Seconds after which a record older than its notification is read again."""
 
@@ -88,7 +90,7 @@ class Orders:
         for job in jobs:
             ref = Ref(job.ref)
             verdict = _stale(job, looked[ref]) or await self._one(ref, read[ref], looked[ref], standings.get(ref), desk)
-            await settle(job, verdict)
+            await settle(job, self._once_more(verdict, looked[ref].now))
 
     # -- look ----------------------------------------------------------------------------------------------
 
@@ -104,6 +106,13 @@ class Orders:
         if document is None or document.asked < self.now() - self.stale_after:
             return False
         return document.asked >= job.enqueued if job.wanted is None else document.modified >= job.wanted
+
+    def _once_more(self, verdict: Verdict, document: Document | None) -> Verdict:
+        """Stamps are whole seconds: what was fetched within its own second may have changed in it once more."""
+        if not isinstance(verdict, Done) or document is None or document.asked - document.modified >= SETTLED:
+            return verdict
+        after = max(document.modified + SETTLED - self.now(), timedelta(seconds=1))
+        return Again(after, f"{verdict.reason}; looked at within its own second", anew=True)
 
     def _read(self, look: Looked) -> Order | Malformed | None:
         if look.now is None:
