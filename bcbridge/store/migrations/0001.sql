@@ -71,6 +71,7 @@ CREATE TABLE jobs (
 );
 CREATE UNIQUE INDEX jobs_wait_once ON jobs (flow, connector, ref) WHERE state = 'waiting';
 CREATE INDEX jobs_due ON jobs (flow, connector, priority, due_at) WHERE state = 'waiting';
+CREATE INDEX jobs_alone ON jobs (flow, connector, due_at) WHERE state = 'waiting' AND deaths >= 3;
 CREATE INDEX jobs_running ON jobs (ordering_key) WHERE state = 'running';
 CREATE INDEX jobs_dead ON jobs (id) WHERE state = 'dead';
 CREATE INDEX jobs_ended ON jobs (ended_at) WHERE state = 'done';
