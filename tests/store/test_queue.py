@@ -112,7 +112,7 @@ def test_a_retry_meets_its_twin(tx: sqlite3.Connection) -> None:
     queue.put_back(tx, job.id, due=at(60), reason="asked to wait")
     row = tx.execute("SELECT * FROM jobs").fetchone()
     assert states(tx) == {"waiting": 1}
-    assert (row["attempts"], row["due_at"], row["wanted"]) == (1, stamp(at(0)), None)
+    assert (row["attempts"], row["due_at"], row["wanted"]) == (1, stamp(at(0)), stamp(at(9)))
 
 
 def test_recovery_meets_a_twin(tx: sqlite3.Connection) -> None:
