@@ -220,10 +220,13 @@ def hurry(tx: sqlite3.Connection, *, flow: str, connector: str, many: int, now: 
 
 
 _NEXT_DUE = """
-SELECT min(due_at) AS due FROM jobs WHERE flow = :flow AND connector = :connector AND state = 'waiting' AND priority = 0
-UNION ALL
-SELECT min(due_at) AS due FROM jobs WHERE flow = :flow AND connector = :connector AND state = 'waiting' AND priority = 1
-ORDER BY due IS NULL, due LIMIT 1
+SELECT min(due) AS due FROM (
+    SELECT min(due_at) AS due FROM jobs
+    WHERE flow = :flow AND connector = :connector AND state = 'waiting' AND priority = 0
+    UNION ALL
+    SELECT min(due_at) AS due FROM jobs
+    WHERE flow = :flow AND connector = :connector AND state = 'waiting' AND priority = 1
+)
 """
 _PRUNE = "DELETE FROM jobs WHERE id IN (SELECT id FROM jobs WHERE state = 'done' AND ended_at < ? LIMIT ?)"
 
