@@ -72,9 +72,10 @@ class ListPoller:
         failures = 0
         while True:
             await self.circuit.closed()
+            rings = self.bell.rings
             failures = 0 if await self._pass() else failures + 1
             wait = backoff(failures, chance=random.random) if failures else self.every
-            if await self.bell.heard(within=min(wait, self.every)):
+            if await self.bell.heard(since=rings, within=min(wait, self.every)):
                 await anyio.sleep(COALESCE_SECONDS)
 
     async def _pass(self) -> bool:

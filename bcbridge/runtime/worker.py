@@ -65,6 +65,7 @@ class Gate:
                     await self._change.wait()
             except BaseException:
                 self._alone = False
+                self._change.notify_all()
                 raise
             self._inside += 1
         try:
@@ -81,23 +82,26 @@ class Gate:
 
 
 class Bell:
-    """Rings a worker awake when something was enqueued for it."""
+    """Rings those awake who look for work, however many they are.
+
+    Whoever listens says which ring was the last before it looked: none falls between the look and the wait.
+    """
 
     def __init__(self) -> None:
-        self._event = anyio.Event()
+        self.rings = 0
+        self._next = anyio.Event()
 
     def ring(self) -> None:
-        self._event.set()
+        self.rings += 1
+        rung, self._next = self._next, anyio.Event()
+        rung.set()
 
-    async def heard(self, *, within: timedelta) -> bool:
-        """Returns on a ring (True), or when the time is over."""
-        rung = False
-        with anyio.move_on_after(within.total_seconds()):
-            await self._event.wait()
-            rung = True
-        if self._event.is_set():  # others may still be listening to one that was not rung
-            self._event = anyio.Event()
-        return rung
+    async def heard(self, *, since: int, within: timedelta) -> bool:
+        """True as soon as it rang after the ring ``since``; False when the time is over."""
+        if self.rings == since:
+            with anyio.move_on_after(within.total_seconds()):
+                await self._next.wait()
+        return self.rings != since
 
 
 @dataclass(slots=True)
@@ -146,16 +150,16 @@ class Worker:
 
     async def _lane(self, alone: bool) -> None:
         while not self.stopping.is_set():
+            rings = self.bell.rings
             try:
-                worked = await self._once(alone=alone)
+                if not await self._once(alone=alone) and not self.stopping.is_set():
+                    await self._idle(rings)
             except StoreBusy as fault:
                 log.warning("store busy", flow=self.flow, connector=self.connector, why=str(fault))
-                await anyio.sleep(STORE_PAUSE_SECONDS)
-                continue
-            if not worked and not self.stopping.is_set():
-                await self._idle()
+                with anyio.move_on_after(STORE_PAUSE_SECONDS):
+                    await self.stopping.wait()
 
-    async def _idle(self) -> None:
+    async def _idle(self, rings: int) -> None:
         if self.circuit.is_open:
             with anyio.move_on_after(1.0):
                 await self.circuit.closed()
@@ -163,7 +167,7 @@ class Worker:
         wait = await queue.next_due(
             self.store, flow=self.flow, connector=self.connector, longest=IDLE_LOOK, now=self.now()
         )
-        await self.bell.heard(within=max(wait, SHORTEST_IDLE))
+        await self.bell.heard(since=rings, within=max(wait, SHORTEST_IDLE))
 
     def _pass(self, alone: bool) -> AbstractAsyncContextManager[None]:
         return self.gate.alone() if alone else self.gate.together()
@@ -173,7 +177,7 @@ class Worker:
         await self._unstrand()
         if self.circuit.is_open:
             return False
-        if alone and not await self._someone_must_run_alone():
+        if alone and not await self._one_must_run_alone():
             return False
         async with self._pass(alone):
             jobs = await self.store.write(self._claim(alone))
@@ -203,9 +207,8 @@ class Worker:
         finally:
             await self._put_back([job for job in jobs if job.id not in settled], fault, burn=False)
 
-    async def _someone_must_run_alone(self) -> bool:
-        row = await self.store.read.row(_ALONE_DUE, (self.flow, self.connector, queue.ALONE_AFTER_DEATHS))
-        return row is not None
+    async def _one_must_run_alone(self) -> bool:
+        return await queue.alone_due(self.store, flow=self.flow, connector=self.connector, now=self.now())
 
     def _claim(self, alone: bool) -> Callable[[sqlite3.Connection], list[Job]]:
         return lambda tx: queue.claim(
@@ -225,9 +228,15 @@ class Worker:
         except OpenCircuit as fault:
             await self.circuit.open(fault, again=self._probe)
             await self._put_back(open_jobs.values(), fault, burn=False)
+        except StoreBusy as fault:
+            await self._put_back(open_jobs.values(), fault, burn=False)
+        except (Retry, TimeoutError) as fault:
+            await self._put_back(open_jobs.values(), fault, burn=True)
         except Exception as fault:
-            if not isinstance(fault, Retry | TimeoutError):
-                log.exception("job failed", flow=self.flow, connector=self.connector, jobs=len(open_jobs))
+            if len(jobs) > 1:  # one of them; its neighbours go on
+                await self._each_alone(open_jobs)
+                return
+            log.exception("job failed", flow=self.flow, connector=self.connector, ref=jobs[0].ref)
             await self._put_back(open_jobs.values(), fault, burn=True)
         except BaseException:
             with anyio.CancelScope(shield=True):
@@ -235,6 +244,17 @@ class Worker:
             raise
         else:
             await self._put_back(open_jobs.values(), RuntimeError("left unsettled by its flow"), burn=True)
+
+    async def _each_alone(self, open_jobs: dict[int, Job]) -> None:
+        """A batch of one each: what failed together shows which of them it was."""
+        while open_jobs:
+            job = open_jobs.pop(next(iter(open_jobs)))
+            try:
+                await self._run([job])
+            except BaseException:
+                with anyio.CancelScope(shield=True):
+                    await self._put_back(open_jobs.values(), RuntimeError("stopped"), burn=False)
+                raise
 
     def _settle(self, tx: sqlite3.Connection, job: Job, verdict: Verdict) -> None:
         now = self.now()
@@ -258,11 +278,14 @@ class Worker:
 
     async def _unstrand(self) -> None:
         """Put back what is held in hand; what the store cannot take stays in hand, never forgotten as running."""
-        while self._stranded:
-            _, fault, burn = self._stranded[0]
-            together = [job for job, cause, _ in self._stranded if cause is fault]
-            await self._let_go(together, fault, burn=burn)
-            self._stranded = [held for held in self._stranded if held[1] is not fault]
+        held, self._stranded = self._stranded, []
+        try:
+            while held:
+                _, fault, burn = held[0]
+                await self._let_go([job for job, cause, _ in held if cause is fault], fault, burn=burn)
+                held = [one for one in held if one[1] is not fault]
+        finally:
+            self._stranded += held
 
     async def _let_go(self, left: Sequence[Job], fault: BaseException, *, burn: bool) -> None:
         reason = str(fault) or type(fault).__name__
@@ -287,6 +310,3 @@ class Worker:
             if isinstance(fault, OpenCircuit):
                 wait = timedelta(0)  # it waits for the circuit, not for a time
             queue.put_back(tx, job.id, due=now + wait, reason=reason, burn=burn)
-
-
-_ALONE_DUE = "SELECT 1 FROM jobs WHERE flow = ? AND connector = ? AND state = 'waiting' AND deaths >= ? LIMIT 1"

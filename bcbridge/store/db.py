@@ -370,14 +370,9 @@ class Store:
         return self._writer.figures
 
     async def open(self) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock.take()
+        """Raises StoreLocked, StoreTooNew; then nothing is held."""
         try:
             await asyncio.to_thread(self._create)
-        except BaseException:
-            self._lock.release()
-            raise
-        try:
             await self._writer.start()
             await self.read.start()
         except BaseException:
@@ -385,6 +380,7 @@ class Store:
             raise
 
     def _create(self) -> None:
+        self._lock.take()
         if not self.path.exists():
             os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
         migrate(self.path)

@@ -6,6 +6,7 @@ a copy of the store's files as they stood at that moment: what was committed is 
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -15,6 +16,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
+import anyio
 import orjson
 
 from bcbridge.connectors.base import Finding, Found, PostedPage, PostingRules, Unproven
@@ -374,10 +376,13 @@ class Bench:
 
     # -- deaths --------------------------------------------------------------------------------------------
 
-    def death(self) -> Killed:
+    async def death(self) -> Killed:
         """Raise this where the process dies."""
         self.deaths += 1
-        base = self.store.path.with_name(f"after{self.deaths}-{self.store.path.name[-40:]}")
+        return await asyncio.to_thread(self._copy)
+
+    def _copy(self) -> Killed:
+        base = self.store.path.with_name(f"after{self.deaths}.db")
         for ending in ("", "-wal"):
             source = self.store.path.with_name(self.store.path.name + ending)
             if source.exists():
@@ -393,7 +398,7 @@ class Bench:
 
     async def restart(self) -> None:
         """Killed between two steps, and started again."""
-        await self.rise(self.death())
+        await self.rise(await self.death())
 
     async def start(self) -> None:
         """What app does at a start: recover, then list the ERP's recent orders."""
@@ -437,6 +442,26 @@ async def bench(
         yield made
     finally:
         await made.store.close()
+
+
+async def locked(path: Path) -> sqlite3.Connection:
+    """Another process writes to the file, until this is closed."""
+
+    def lock() -> sqlite3.Connection:
+        other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        other.execute("BEGIN IMMEDIATE")
+        return other
+
+    return await asyncio.to_thread(lock)
+
+
+async def until(true: Callable[[], bool | Awaitable[bool]], *, within: float = 10) -> None:
+    """Come back when it is so."""
+    with anyio.fail_after(within):
+        while not (  # noqa: ASYNC110  (what is waited for has no event)
+            said if isinstance(said := true(), bool) else await said
+        ):
+            await anyio.sleep(0.005)
 
 
 def not_sent(after: float | None = None) -> NotSent:

@@ -19,7 +19,6 @@ from bcbridge.model.answers import Accepted, Doubtful, PutAnswer, Rejected
 from bcbridge.model.ids import Reference
 from bcbridge.model.work import Again, Done
 from bcbridge.store import acts
-from bcbridge.store.db import connect
 from tests.runtime.kit import (
     SINK,
     Bench,
@@ -29,6 +28,7 @@ from tests.runtime.kit import (
     answers,
     bench,
     booked,
+    locked,
     not_sent,
     raises,
     reference_of,
@@ -196,17 +196,17 @@ async def test_seen_posted_while_the_call_is_under_way_stays_booked(b: Bench) ->
 
 async def test_a_locked_store_after_the_call_forgets_nothing(b: Bench) -> None:
     """The answer is kept in mind until the store takes it; it is not lost until the next start."""
-    other = connect(b.store.path)
+    others: list[sqlite3.Connection] = []
 
     async def then_locked(erp: MemoryErp, body: bytes) -> PutAnswer:
-        other.execute("BEGIN IMMEDIATE")
+        others.append(await locked(b.store.path))
         return Rejected(("no such customer",))
 
     b.erp.manners = [then_locked]
     with pytest.raises(StoreBusy):
         await b.book(1)
     assert b.writer.closed_because
-    other.close()
+    others[0].close()
     await b.writer.confirm_posted()
     assert await b.shown(1) == "blocked"
     assert not b.writer.closed_because
@@ -582,7 +582,7 @@ async def test_a_refused_order_may_be_cut_anew(b: Bench) -> None:
 async def test_a_death_during_the_call_is_in_doubt_after_the_start(b: Bench) -> None:
     async def die(erp: MemoryErp, body: bytes) -> PutAnswer:
         erp.take(body)
-        raise b.death()
+        raise await b.death()
 
     b.erp.manners = [die]
     with pytest.raises(Killed) as killed:
@@ -601,7 +601,7 @@ async def test_a_death_at_any_step_neither_loses_nor_doubles(b: Bench, deadly: s
     async def die(step: str, reference: Reference) -> None:
         if step == deadly:
             b.writer.on_step = outlive
-            raise b.death()
+            raise await b.death()
 
     async def outlive(step: str, reference: Reference) -> None:
         return None
@@ -656,7 +656,7 @@ async def test_after_its_own_first_call_such_an_order_needs_evidence_like_any_ot
 async def test_so_does_one_whose_call_the_process_did_not_outlive(b: Bench) -> None:
     async def die(erp: MemoryErp, body: bytes) -> PutAnswer:
         erp.take(body)
-        raise b.death()
+        raise await b.death()
 
     b.erp.manners = [die]
     await b.writer.carry(await b.plan(1, created=b.clock() - timedelta(days=1)))
@@ -711,7 +711,7 @@ async def test_a_restored_store_doubts_what_was_only_queued(b: Bench) -> None:
     b.erp.manners = [answers(not_sent())]
     with pytest.raises(Retry):
         await b.book(1)
-    restored = b.death()
+    restored = await b.death()
     await b.writer.send_queued(b.ids[1])
     await b.book(2)
     b.erp.post(1)
@@ -734,7 +734,7 @@ async def test_a_restored_store_doubts_anew_what_was_in_doubt(b: Bench) -> None:
     await b.book(1)
     b.clock.tick(301)
     await b.evidence()
-    restored = b.death()
+    restored = await b.death()
     b.erp.books.append(booked("SU7P1G1", "SO7"))
     b.clock.tick(60)
     await b.rise(restored)

@@ -232,8 +232,8 @@ def test_so_does_a_claim_of_one_that_must_run_alone(tx: sqlite3.Connection) -> N
 
 
 def test_jobs_that_wait_for_later_cost_a_claim_nothing(tx: sqlite3.Connection) -> None:
-    """50,000 orders that are not_yet until tomorrow stand before the bulk that is due."""
-    put(tx, *(wish(f"t{number}", due=86400) for number in range(50_000)), wish("due", priority=BULK))
+    """5,000 orders that are not_yet until tomorrow stand before the bulk that is due."""
+    put(tx, *(wish(f"t{number}", due=86400) for number in range(5_000)), wish("due", priority=BULK))
     steps = 0
 
     def count() -> int:
