@@ -75,7 +75,7 @@ def test_what_was_made_unbookable_is_blocked_with_every_fitting_code_and_nothing
         state, code = states[name]
         faults = spoilt(order)
         if order["test"] or order["cancelledAt"]:
-            fits = state == "never" and code in ("test", "cancelled") or (state == "booked" and not faults)
+            fits = (state == "never" and code in ("test", "cancelled")) or (state == "booked" and not faults)
         elif "never_paid" in faults:
             fits = (state, code) == ("not_yet", "payment_pending")
         elif faults:

@@ -373,8 +373,15 @@ class World:
     # -- waiting -------------------------------------------------------------------------------------------
 
     def comes(self, condition: Callable[[], bool], what: str, *, within: float = SETTLES_WITHIN_SECONDS) -> None:
-        """Wait for a condition; what the bridge logged last is told where it does not come about."""
-        until(condition, within, what, tell=self.tell)
+        """Wait for a condition while the bridge lives; what it logged last is told where it does not come about."""
+
+        def met() -> bool:
+            if condition():
+                return True
+            assert self.bridge is None or self.bridge.poll() is None, f"the bridge ended\n{self.tell()}"
+            return False
+
+        until(met, within, what, tell=self.tell)
 
     def tell(self) -> str:
         open_orders = {name: said for name, said in self.states().items() if said[0] not in ("booked", "never")}
