@@ -7,7 +7,6 @@ reads cleanly or a person says so, because a ping proves nothing about it.
 from __future__ import annotations
 
 import random
-import sqlite3
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -101,12 +100,19 @@ class Circuit:
             log.warning("incident not kept", connector=name, why=str(busy))
 
     async def close(self) -> None:
-        """It may be used again; its incident ends. Raises StoreBusy where what waited could not be let go."""
+        """It may be used again, what waited is let go, its incident ends. Raises StoreBusy where not: it stays open."""
         if not self.is_open:
             return
-        self._why, self._since, self._retry_at = "", self._now(), None
         self._closed.set()
+        try:
+            await self._let_go()
+        except BaseException:
+            self._closed = anyio.Event()
+            raise
+        self._why, self._since, self._retry_at = "", self._now(), None
         log.info("circuit closed", connector=self.connector.name)
+
+    async def _let_go(self) -> None:
         if self.on_close is not None:
             await self.on_close()
         await self._store.write(
@@ -135,8 +141,8 @@ class Circuit:
             with anyio.fail_after(PROBE_DEADLINE_SECONDS):
                 await self._probe()
             await self.close()
-        except (BridgeError, TimeoutError, sqlite3.Error) as fault:
-            if self.is_open:
-                self._note(fault)
-            else:
-                log.warning("closed, but not all was let go", connector=self.connector.name, why=str(fault))
+        except (BridgeError, TimeoutError) as fault:
+            self._note(fault)
+        except Exception as fault:
+            log.exception("probe failed", connector=self.connector.name)
+            self._note(fault)

@@ -183,7 +183,8 @@ def documents_to(
             except Malformed as fault:
                 odd.append((document, str(fault)))
         if len(page.documents) >= SMALL_PAGE and len(odd) > MALFORMED_SHARE * len(page.documents):
-            raise OpenCircuit(f"{len(odd)} of {len(page.documents)} {source.noun} cannot be read: {odd[0][1]}")
+            why = f"{len(odd)} of {len(page.documents)} {source.noun} cannot be read: {odd[0][1]}"
+            raise OpenCircuit(why, by_content=True)
 
         def unit(tx: sqlite3.Connection) -> int:
             for document, why in odd:
