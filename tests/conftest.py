@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import os
+import random
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from blockbuster import blockbuster_ctx
 
+DAEMON = [f"bcbridge.{part}" for part in ("store", "runtime", "flows", "web", "connectors")]
+"""What runs in the daemon's loop. The command line and the sandbox's start may block: nobody waits for them."""
 CONTRACTS = Path(__file__).resolve().parents[2] / "shared" / "contracts"
 
 
@@ -26,6 +31,25 @@ def contract_path(*parts: str) -> Path:
     pytest.skip(reason)
 
 
+@pytest.fixture(autouse=True)
+def nothing_of_ours_blocks_the_loop(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A blocking call of ours in a running event loop fails the test that met it; a command line may block."""
+    if "cli" in request.path.parts:
+        yield
+        return
+    with blockbuster_ctx(DAEMON):
+        yield
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--kills", default="3", help="how often the kill test meets each named step")
-    parser.addoption("--seed", default="0", help="repeats a run of the tests that use chance; 0 takes a new one")
+    parser.addoption("--kills", default=3, type=int, help="how often the kill test meets each named step")
+    parser.addoption("--seed", default=0, type=int, help="repeats a run of the tests that use chance; 0: a new one")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """One seed for the run, the same in every worker (workers are handed the controller's options)."""
+    config.option.seed = config.option.seed or random.SystemRandom().randrange(1, 10**6)
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    return f"seed: {config.option.seed} (repeat with --seed), kills at each step: {config.option.kills}"

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from anyio import to_thread
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -57,6 +58,7 @@ async def snapshot(
     seen = await views.overview(store.read, now=now, top=ALL_REASONS, bookings=0)
     marks = await views.readiness(store.read, now=now)
     orders = [_orders(connector, state, n) for (connector, state), n in (await views.counts(store.read)).items()]
+    wal_bytes = await to_thread.run_sync(_wal_bytes, store)
     return Snapshot(
         (
             *orders,
@@ -65,7 +67,7 @@ async def snapshot(
             *(_hook(connector, outcome, n) for (connector, outcome), n in sorted(hooks.by_outcome.items())),
             *(figure for pulse in pulses for figure in _pulse(pulse, now)),
             *_writer(store.figures),
-            _gauge("store_wal_bytes", "Size of the write-ahead log", _wal_bytes(store)),
+            _gauge("store_wal_bytes", "Size of the write-ahead log", wal_bytes),
             *figures,
         )
     )

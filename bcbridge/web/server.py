@@ -10,6 +10,7 @@ from pathlib import Path
 
 import anyio
 from aiohttp import web
+from anyio import to_thread
 
 from bcbridge.errors import Misconfigured, Mistake
 
@@ -35,12 +36,13 @@ async def serving(app: web.Application, *, host: str, port: int) -> AsyncIterato
 async def serving_owner(app: web.Application, path: Path) -> AsyncIterator[None]:
     """Serve on a unix socket that only its owner may open. Whoever holds the store may replace a stale one."""
     async with _running(app) as runner:
-        bound = _bound(path)
+        bound = await to_thread.run_sync(_bound, path)
         try:
             await web.SockSite(runner, bound).start()
             yield
         finally:
-            _remove(path)
+            with anyio.CancelScope(shield=True):
+                await to_thread.run_sync(_remove, path)
 
 
 def _remove(path: Path) -> None:

@@ -9,27 +9,36 @@ from __future__ import annotations
 import re
 from functools import cache
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 
 _FOLDER = files(__package__).joinpath("documents")
 _SPREAD = re.compile(r"\.\.\.([A-Z]\w*)")
 
 
+def _read(folder: Traversable) -> dict[str, str]:
+    """Name -> text. Read when this module is: nothing is read from disk while the loop runs."""
+    found = (entry for entry in folder.iterdir() if entry.name.endswith(".graphql"))
+    return {entry.name.removesuffix(".graphql"): entry.read_text(encoding="utf-8") for entry in found}
+
+
+_DOCUMENTS = _read(_FOLDER)
+_FRAGMENTS = _read(_FOLDER.joinpath("fragments"))
+
+
 @cache
 def query(name: str) -> str:
     """The document ``documents/<name>.graphql`` with every fragment it needs, ready to send."""
-    text = _FOLDER.joinpath(f"{name}.graphql").read_text(encoding="utf-8")
+    text = _DOCUMENTS[name]
     return "\n".join([text, *(_fragment(spread) for spread in _fragments_of(text))])
 
 
 def names() -> tuple[str, ...]:
     """Every document there is."""
-    found = (entry.name for entry in _FOLDER.iterdir() if entry.name.endswith(".graphql"))
-    return tuple(sorted(name.removesuffix(".graphql") for name in found))
+    return tuple(sorted(_DOCUMENTS))
 
 
-@cache
 def _fragment(name: str) -> str:
-    return _FOLDER.joinpath("fragments", f"{name}.graphql").read_text(encoding="utf-8")
+    return _FRAGMENTS[name]
 
 
 def _fragments_of(text: str) -> list[str]:

@@ -123,12 +123,11 @@ class Orders:
             return fault
 
     async def _desk(self, orders: Sequence[Order]) -> Desk:
-        upcs = {code for order in orders for line in order.lines for code in (line.sku, line.barcode) if code}
         return Desk(
             channel=self.channel,
             settings=self.settings,
             mappings=self.mappings(),
-            skus=await self.memory.skus(upcs),
+            skus=await self.memory.skus(_upcs(orders)),
             widths=self.widths,
             masters=Masters(
                 warehouses=await self.memory.codes("warehouses") or None,
@@ -147,7 +146,7 @@ class Orders:
         if isinstance(order, Malformed):
             return await self._malformed(ref, order, standing)
         facts = _facts(order)
-        if standing and (standing.has_open_write or standing.is_booked):
+        if standing and (standing.has_open_write or standing.is_booked) and not standing.misses_a_part:
             return await self._leave_alone(order, facts, look, standing)
         if standing and (why := _waits_for_a_person(facts, standing)):
             return Done(why)
@@ -164,14 +163,25 @@ class Orders:
             masters=desk.masters,
             now=desk.now,
         )
+        if isinstance(outcome, Never) and standing and standing.stands_in_erp:
+            outcome = Blocked(problems=(_partly_booked(outcome),))
         order_id = await self.memory.record(facts, outcome)
         match outcome:
             case Ready():
                 return await self._hand_over(order, facts, order_id, outcome, standing)
             case NotYet(look_again=moment) if moment is not None:
                 return Again(max(moment - self.now(), timedelta(seconds=1)), outcome.code)
+            case Blocked() if await self._cured_meanwhile(order, desk):
+                return Again(timedelta(0), "what it was judged by has changed")
             case _:
                 return Done(type(outcome).__name__.lower())
+
+    async def _cured_meanwhile(self, order: Order, desk: Desk) -> bool:
+        """Whether a cure came between looking it up and writing down that it was wanting: its release saw nothing."""
+        if self.mappings() is not desk.mappings:
+            return True
+        upcs = _upcs([order])
+        return await self.memory.skus(upcs) != {upc: desk.skus[upc] for upc in upcs if upc in desk.skus}
 
     async def _hand_over(
         self, order: Order, facts: Facts, order_id: int, ready: Ready, standing: Standing | None
@@ -228,7 +238,7 @@ class Orders:
     async def _gone(self, ref: Ref, standing: Standing | None) -> Verdict:
         if standing is None:
             return Done("gone before it was seen")
-        if standing.has_open_write or standing.is_booked:
+        if standing.stands_in_erp:
             if standing.content_hash != "gone":
                 await self.memory.note_change(
                     standing.id, Facts(ref, content_hash="gone"), ("deleted in the channel; the ERP's order stands",)
@@ -238,16 +248,23 @@ class Orders:
         return Done("never")
 
     async def _malformed(self, ref: Ref, fault: Malformed, standing: Standing | None) -> Verdict:
-        if standing and (standing.has_open_write or standing.is_booked):
+        if standing and standing.stands_in_erp:
             return Done("cannot be read; left alone")
+        if standing and _skipped(standing):
+            return Done("skipped by a person")
         problem = Problem(code="malformed", subject=fault.where or "document", text=str(fault), cause="malformed")
         await self.memory.record(Facts(ref), Blocked(problems=(problem,)))
         return Done("blocked")
 
 
+def _upcs(orders: Iterable[Order]) -> set[str]:
+    return {code for order in orders for line in order.lines for code in (line.sku, line.barcode) if code}
+
+
 def _stale(job: Job, look: Looked) -> Verdict | None:
-    """A read that is older than what was announced is read again, a few times."""
-    if job.wanted is None or look.now is None or look.now.modified >= job.wanted:
+    """A read that is older than what was announced, or than what we hold, is read again, a few times."""
+    known = max((at for at in (job.wanted, look.before and look.before.modified) if at), default=None)
+    if known is None or (look.now is not None and look.now.modified >= known):
         return None
     if job.attempts > len(STALE_READ_STEPS):
         return None
@@ -255,13 +272,17 @@ def _stale(job: Job, look: Looked) -> Verdict | None:
 
 
 def _waits_for_a_person(facts: Facts, standing: Standing) -> str:
-    if standing.state == "never" and standing.code == "skipped":
+    if _skipped(standing):
         return "skipped by a person"
     if standing.held:
         return "waits for the first of its release"
     if standing.state == "blocked" and standing.was_refused and standing.content_hash == facts.content_hash:
         return "refused by the ERP as it is"
     return ""
+
+
+def _skipped(standing: Standing) -> bool:
+    return standing.state == "never" and standing.code == "skipped"
 
 
 def _held_up(standing: Standing) -> bool:
@@ -283,6 +304,11 @@ def _facts(order: Order) -> Facts:
 
 def _version(hashed: str) -> str:
     return hashed.partition(":")[0]
+
+
+def _partly_booked(why: Never) -> Problem:
+    text = f"{why.text} A part of it is in the ERP: cancel that there, then skip this order."
+    return Problem(code="partly_booked", subject="parts", text=text)
 
 
 def _cut_changed(fault: CutChanged) -> Problem:
