@@ -55,6 +55,11 @@ class Standing:
         return bool(current) and all(part.state == "posted" for part in current) and not self.misses_a_part
 
     @property
+    def stands_in_erp(self) -> bool:
+        """Some document of it is in the ERP, or may be: it can no longer come to nothing by itself."""
+        return self.has_open_write or any(part.state == "posted" for part in self._current)
+
+    @property
     def misses_a_part(self) -> bool:
         """A person closed the generation of a part, and it was not made anew."""
         return len({part.part for part in self._current}) < max((part.of for part in self._current), default=0)
