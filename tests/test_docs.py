@@ -1,0 +1,265 @@
+"""The pages say what is there: codes, commands, files, settings and arrows are held against the code.
+
+A page that nobody checks is wrong by the next month. Every claim here fails in both directions where it can: what the
+code has and no page names, and what a page names and the code no longer has.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import tomllib
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from bcbridge import config
+from bcbridge.cli import app
+from bcbridge.connectors.bluecherry.settings import BlueCherrySettings, Profile
+from bcbridge.flows.orders import tie
+from bcbridge.flows.orders.settings import OrderSettings
+from bcbridge.phrases import STATES
+from bcbridge.store import outbox
+
+ROOT = Path(__file__).resolve().parents[1]
+HOUSE = ROOT / "bcbridge"
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+CONSTANTS = {"CODE": tie.CODE, "NOT_POSTED": outbox.NOT_POSTED, "STRANGERS": outbox.STRANGERS}
+"""Codes that the code writes by name."""
+
+Page = pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])
+
+
+# -- what the code says ------------------------------------------------------------------------------------------
+
+
+@cache
+def nodes(folder: str) -> tuple[ast.AST, ...]:
+    files = sorted((HOUSE / folder).rglob("*.py")) if (HOUSE / folder).is_dir() else [HOUSE / folder]
+    return tuple(node for file in files for node in ast.walk(ast.parse(file.read_text())))
+
+
+def calls(folder: str, *names: str) -> Iterator[ast.Call]:
+    """Calls of these functions or methods, whatever they are called on."""
+    for node in nodes(folder):
+        if isinstance(node, ast.Call):
+            called = node.func
+            name = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
+            if name in names:
+                yield node
+
+
+def said(node: ast.AST | None) -> str:
+    """The text that an expression stands for; empty where only the run knows."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value
+    name = node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
+    return CONSTANTS.get(name, "")
+
+
+def keyword(call: ast.Call, name: str) -> ast.AST | None:
+    return next((one.value for one in call.keywords if one.arg == name), None)
+
+
+def coded(folder: str, *names: str) -> set[str]:
+    return {said(keyword(call, "code")) for call in calls(folder, *names)} - {""}
+
+
+def first(folder: str, *names: str, at: int = 0) -> set[str]:
+    return {said(call.args[at]) for call in calls(folder, *names) if len(call.args) > at} - {""}
+
+
+def pairs(file: str) -> set[str]:
+    """``"code", "text"``: how the gate says why an order is not booked yet."""
+    found = (node for node in nodes(file) if isinstance(node, ast.Tuple) and len(node.elts) == 2)
+    told = (node.elts[0] for node in found if isinstance(node.elts[1], ast.Constant | ast.JoinedStr))
+    return {said(one) for one in told if re.fullmatch(r"[a-z]+(_[a-z]+)*", said(one))}
+
+
+def not_yet_codes() -> set[str]:
+    return pairs("flows/orders/gate.py") | first("flows", "_wait") | coded("flows", "NotYet")
+
+
+def never_codes() -> set[str]:
+    by_hand = re.findall(r"state = 'never', code = '(\w+)'", (HOUSE / "store/acts.py").read_text())
+    return coded("flows", "Never") | set(by_hand)
+
+
+def blocked_codes() -> set[str]:
+    tables = first("flows", "_Table", at=1)
+    return first("flows", "block", "report") | tables | coded("flows", "Problem") | coded("store", "Problem")
+
+
+def incident_codes() -> set[str]:
+    return {code for part in ("store", "runtime", "app.py", "reload.py", "acts.py") for code in coded(part, "open_one")}
+
+
+# -- what the pages say ------------------------------------------------------------------------------------------
+
+
+def section(page: str, heading: str) -> str:
+    """The text below a heading of the second level."""
+    found = re.search(rf"^## {re.escape(heading)}\n(.*?)(?=^## |\Z)", (ROOT / page).read_text(), re.M | re.S)
+    assert found, f"{page} has no section {heading}"
+    return found[1]
+
+
+def in_first_column(text: str) -> list[str]:
+    return re.findall(r"^\| `(\w+)` \|", text, re.M)
+
+
+def code_of(page: Path) -> Iterator[str]:
+    """Every line of a code block, and every piece of code within a sentence."""
+    text = page.read_text()
+    for block in re.findall(r"^```\w*\n(.*?)^```", text, re.M | re.S):
+        yield from block.splitlines()
+    yield from re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```", "", text, flags=re.M | re.S))
+
+
+# -- codes ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("heading", "in_the_code"),
+    [
+        ("Not yet", not_yet_codes),
+        ("Never", never_codes),
+        ("Blocked", blocked_codes),
+        ("Incidents", incident_codes),
+        ("Where an order can stand", lambda: set(STATES)),
+    ],
+)
+def test_every_code_has_its_line_and_every_line_its_code(heading: str, in_the_code: Callable[[], set[str]]) -> None:
+    told = in_first_column(section("docs/orders.md", heading))
+    assert len(told) == len(set(told))
+    assert set(told) == in_the_code()
+
+
+def test_what_is_noted_on_an_order_is_explained_too() -> None:
+    assert first("flows", "note") - {""} <= set(in_first_column(section("docs/orders.md", "Blocked")))
+
+
+def test_every_table_of_a_problem_is_a_table() -> None:
+    named = set(re.findall(r"`(\w+)\.toml`", section("docs/orders.md", "Blocked")))
+    assert named == {file.stem for file in (ROOT / "mappings").glob("*.toml")} - {"return_reasons"}
+
+
+# -- commands ------------------------------------------------------------------------------------------------------
+
+
+def command(words: list[str]) -> Any:
+    """The command that these words begin with; fails where there is none."""
+    found: Any = typer.main.get_command(app)
+    for word in words:
+        if not hasattr(found, "commands"):
+            break
+        assert word in found.commands, f"bcbridge has no command {word}"
+        found = found.commands[word]
+    return found
+
+
+@Page
+def test_every_command_on_a_page_is_one(page: Path) -> None:
+    for line in code_of(page):
+        typed = re.search(r"(?<![\w./\"-])bcbridge ((?:[a-z]+ ?)+)(.*)", line)
+        if typed is None or "bcbridge.sandbox" in line:
+            continue
+        options = {option for parameter in command(typed[1].split()).params for option in parameter.opts}
+        assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", typed[2])) <= options, line
+
+
+@Page
+def test_every_make_target_on_a_page_is_one(page: Path) -> None:
+    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.M)
+    named = [found[1] for line in code_of(page) if (found := re.match(r"make ([a-z]+)", line))]
+    assert set(named) <= set(targets)
+
+
+def test_every_command_there_is_stands_on_the_page_of_commands() -> None:
+    text = (ROOT / "docs/cli.md").read_text()
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    assert [name for name in commands if not re.search(rf"`(bcbridge )?{name}\b", text)] == []
+
+
+# -- files and links -----------------------------------------------------------------------------------------------
+
+
+@Page
+def test_every_link_leads_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text())
+    broken = [link for link in links if "://" not in link and not (page.parent / link).exists()]
+    assert broken == []
+
+
+NOT_OURS = ("var/", "../", "/", "_sandbox", "connectors/<kind>", "sandbox/<kind>")
+
+
+def stands(name: str) -> bool:
+    places = (ROOT / name, HOUSE / name, HOUSE / "connectors" / name, HOUSE / "flows/orders" / name)
+    return any(place.exists() for place in places) or ("/" not in name and any(HOUSE.rglob(name)))
+
+
+@pytest.mark.parametrize("name", ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"])
+def test_every_file_that_is_named_is_there(name: str) -> None:
+    words = {word for line in code_of(ROOT / name) for word in line.split()}
+    files = {word for word in words if re.fullmatch(r"[\w./-]+(\.py|\.md|\.lock|\.service|/)", word)}
+    ours = {file for file in files if not file.startswith(NOT_OURS) and "<" not in file}
+    assert ours
+    assert [file for file in sorted(ours) if not stands(file)] == []
+
+
+def test_every_decision_is_listed() -> None:
+    folder = ROOT / "docs/adr"
+    listed = re.findall(r"\]\((\d{4}-[\w-]+\.md)\)", (folder / "README.md").read_text())
+    assert listed == sorted(file.name for file in folder.glob("0*.md"))
+
+
+def test_the_arrows_are_those_that_are_held() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    rows = re.findall(r"^\| ([a-z][^|`]+) \|", section("ARCHITECTURE.md", "The arrows"), re.M)
+    assert [row for row in rows if row != "contract"] == [one["name"] for one in contracts]
+
+
+# -- settings and metrics ------------------------------------------------------------------------------------------
+
+
+def test_the_config_of_go_live_loads(tmp_path: Path) -> None:
+    (block,) = re.findall(r"```toml\n(.*?)```", (ROOT / "docs/go-live.md").read_text(), re.S)
+    file = tmp_path / "config.toml"
+    file.write_text(block)
+    settings = config.load(file)
+    assert not any(connection.on_loopback for connection in settings.enabled)
+    assert settings.channels["shopify_us"].orders.orders_created_from is not None
+
+
+def test_the_settings_that_are_asked_for_exist() -> None:
+    """The right column of the questions to the ERP's people."""
+    answers = re.findall(
+        r"^\|[^|]+\|([^|]+)\|$", section("docs/go-live.md", "1. Ask CGS, and your own BlueCherry team"), re.M
+    )
+    named = {word for answer in answers for word in re.findall(r"`([\w.]+)`", answer)}
+    known = set(BlueCherrySettings.model_fields) | {f"profile.{field}" for field in Profile.model_fields}
+    assert len(named) > 10
+    assert named - known == set()
+
+
+def test_the_settings_of_a_channel_that_the_order_page_names_exist() -> None:
+    named = set(
+        re.findall(r"`((?:look|unrouted|grace|price|partly|default|authorised|assort)\w*)(?: = [^`]+)?`", ORDERS_PAGE)
+    )
+    codes = not_yet_codes() | never_codes() | blocked_codes()
+    assert named - codes <= set(OrderSettings.model_fields)
+
+
+ORDERS_PAGE = (ROOT / "docs/orders.md").read_text()
+
+
+def test_the_metrics_that_are_named_are_shown() -> None:
+    shown = {said(node) for node in nodes("web/metrics.py")}
+    named = {name for page in PAGES for name in re.findall(r"`bcbridge_(\w+)`", page.read_text())}
+    assert named
+    assert named - shown == set()
