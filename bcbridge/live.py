@@ -7,6 +7,7 @@ On a terminal it redraws itself; elsewhere it writes one line every five seconds
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,6 +22,7 @@ from rich.text import Text
 from bcbridge.phrases import age, duration, latency, money, oldest_text, words
 from bcbridge.store import views
 from bcbridge.store.views import Overview, Pulse, Reads, Reason
+from bcbridge.web.protocols import Unconfirmed
 
 REDRAW_SECONDS = 1.0
 LINE_SECONDS = 5.0
@@ -34,6 +36,8 @@ class Alive(Protocol):
     def pulses(self) -> Sequence[Pulse]: ...
 
     def stopped(self) -> Sequence[str]: ...
+
+    def unconfirmed(self) -> Sequence[Unconfirmed]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +64,13 @@ class Seen:
 async def look(feed: Feed) -> Seen:
     now = feed.now()
     seen = await views.overview(feed.reads, now=now, top=REASONS_SHOWN, bookings=BOOKINGS_SHOWN)
-    return Seen(seen, tuple(feed.alive.pulses()), tuple(feed.alive.stopped()), now)
+    return Seen(seen, tuple(feed.alive.pulses()), _stopped(feed.alive), now)
+
+
+def _stopped(alive: Alive) -> tuple[str, ...]:
+    """Why nothing is booked: what stands in the way now, and the writes that wait for a person."""
+    waiting = (f"{one.write} is not confirmed for production: bcbridge confirm" for one in alive.unconfirmed())
+    return (*alive.stopped(), *waiting)
 
 
 class LiveView:
@@ -130,7 +140,11 @@ def line(seen: Seen) -> str:
 
 
 def _why(reasons: Iterable[Reason]) -> str:
-    return ",".join(f"{reason.code}:{reason.orders}" for reason in reasons) or "-"
+    """Each code once, with the orders of all its causes that are shown."""
+    orders: Counter[str] = Counter()
+    for reason in reasons:
+        orders[reason.code] += reason.orders
+    return ",".join(f"{code}:{count}" for code, count in orders.items()) or "-"
 
 
 def _pulse_facts(pulse: Pulse) -> dict[str, object]:

@@ -160,7 +160,7 @@ def cure(trouble: Trouble, channel: str) -> str:
 
 
 def _for_ready(story: Story) -> Iterator[str]:
-    yield "Nothing: its turn comes. If it does not, see: bcbridge jobs; /ready says what stands."
+    yield "Nothing: its turn comes. If it does not: bcbridge jobs says what waits, bcbridge confirm what waits for you."
 
 
 def _for_sending(story: Story) -> Iterator[str]:

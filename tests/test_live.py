@@ -17,9 +17,10 @@ import anyio
 import pytest
 from rich.console import Console
 
-from bcbridge.live import Feed, LiveView, Seen, frame, line
+from bcbridge.live import Feed, LiveView, Seen, frame, line, look
 from bcbridge.store.db import Store
 from bcbridge.store.views import STATES, Booking, Oldest, Overview, Pulse, Reason
+from bcbridge.web.protocols import Unconfirmed
 
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 COUNTS = {"booked": 96, "blocked": 5, "not_yet": 7, "accepted": 3, "sending": 1, "in_doubt": 2, "never": 4, "ready": 2}
@@ -101,6 +102,16 @@ def test_the_line_has_the_same_fields() -> None:
     assert (facts["shopify_us.circuit"], facts["shopify_us.why"]) == ("open", "the token was refused")
 
 
+def test_a_line_names_a_code_once_however_many_causes_it_has() -> None:
+    skus = (
+        Reason("unknown_sku", "sku/1", 2),
+        Reason("no_ship_via", "ship_via/Air", 4),
+        Reason("unknown_sku", "sku/2", 1),
+    )
+    seen = replace(SEEN, overview=replace(OVERVIEW, blocked=skus))
+    assert "blocked_why=unknown_sku:3,no_ship_via:4 " in line(seen)
+
+
 def test_a_line_stays_one_line_whatever_a_system_says() -> None:
     wild = replace(SHOP, why='a "quoted"\nmessage')
     assert "\n" not in line(replace(SEEN, pulses=(wild,)))
@@ -112,6 +123,9 @@ class Alive:
 
     def stopped(self) -> Sequence[str]:
         return []
+
+    def unconfirmed(self) -> Sequence[Unconfirmed]:
+        return [Unconfirmed("bluecherry.orders", "sales orders by po_num")]
 
 
 @pytest.fixture
@@ -132,6 +146,12 @@ async def test_addresses_come_first_and_then_the_bridge_at_work(feed: Feed, redr
             tasks.cancel_scope.cancel()
     text = screen.getvalue()
     assert text.index("http://127.0.0.1:8080/health") < text.index("bluecherry")
+
+
+async def test_a_write_that_waits_for_its_operator_is_said_aloud(feed: Feed) -> None:
+    seen = await look(feed)
+    assert "Nothing is booked: bluecherry.orders is not confirmed for production" in drawn(seen)
+    assert 'stopped="bluecherry.orders is not confirmed' in line(seen)
 
 
 async def test_a_store_that_cannot_be_read_is_shown_not_raised(feed: Feed) -> None:
