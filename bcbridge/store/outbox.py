@@ -108,8 +108,7 @@ def cut(
 ) -> None:
     """Commit the rows of all parts before the first call. Raises CutChanged, then nothing is written.
 
-    A refused part takes the new body; what is on its way keeps its own. The first part goes to ``sending`` by
-    ``start`` in the same unit, so that a single part costs a single commit.
+    A refused part takes the new body; what is on its way keeps its own. Each is ``queued`` until ``start``.
     """
     standing = {row["part"]: row for row in tx.execute(_STANDING, (plan.order_id,)).fetchall()}
     alive = {part: row for part, row in standing.items() if row["state"] != "rejected"}
