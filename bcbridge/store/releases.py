@@ -11,10 +11,12 @@ from datetime import datetime
 
 import orjson
 
+from bcbridge.model.outcome import Problem
 from bcbridge.store import events, incidents, queue
 from bcbridge.store.queue import BULK, NOW, Wish
 from bcbridge.store.stamps import stamp
 
+STOPPED = "release_stopped"
 FIRST = 3
 STEP = 200
 
@@ -27,7 +29,8 @@ ORDER BY orders.id
 _OPEN = "INSERT INTO releases (cause, state, opened_at) VALUES (?, ?, ?) RETURNING id"
 _ADD = "INSERT INTO release_orders (release_id, order_id, stage, freed_at) VALUES (?, ?, ?, ?)"
 _TO_READY = """
-UPDATE orders SET state = 'ready', code = 'released', since = ? WHERE id = ? AND state IN ('blocked', 'ready', 'never')
+UPDATE orders SET state = 'ready', code = 'released', since = ?
+WHERE id = ? AND state IN ('blocked', 'ready', 'not_yet', 'never')
 """
 
 
@@ -80,7 +83,11 @@ WHERE release_id = ? AND stage = 'held' ORDER BY orders.id LIMIT ?
 """
 _FREE_ONE = "UPDATE release_orders SET stage = 'freed', freed_at = ? WHERE release_id = ? AND order_id = ?"
 _MOVE = "UPDATE releases SET state = ?, ended_at = ? WHERE id = ?"
-_DROP_HELD = "DELETE FROM release_orders WHERE release_id = ? AND stage = 'held'"
+_DROP_HELD = "DELETE FROM release_orders WHERE release_id = ? AND stage = 'held' RETURNING order_id"
+_BLOCK = """
+UPDATE orders SET state = 'blocked', code = 'release_stopped', reason = :reason, problems = :problems, since = :now
+WHERE id = :id AND state = 'ready'
+"""
 _REFUSED = """
 SELECT 1 FROM release_orders JOIN orders ON orders.id = order_id
 WHERE release_id = ? AND stage = 'freed' AND orders.state = 'blocked' AND orders.code = 'erp_refused' LIMIT 1
@@ -103,9 +110,13 @@ def _look_at_first(tx: sqlite3.Connection, release: sqlite3.Row, *, now: datetim
 
 
 def _stop(tx: sqlite3.Connection, release: sqlite3.Row, *, now: datetime) -> None:
-    text = f"the release after {release['cause']} was stopped: the ERP refused one of the first; the rest stays blocked"
-    incidents.open_one(tx, code="release_stopped", connector="", cause=release["cause"], text=text, now=now)
-    tx.execute(_DROP_HELD, (release["id"],))
+    """What was held stays blocked; what was ready and held (a write was confirmed) is blocked until a retry."""
+    text = f"the release after {release['cause']} was stopped: the ERP refused one of its orders; the rest is blocked"
+    incidents.open_one(tx, code=STOPPED, connector="", cause=release["cause"], text=text, now=now)
+    problems = orjson.dumps([Problem(code=STOPPED, subject="release", text=text).model_dump()]).decode()
+    for held in tx.execute(_DROP_HELD, (release["id"],)).fetchall():
+        blocked = {"id": held["order_id"], "reason": text, "problems": problems, "now": stamp(now)}
+        tx.execute(_BLOCK, blocked)
     tx.execute(_MOVE, ("stopped", stamp(now), release["id"]))
 
 
