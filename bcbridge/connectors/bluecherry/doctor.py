@@ -134,7 +134,12 @@ async def _styles(client: Client, settings: BlueCherrySettings) -> AsyncIterator
 async def _locations(client: Client, settings: BlueCherrySettings) -> AsyncIterator[Finding]:
     source = warehouses(client, settings)
     pages = [page for one in source.lists async for page in one.pages("")]
-    codes = [source.read(document).code for page in pages for document in page.documents]
+    codes: list[str] = []
+    for document in (document for page in pages for document in page.documents):
+        try:
+            codes.append(source.read(document).code)
+        except Malformed as fault:
+            yield Finding(Severity.ERROR, "locations", f"a location cannot be read: {fault}")
     text = f"warehouses: {', '.join(sorted(codes)) or 'none'}"
     yield Finding(Severity.INFO if codes else Severity.ERROR, "locations", text)
 

@@ -60,7 +60,10 @@ class SalesOrders:
 
     async def put(self, body: bytes) -> PutAnswer:
         """Send those bytes once. A 200 is read to its end: a refusal may hide in it, and so may nothing at all."""
-        answer = await self.client.post_order(body)
+        try:
+            answer = await self.client.post_order(body)
+        except OpenCircuit as fault:
+            raise OpenCircuit(self._discreet(str(fault), body), after=fault.after) from None
         return self._read(answer, body) if isinstance(answer, Answer) else answer
 
     def _read(self, answer: Answer, body: bytes) -> PutAnswer:

@@ -8,8 +8,9 @@ as, so that no amount or rate ever passes through a float.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -41,6 +42,10 @@ PAUSING = {
 }
 
 
+class OddAnswer(OpenCircuit):
+    """An answer that is built otherwise than the schema says."""
+
+
 class Gone(Retry):
     """What a list was to be read of is not there, or not any more."""
 
@@ -66,6 +71,11 @@ class Slice:
     edges: list[Data]
     more: bool
     end: str | None
+
+    def repeats(self, before: Slice | None) -> bool:
+        """Rows, and the very same as on the page before."""
+        rows = (self.nodes, self.edges)
+        return before is not None and any(rows) and rows == (before.nodes, before.edges)
 
 
 class Client:
@@ -98,12 +108,15 @@ class Client:
             while (wait := self._throttle.wait(name)) > 0:  # another caller may have taken the points meanwhile
                 await _sleep(wait, deadline)
             answer, content = await self._exchange(name, body, share)
-            errors, cost = errors_of(content), _cost(content)
-            self._throttle.learn(name, cost)
-            if is_throttled(errors):
+            with as_agreed(name):
+                errors, cost = errors_of(content), _cost(content)
+                self._throttle.learn(name, cost)
+                throttled = is_throttled(errors)
+            if throttled:
                 await _sleep(self._throttle.wait_after_refusal(cost), deadline)
                 continue
-            data = _data(content, decision(errors, optional))
+            with as_agreed(name):
+                data = _data(content, decision(errors, optional))
             version = answer.headers.get("x-shopify-api-version", "")
             return Reply(data, answer.asked, cost.requested_query_cost, version)
 
@@ -137,16 +150,19 @@ class Client:
         share: Share = Share.NORMAL,
     ) -> AsyncIterator[tuple[Slice, Reply]]:
         """Every page of the connection at ``path`` from a cursor of theirs to its end. Raises Gone."""
+        before: Slice | None = None
         for _ in range(MOST_PAGES):
             asked_after = after
             reply = await self.sized(name, {**variables, "after": after}, first=first, optional=optional, share=share)
-            found = _slice(reply.data, path)
+            with as_agreed(name):
+                found = _slice(reply.data, path)
             yield found, reply
             if not found.more:
                 return
             after = found.end
-            if after is None or after == asked_after:
+            if after is None or after == asked_after or found.repeats(before):
                 raise OpenCircuit(f"{name} says there is more and does not go on", by_content=True)
+            before = found
         raise OpenCircuit(f"{name} does not end", by_content=True)
 
     async def _exchange(self, name: str, body: bytes, share: Share) -> tuple[Answer, Data]:
@@ -169,7 +185,8 @@ class Client:
         return answer
 
     async def _post(self, body: bytes, token: str, share: Share) -> Answer:
-        return await self._http.read(
+        """Nothing of an answer that quotes the token goes any further."""
+        answer = await self._http.read(
             self._path,
             method="POST",
             content=body,
@@ -177,6 +194,16 @@ class Client:
             share=share,
             decide=_decide,
         )
+        return replace(answer, body=answer.body.replace(token.encode(), b"(token)"))
+
+
+@contextmanager
+def as_agreed(name: str) -> Iterator[None]:
+    """Around taking an answer apart: one that is built otherwise breaks the contract, wherever it shows."""
+    try:
+        yield
+    except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError):
+        raise OddAnswer(f"the answer to {name} is not built as the schema says", by_content=True) from None
 
 
 async def _sleep(seconds: float, deadline: float) -> None:
@@ -238,5 +265,7 @@ def _slice(data: Data, path: tuple[str | int, ...]) -> Slice:
             found = None
         if found is None:
             raise Gone(f"{'.'.join(map(str, path))} is not there")
-    info = found["pageInfo"]
-    return Slice(found.get("nodes", []), found.get("edges", []), bool(info["hasNextPage"]), info["endCursor"])
+    info, nodes, edges = found["pageInfo"], found.get("nodes", []), found.get("edges", [])
+    if not isinstance(nodes, list) or not isinstance(edges, list):
+        raise TypeError("a connection's rows are a list")
+    return Slice(nodes, edges, bool(info["hasNextPage"]), info["endCursor"])

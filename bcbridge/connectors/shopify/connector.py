@@ -7,7 +7,7 @@ from datetime import datetime
 from bcbridge.connectors.base import Finding, Tools
 from bcbridge.connectors.budget import Budget
 from bcbridge.connectors.http import Http
-from bcbridge.connectors.shopify.client import Client
+from bcbridge.connectors.shopify.client import Client, as_agreed
 from bcbridge.connectors.shopify.doctor import Doctor
 from bcbridge.connectors.shopify.keeper import Keeper
 from bcbridge.connectors.shopify.orders import Orders
@@ -47,7 +47,9 @@ class Shopify:
 
     async def ping(self) -> None:
         """Proves the credentials and that they are this shop's."""
-        shop = (await self._client.ask("shop")).data["shop"]["myshopifyDomain"]
+        reply = await self._client.ask("shop")
+        with as_agreed("shop"):
+            shop = reply.data["shop"]["myshopifyDomain"]
         if shop != self._settings.shop:
             raise OpenCircuit(f"the credentials belong to {shop}, the settings say {self._settings.shop}")
 
@@ -56,7 +58,9 @@ class Shopify:
 
     async def locations(self) -> list[tuple[Ref, str]]:
         """Every location orders may be assigned to, for the house to compare with its warehouse mapping."""
-        return [(Ref(node["id"]), node["name"]) for node in await self._doctor.locations()]
+        nodes = await self._doctor.locations()
+        with as_agreed("locations"):
+            return [(Ref(node["id"]), node["name"]) for node in nodes]
 
     async def aclose(self) -> None:
         await self._http.aclose()

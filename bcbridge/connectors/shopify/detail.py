@@ -19,7 +19,7 @@ from typing import Any
 import orjson
 
 from bcbridge.connectors.base import Document
-from bcbridge.connectors.shopify.client import Client, Data, Gone, Reply
+from bcbridge.connectors.shopify.client import Client, Data, Gone, OddAnswer, Reply
 from bcbridge.connectors.shopify.failures import TooCostly
 from bcbridge.errors import OpenCircuit, Retry
 from bcbridge.model.ids import Noun, Ref
@@ -106,7 +106,7 @@ class Details:
                 return Document(ORDERS, ref, modified(order), asked, _bytes(order))
             except (_Moved, Gone):
                 (order, *_), asked = await self._slim([ref])
-            except (LookupError, TypeError, ValueError, ArithmeticError) as odd:
+            except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError, OddAnswer) as odd:
                 return Document(ORDERS, ref, asked, asked, _bytes({"unreadable": type(odd).__name__, "order": order}))
         raise Retry("an order changes faster than it can be read")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from bcbridge.connectors.base import Finding, Severity
-from bcbridge.connectors.shopify.client import Client, Data
+from bcbridge.connectors.shopify.client import Client, Data, as_agreed
 from bcbridge.connectors.shopify.keeper import Keeper, as_enum
 from bcbridge.connectors.shopify.settings import MoneySide, ShopifySettings
 from bcbridge.errors import OpenCircuit, Reject, Retry
@@ -112,7 +112,8 @@ class Doctor:
 
 async def _looked(topic: str, look: Look) -> list[Finding]:
     try:
-        return await look()
+        with as_agreed(topic):
+            return await look()
     except (OpenCircuit, Reject, Retry) as fault:
         return [Finding(Severity.ERROR, topic, f"could not be looked at: {fault}")]
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
 from bcbridge.connectors.base import Finding, Severity
-from bcbridge.connectors.shopify.client import Client, Data
+from bcbridge.connectors.shopify.client import Client, Data, as_agreed
 from bcbridge.model.ids import ConnectorName
 
 OURS = "bcbridge"
@@ -59,7 +59,9 @@ class Keeper:
     async def standing(self) -> list[Subscription]:
         """Every subscription of this app, all pages."""
         pages = self._client.slices("subscriptions", {}, "webhookSubscriptions", first=LIST_PAGE)
-        return [_subscription(node) async for found, _ in pages for node in found.nodes]
+        nodes = [node async for found, _ in pages for node in found.nodes]
+        with as_agreed("subscriptions"):
+            return [_subscription(node) for node in nodes]
 
     async def _keep_topic(self, topic: str, uri: str, standing: Iterable[Subscription]) -> list[Finding]:
         """Exactly one of ours, at our address, unfiltered."""

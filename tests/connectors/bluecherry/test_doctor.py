@@ -104,3 +104,10 @@ async def test_equal_stamps_and_a_missing_warehouse_are_named() -> None:
     found = await findings(erp(order=orders, Location=lambda call: ok({"data": []})))
     assert errors(found) == {"locations"}
     assert any(one.topic == "last_mod" and "2 of 3" in one.text for one in found)
+
+
+async def test_a_location_that_cannot_be_read_does_not_hide_the_others() -> None:
+    rows = [{"pkey": 1, "location": "NJ1", "loc_type": "W"}, {"pkey": 2, "location": 7, "loc_type": "W"}]
+    found = await findings(erp(Location=lambda call: ok({"data": rows if call.query["_pgno"] == "1" else []})))
+    assert "locations" in errors(found)
+    assert any(one.text == "warehouses: NJ1" for one in found)

@@ -107,6 +107,13 @@ async def test_a_refusal_does_not_hand_on_what_it_quotes_of_the_customer() -> No
     assert not any(word in str(lines) for word in (KEY, "Ann", "SU1001P1G1"))
 
 
+async def test_not_let_in_does_not_hand_on_what_is_quoted_of_the_customer() -> None:
+    refused = said(403, {"message": "no call for Ann Shopper, 1 High Street"})
+    async with calling(lambda call: refused) as (connector, _):
+        with pytest.raises(OpenCircuit, match=r"no call for \(customer\), \(customer\)"):
+            await connector.sales_orders.put(connector.sales_orders.render(order()))
+
+
 # -- finding it again ------------------------------------------------------------------------------------------
 
 

@@ -200,6 +200,46 @@ async def test_a_list_that_says_more_and_does_not_go_on_opens_the_circuit() -> N
     assert caught.value.by_content
 
 
+async def test_a_page_that_repeats_under_another_cursor_opens_the_circuit() -> None:
+    async with a_script(a_list(2, more=True, end="c"), a_list(2, more=True, end="d")) as (script, room):
+        with pytest.raises(OpenCircuit) as caught:
+            [page async for page in room.orders.lists[0].pages("")]
+    assert caught.value.by_content
+    assert len(script.asked) == 2
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"data": {"shop": None}},
+        {"data": {"shop": []}},
+        {"data": {"shop": {}}},
+        {"data": {"shop": {"userErrors": [1]}}},
+        {"data": {"shop": {"userErrors": 1}}},
+        {"errors": [{"message": "x", "extensions": {"code": []}, "path": 1}]},
+    ],
+)
+async def test_an_answer_built_otherwise_than_the_schema_says_opens_the_circuit(answer: Any) -> None:
+    async with a_script(answer) as (_, room):
+        with pytest.raises(OpenCircuit):
+            await room.ping()
+
+
+async def test_rows_that_are_no_list_open_the_circuit() -> None:
+    page = {"hasNextPage": False, "endCursor": None}
+    for orders in ([], 1, {"nodes": []}, {"nodes": 1, "pageInfo": page}, {"nodes": [], "pageInfo": []}):
+        async with a_script({"data": {"orders": orders}}) as (_, room):
+            with pytest.raises(OpenCircuit) as caught:
+                [found async for found in room.orders.lists[0].pages("")]
+        assert caught.value.by_content
+
+
+async def test_a_token_that_an_answer_quotes_is_not_handed_on() -> None:
+    async with a_script({"errors": [{"message": "cannot take sandbox-token"}]}) as (_, room):
+        with pytest.raises(OpenCircuit, match=r"cannot take \(token\)"):
+            await room.ping()
+
+
 async def test_nothing_listening_is_tried_again_later() -> None:
     async with a_script() as (script, _):
         pass
