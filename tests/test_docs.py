@@ -20,16 +20,12 @@ import typer
 from bcbridge import config
 from bcbridge.cli import app
 from bcbridge.connectors.bluecherry.settings import BlueCherrySettings, Profile
-from bcbridge.flows.orders import tie
 from bcbridge.flows.orders.settings import OrderSettings
 from bcbridge.phrases import STATES
-from bcbridge.store import outbox
 
 ROOT = Path(__file__).resolve().parents[1]
 HOUSE = ROOT / "bcbridge"
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
-CONSTANTS = {"CODE": tie.CODE, "NOT_POSTED": outbox.NOT_POSTED, "STRANGERS": outbox.STRANGERS}
-"""Codes that the code writes by name."""
 
 Page = pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])
 
@@ -37,10 +33,47 @@ Page = pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(ROOT)) f
 # -- what the code says ------------------------------------------------------------------------------------------
 
 
+def constants(file: Path) -> dict[str, str]:
+    """``NOT_POSTED = "accepted_not_posted"`` at the head of a module; of a package none."""
+    if not file.is_file():
+        return {}
+    found = (node for node in ast.parse(file.read_text()).body if isinstance(node, ast.Assign))
+    return {
+        str(getattr(node.targets[0], "id", "")): node.value.value
+        for node in found
+        if isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+    }
+
+
+class Spelled(ast.NodeTransformer):
+    """Puts in place of a name the text that it stands for, also where it comes from another module of ours."""
+
+    def __init__(self, file: Path) -> None:
+        self.names = constants(file)
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.ImportFrom:
+        for one in node.names:
+            place = ROOT / (node.module or "").replace(".", "/")
+            self.names |= {k: v for k, v in constants(place.with_suffix(".py")).items() if k == one.name}
+            inside = constants(place / f"{one.name}.py")
+            self.names |= {f"{one.name}.{name}": text for name, text in inside.items()}
+        return node
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        return self._spelled(node, node.id)
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
+        return self._spelled(node, f"{getattr(node.value, 'id', '')}.{node.attr}")
+
+    def _spelled(self, node: ast.Name | ast.Attribute, name: str) -> ast.expr:
+        self.generic_visit(node)
+        return ast.Constant(self.names[name]) if isinstance(node.ctx, ast.Load) and name in self.names else node
+
+
 @cache
 def nodes(folder: str) -> tuple[ast.AST, ...]:
     files = sorted((HOUSE / folder).rglob("*.py")) if (HOUSE / folder).is_dir() else [HOUSE / folder]
-    return tuple(node for file in files for node in ast.walk(ast.parse(file.read_text())))
+    return tuple(node for file in files for node in ast.walk(Spelled(file).visit(ast.parse(file.read_text()))))
 
 
 def calls(folder: str, *names: str) -> Iterator[ast.Call]:
@@ -54,11 +87,8 @@ def calls(folder: str, *names: str) -> Iterator[ast.Call]:
 
 
 def said(node: ast.AST | None) -> str:
-    """The text that an expression stands for; empty where only the run knows."""
-    if isinstance(node, ast.Constant) and isinstance(node.value, str):
-        return node.value
-    name = node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
-    return CONSTANTS.get(name, "")
+    """The text that an expression is; empty where only the run knows."""
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
 
 
 def keyword(call: ast.Call, name: str) -> ast.AST | None:
