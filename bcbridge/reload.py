@@ -63,8 +63,10 @@ class MappingsInForce:
         """One row, as an operator sets it; returns how many blocked orders it may free. Raises Misconfigured."""
         wanted = self.current.with_value(table, channel or mappings.DEFAULT, key, value)
         await asyncio.to_thread(mappings.write, wanted, self.folder)
-        self._seen = await asyncio.to_thread(self._stamps)
-        return await self._take_over(wanted)
+        seen = await asyncio.to_thread(self._stamps)
+        freed = await self._take_over(wanted)
+        self._seen = seen
+        return freed
 
     async def _reload(self) -> None:
         try:
@@ -83,9 +85,13 @@ class MappingsInForce:
         )
 
     async def _take_over(self, wanted: Mappings) -> int:
-        changes = mappings.changed(self.current, wanted)
-        self.current = wanted
-        freed = await self.store.write(lambda tx: self._free(tx, changes))
+        before, self.current = self.current, wanted
+        changes = mappings.changed(before, wanted)
+        try:
+            freed = await self.store.write(lambda tx: self._free(tx, changes))
+        except BaseException:
+            self.current = before  # else nobody would be freed when it is taken over later
+            raise
         log.info("mappings taken over", changes=len(changes), freed=freed)
         if freed:
             self.ring()
