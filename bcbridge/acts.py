@@ -55,8 +55,8 @@ class PersonActs:
         wanted = await self._wanted(selection)
 
         def unit(tx: sqlite3.Connection) -> ActResult:
-            rows, left_out = _free_to_act(kept.meant(tx, wanted))
-            if not dry_run:
+            rows, left_out = _free_to_skip(kept.meant(tx, wanted))
+            if not dry_run and rows:
                 for row in rows:
                     kept.skip(tx, row["id"], who=who, why=why, now=self.now())
                 self._write_down(tx, "skip", rows, who=who, why=why)
@@ -190,6 +190,16 @@ def _free_to_act(rows: Sequence[sqlite3.Row]) -> tuple[list[sqlite3.Row], tuple[
         else:
             free.append(row)
     return free, tuple(left)
+
+
+def _free_to_skip(rows: Sequence[sqlite3.Row]) -> tuple[list[sqlite3.Row], tuple[LeftOut, ...]]:
+    """Besides those, what will not be booked anyway."""
+    free, left = _free_to_act(rows)
+    never = [row for row in free if row["state"] == "never"]
+    why = tuple(
+        LeftOut(order=row["name"] or row["ref"], reason=f"it is never booked as it is ({row['code']})") for row in never
+    )
+    return [row for row in free if row["state"] != "never"], (*left, *why)
 
 
 def _result(rows: Sequence[sqlite3.Row], left_out: tuple[LeftOut, ...], *, dry_run: bool) -> ActResult:

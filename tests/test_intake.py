@@ -41,7 +41,7 @@ class Door:
 
 @pytest.fixture
 async def door(tmp_path: Path) -> AsyncIterator[Door]:
-    clock, woken = Clock(), []  # type: ignore[var-annotated]
+    clock, woken = Clock(), []
     async with Store(tmp_path / "bcbridge.db").opened() as store:
         intake = Intake(store, clock, {"orders": "orders"}, {"shop": lambda: woken.append("shop")})
         yield Door(store, clock, intake, woken)
