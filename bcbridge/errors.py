@@ -1,7 +1,7 @@
 """What to do next, when something did not go well.
 
 Errors are named by the decision they ask for, not by what broke: whoever catches one knows what to do without
-reading the message. They are raised once, at the border where a vendor's answer is translated (DESIGN: class by
+reading the message. They are raised once, at the border where a vendor's answer is translated (class by
 decision, message by fact). A normal ending is a value, never an exception.
 """
 

@@ -1,4 +1,4 @@
-"""The contract: what holds for every room, whatever system it speaks to (DESIGN 6).
+"""The contract: what holds for every room, whatever system it speaks to.
 
 One file of claims. What differs between systems is in the kits; nothing here knows which room it looks at. A claim
 about a noun or a capability is made of the rooms that offer it.

@@ -1,4 +1,4 @@
-"""Sales orders: made one per call, found again by our reference, and seen posted in one delta list (DESIGN 3)."""
+"""Sales orders: made one per call, found again by our reference, and seen posted in one delta list."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from typing import Any
 from bcbridge.model.order import Address, Allowance, Charge, Order, OrderLine, Shipping, Tax
 
 VERSION = "1"
-"""Raised when what counts changes: hashes of another version say nothing about each other (DESIGN 9.5)."""
+"""Raised when what counts changes: hashes of another version say nothing about each other."""
 
 
 def content_hash(order: Order) -> str:

@@ -1,4 +1,4 @@
-"""The reference: the key we make for one document of one order, and find it again by (DESIGN 3).
+"""The reference: the key we make for one document of one order, and find it again by.
 
 ``SU5678901234567P1G1``: connection code, the channel's immutable id, part, generation; A-Z and 0-9 only.
 """
