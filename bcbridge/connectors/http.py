@@ -81,7 +81,7 @@ def decide_write(answer: Answer) -> BridgeError | NotSent | Doubtful | None:
     if status in REFUSED:
         return OpenCircuit(f"answered {status}", after=after)
     if status in (425, 429):
-        return NotSent(f"answered {status}", after.total_seconds() if after is not None else None)
+        return NotSent(f"answered {status}", after)
     if status == 408 or status >= 500 or not (200 <= status < 300 or status >= 400):
         return Doubtful(f"answered {status}")
     return None
@@ -219,7 +219,7 @@ class Http:
             try:
                 await turn.enter_async_context(self._budget.turn(share, within=self._turn_seconds))
             except Retry as busy:
-                return NotSent(str(busy), busy.after.total_seconds() if busy.after else None)
+                return NotSent(str(busy), busy.after)
             answer = await self._written(request)
         if not isinstance(answer, Answer):
             return answer

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +22,11 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class NotSent:
-    """The call certainly had no effect and may be made again (429, refused connection); ``after`` seconds if told."""
+    """The call certainly had no effect and may be made again (429, refused connection); ``after`` is how long we are
+    to wait, if told."""
 
     reason: str
-    after: float | None = None
+    after: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)

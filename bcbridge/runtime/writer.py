@@ -236,7 +236,7 @@ class DocumentWriter:
         await self.on_step("after_acceptance", row.reference)
         await self._settle(row, answer)
         if isinstance(answer, NotSent):
-            raise Retry(answer.reason, after=timedelta(seconds=answer.after) if answer.after else None)
+            raise Retry(answer.reason, after=answer.after)
         return answer
 
     async def _settle(self, row: Row, answer: PutAnswer) -> None:

@@ -464,5 +464,5 @@ async def until(true: Callable[[], bool | Awaitable[bool]], *, within: float = 1
             await anyio.sleep(0.005)
 
 
-def not_sent(after: float | None = None) -> NotSent:
+def not_sent(after: timedelta | None = None) -> NotSent:
     return NotSent("asked to wait", after)

@@ -113,7 +113,7 @@ async def test_a_retry_sends_the_same_bytes(b: Bench) -> None:
 
 
 async def test_not_sent_returns_to_queued_and_says_when_to_come_back(b: Bench) -> None:
-    b.erp.manners = [answers(not_sent(after=7))]
+    b.erp.manners = [answers(not_sent(after=timedelta(seconds=7)))]
     with pytest.raises(Retry) as raised:
         await b.book(1)
     assert raised.value.after == timedelta(seconds=7)

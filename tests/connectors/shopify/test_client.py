@@ -227,7 +227,8 @@ async def test_an_answer_built_otherwise_than_the_schema_says_opens_the_circuit(
 
 async def test_rows_that_are_no_list_open_the_circuit() -> None:
     page = {"hasNextPage": False, "endCursor": None}
-    for orders in ([], 1, {"nodes": []}, {"nodes": 1, "pageInfo": page}, {"nodes": [], "pageInfo": []}):
+    odd: list[Any] = [[], 1, {"nodes": []}, {"nodes": 1, "pageInfo": page}, {"nodes": [], "pageInfo": []}]
+    for orders in odd:
         async with a_script({"data": {"orders": orders}}) as (_, room):
             with pytest.raises(OpenCircuit) as caught:
                 [found async for found in room.orders.lists[0].pages("")]
