@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -81,6 +82,12 @@ async def flooding(request: web.BaseRequest, asked: Asked) -> web.StreamResponse
     await response.prepare(request)
     while True:
         await response.write(b" " * 262_144)
+
+
+async def exploding(request: web.BaseRequest, asked: Asked) -> web.StreamResponse:
+    """Answers few bytes that unpack to a hundred million."""
+    packed = gzip.compress(b" " * 100_000_000, compresslevel=9)
+    return web.Response(body=packed, headers={"Content-Encoding": "gzip"})
 
 
 Meddle = Callable[[Asked, Reply], Reply]

@@ -38,10 +38,11 @@ from bcbridge.connectors.base import (
 from bcbridge.connectors.kinds import KINDS
 from bcbridge.errors import Malformed, OpenCircuit, Retry
 from bcbridge.model.ids import Ref, Reference
+from tests.contract.conftest import missed
 from tests.contract.desk import Desk, desk
 from tests.contract.heard import PATIENCE_SECONDS, Heard
 from tests.contract.kit import Asked, Kit, Outside, Reply, Row, Shelf, SinkKit, SourceKit, WebhookKit
-from tests.contract.outside import Handler, Server, between, black_hole, dripping, flooding, saying, serving
+from tests.contract.outside import Handler, Server, between, black_hole, dripping, exploding, flooding, saying, serving
 from tests.contract.rooms import (
     KITS,
     NOBODY,
@@ -78,6 +79,12 @@ def test_a_kit_leaves_nothing_out_that_its_room_offers(kit: Kit) -> None:
     assert _offering(offered, "put", "find", "posted") == {sink.noun for sink in kit.sinks}
     assert _offering(offered, "open") == ({"webhook"} if kit.webhook else set())
     assert _offering(offered, "keep") == ({"keeper"} if kit.keeper else set())
+
+
+@pytest.mark.parametrize(("ci", "outcome"), [(True, "failed"), (False, "skipped")])
+def test_a_skipped_claim_fails_where_it_counts(ci: bool, outcome: str) -> None:
+    skipped = pytest.TestReport("a claim", ("here", 1, "a claim"), {}, "skipped", "no contract at hand", "call")
+    assert missed(skipped, ci=ci).outcome == outcome
 
 
 def _offering(offered: dict[str, object], *verbs: str) -> set[str]:
@@ -487,16 +494,23 @@ async def test_a_write_ends_in_doubt_within_its_deadline(kit: Kit, sink: SinkKit
         assert isinstance(ended, Doubtful)
 
 
+FLOODS = pytest.mark.parametrize(
+    "flood", [pytest.param(flooding, id="without end"), pytest.param(exploding, id="packed small")]
+)
+
+
 @every_room
-async def test_an_answer_without_end_is_not_read_to_its_end(kit: Kit, heard: Heard) -> None:
-    async with serving(flooding) as server, room(kit, server.url) as connector:
+@FLOODS
+async def test_an_answer_too_big_is_not_read_to_its_end(kit: Kit, flood: Any, heard: Heard) -> None:
+    async with serving(flood) as server, room(kit, server.url) as connector:
         with anyio.fail_after(PATIENCE_SECONDS):
             assert isinstance(await heard.ending(connector.ping), OpenCircuit | Retry)
 
 
 @every_sink
-async def test_an_answer_without_end_leaves_a_write_in_doubt(kit: Kit, sink: SinkKit, heard: Heard) -> None:
-    async with serving(flooding) as server, room(kit, server.url) as connector:
+@FLOODS
+async def test_an_answer_too_big_leaves_a_write_in_doubt(kit: Kit, sink: SinkKit, flood: Any, heard: Heard) -> None:
+    async with serving(flood) as server, room(kit, server.url) as connector:
         writer = getattr(connector, sink.noun)
         with anyio.fail_after(PATIENCE_SECONDS):
             assert isinstance(await heard.ending(lambda: writer.put(writer.render(sink.item(MINE)))), Doubtful)
