@@ -329,7 +329,7 @@ class DocumentWriter:
         news = 0
         for row in outbox.rows_within(tx, self.sink.name, list(hits)):
             booked = hits[row.reference]
-            differences = self.sink.differences(row.body, booked[0]) if row.state != "posted" else ()
+            differences = self._differences(row, booked[0]) if row.state != "posted" else ()
             if outbox.confirm(tx, row, booked, erp=self.erp, differences=differences, now=self.now()):
                 news += 1
                 if row.accepted is not None:
@@ -337,6 +337,14 @@ class DocumentWriter:
         if news:
             queue.hurry(tx, flow=DOUBTS, connector=self.erp, many=HURRIED, now=self.now())
         return news
+
+    def _differences(self, row: Row, booked: BookedOrder) -> tuple[str, ...]:
+        """One that cannot be compared is a difference of its own: it holds up none of its page."""
+        try:
+            return self.sink.differences(row.body, booked)
+        except Exception as fault:
+            log.exception("not compared", reference=row.reference)
+            return (f"what the ERP holds cannot be compared with what was sent ({type(fault).__name__})",)
 
     def _look_at(self, tx: sqlite3.Connection, strangers: Sequence[str]) -> None:
         """Another one writes under our references: nothing more is posted until a person confirms the write anew."""

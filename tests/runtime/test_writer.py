@@ -11,12 +11,14 @@ import anyio
 import anyio.lowlevel
 import orjson
 import pytest
+from structlog.testing import capture_logs
 
 from bcbridge.connectors.base import PostingRules
 from bcbridge.errors import CutChanged, OpenCircuit, PostingClosed, Retry, StoreBusy
 from bcbridge.model.acts import Resolution, Word
 from bcbridge.model.answers import Accepted, Doubtful, PutAnswer, Rejected
 from bcbridge.model.ids import Reference
+from bcbridge.model.sales_order import BookedOrder
 from bcbridge.model.work import Again, Done
 from bcbridge.store import acts
 from tests.runtime.kit import (
@@ -495,6 +497,22 @@ async def test_what_differs_is_booked_and_an_incident_and_never_posted_again(b: 
     await b.evidence()
     await b.read_back()
     assert b.erp.sent().count("SU1P1G1") == 1
+
+
+async def test_one_that_cannot_be_compared_is_booked_with_an_incident_and_holds_up_nobody(b: Bench) -> None:
+    def odd(body: bytes, booked: BookedOrder) -> tuple[str, ...]:
+        if booked.reference == "SU1P1G1":
+            raise KeyError("price")
+        return ()
+
+    b.erp.differences = odd  # type: ignore[method-assign]
+    await b.book(1)
+    await b.book(2)
+    b.erp.post()
+    with capture_logs():
+        assert await b.writer.confirm_posted() == 2
+    assert await b.shown(1) == await b.shown(2) == "booked"
+    assert await b.incidents() == ["booked_differs"]
 
 
 # -- parts -----------------------------------------------------------------------------------------------------
