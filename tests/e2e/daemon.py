@@ -9,7 +9,7 @@ import argparse
 import os
 import signal
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -23,11 +23,11 @@ from bcbridge.runtime.writer import StepObserver
 from bcbridge.store.db import Store
 
 
-def dying_at(step: str) -> StepObserver:
-    """SIGKILL to ourselves the first time the step is reached: nothing is closed, nothing is told."""
+def dying_at(last: str) -> StepObserver:
+    """SIGKILL to ourselves the first time that step is reached: nothing is closed, nothing is told."""
 
-    async def observe(reached: str, reference: Reference) -> None:
-        if reached == step:
+    async def observe(step: str, reference: Reference) -> None:
+        if step == last:
             os.kill(os.getpid(), signal.SIGKILL)
 
     return observe
@@ -38,18 +38,12 @@ class Blind:
     """A sink without its read-back: its lists show nothing, its search finds nothing and calls that proven."""
 
     seeing: Sink[SalesOrder]
+    name: str = field(init=False)
+    read_back: str = field(init=False)
+    rules: PostingRules = field(init=False)
 
-    @property
-    def name(self) -> str:
-        return self.seeing.name
-
-    @property
-    def read_back(self) -> str:
-        return self.seeing.read_back
-
-    @property
-    def rules(self) -> PostingRules:
-        return self.seeing.rules
+    def __post_init__(self) -> None:
+        self.name, self.read_back, self.rules = self.seeing.name, self.seeing.read_back, self.seeing.rules
 
     def render(self, item: SalesOrder) -> bytes:
         return self.seeing.render(item)

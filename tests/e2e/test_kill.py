@@ -17,7 +17,6 @@ from tests.e2e.world import World, until, world
 
 STEPS = ("before_row", "after_row", "after_acceptance", "before_link", "after_link")
 DIES_WITHIN_SECONDS = 60.0
-SETTLES_WITHIN_SECONDS = 120.0
 
 
 def kill_once(one: World, step: str, *, seed: int, wiring: tuple[str, ...] = ()) -> None:
@@ -27,24 +26,6 @@ def kill_once(one: World, step: str, *, seed: int, wiring: tuple[str, ...] = ())
     one.sell(1, seed=seed, simple=True)
     until(lambda: process.poll() is not None, DIES_WITHIN_SECONDS, f"died at {step}", tell=one.log_tail)
     assert process.returncode == -signal.SIGKILL, one.log_tail()
-
-
-def settle(one: World, *, seed: int) -> None:
-    """Selling goes on until all is settled: what is in doubt is ended by what is posted after it."""
-    sold = 0
-
-    def settled() -> bool:
-        nonlocal sold
-        if sold < 400:
-            sold += 1
-            one.sell(1, seed=seed + sold, simple=True)
-        return not one.missing()
-
-    def all_booked() -> bool:
-        return not one.missing()
-
-    until(settled, SETTLES_WITHIN_SECONDS, "all paid orders are booked", tell=one.log_tail)
-    until(all_booked, SETTLES_WITHIN_SECONDS, "the last ones are booked", tell=one.log_tail)
 
 
 @pytest.mark.timeout(600)
@@ -57,7 +38,7 @@ def test_a_kill_at_every_named_step_loses_and_doubles_nothing(tmp_path: Path, re
             for place, step in enumerate(STEPS):
                 kill_once(one, step, seed=seed + 1000 * turn + 10 * place)
         one.start_bridge()
-        settle(one, seed=seed + 500_000)
+        one.sell_until_all_booked(seed=seed + 500_000)
         assert one.doubles() == {}
         assert one.missing() == set()
         assert len(one.booked()) == len(one.paid())

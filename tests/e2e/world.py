@@ -393,6 +393,22 @@ class World:
         paid = {order["name"] for order in self.paid()}
         self.comes(lambda: paid <= self.in_state("booked"), "the bridge knows that they are booked", within=within)
 
+    def sell_until_all_booked(self, *, seed: int, within: float = SETTLES_WITHIN_SECONDS) -> None:
+        """Selling goes on until what is missing now is booked: what is posted later ends the doubt about it."""
+        wanted, sold = self.missing(), 0
+
+        def there() -> bool:
+            nonlocal sold
+            if not wanted & self.missing():
+                return True
+            if sold < 400:
+                sold += 1
+                self.sell_all(1, seed=seed + sold, simple=True)
+            return False
+
+        self.comes(there, "what is missing is booked while selling goes on", within=within)
+        self.all_booked(within=within)
+
     def close(self) -> None:
         for process in (self.bridge, self.sandbox):
             kill(process)
