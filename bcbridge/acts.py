@@ -35,7 +35,9 @@ class PersonActs:
     """Every write that can be confirmed, as ``bluecherry.orders``."""
     on_confirm: Callable[[str], Awaitable[None]]
     save_mapping: Callable[[str, str, str, str], Awaitable[int]]
-    """table, channel, key, value -> how many blocked orders that frees."""
+    """table, channel, key, value -> how many blocked orders that frees. Raises Misconfigured."""
+    check_mapping: Callable[[str, str, str, str], object]
+    """The same without doing it."""
 
     async def retry(self, selection: Selection, *, who: str, dry_run: bool) -> ActResult:
         wanted = await self._wanted(selection)
@@ -135,6 +137,7 @@ class PersonActs:
         self, table: str, channel: str, key: str, value: str, *, who: str, dry_run: bool
     ) -> ActResult:
         if dry_run:
+            self.check_mapping(table, channel, key, value)
             return ActResult(matched=1, done=0)
         freed = await self.save_mapping(table, channel, key, value)
         target = f"{table}.{channel or 'default'}.{key}"

@@ -31,7 +31,7 @@ from bcbridge.runtime.poller import sweep_to_jobs
 from bcbridge.runtime.writer import ordering_key
 from bcbridge.store import acts, inbox, incidents, meta, outbox, queue, releases
 from bcbridge.store.db import Store
-from bcbridge.store.orders import open_refs, ready
+from bcbridge.store.orders import open_refs, ready, watch_not_yet
 from bcbridge.store.queue import BULK, Wish
 from bcbridge.store.stamps import moment, stamp
 from bcbridge.vitals import HouseVitals
@@ -45,6 +45,7 @@ RELEASES_EVERY_SECONDS = 1.0
 IDLE_CONFIRM_FACTOR = 4
 KEEP_EVERY = timedelta(hours=3)
 RETRY_SECONDS = 60.0
+WATCH_EVERY_SECONDS = 60.0
 UPKEEP_EVERY = timedelta(hours=1)
 SWEEPS = (("sweep_48h", timedelta(hours=24), timedelta(hours=48)), ("sweep_7d", timedelta(days=7), timedelta(days=7)))
 """Name, how often, how far back by creation."""
@@ -261,6 +262,7 @@ def _start_loops(house: House, loops: TaskGroup) -> None:
             loops.start_soon(one.run)
         loops.start_soon(_keep_subscriptions, house, channel)
         loops.start_soon(_sweep, house, channel)
+        loops.start_soon(_watch_not_yet, house, channel)
     loops.start_soon(house.mappings.watch)
     loops.start_soon(_advance_releases, house)
     loops.start_soon(_upkeep, house)
@@ -334,8 +336,11 @@ async def _confirm(erp: ErpHouse) -> None:
         awaiting = await outbox.awaiting_posting(store, sink)
 
     while True:
+        rings = erp.sent.rings
         confirmed = await _tried(erp.circuit, f"confirming {sink}", work)
-        await anyio.sleep(every if awaiting or not confirmed else every * IDLE_CONFIRM_FACTOR)
+        if confirmed and not awaiting:
+            await erp.sent.heard(since=rings, within=timedelta(seconds=every * IDLE_CONFIRM_FACTOR))
+        await anyio.sleep(every)
 
 
 async def _keep_subscriptions(house: House, channel: ChannelHouse) -> None:
@@ -392,6 +397,19 @@ async def _advance_releases(house: House) -> None:
     while True:
         await _tried(None, "releases", work)
         await anyio.sleep(RELEASES_EVERY_SECONDS)
+
+
+async def _watch_not_yet(house: House, channel: ChannelHouse) -> None:
+    """An order that waits in its channel for longer than its reason's limit becomes somebody's business."""
+    name = channel.connection.name
+    limit = house.settings.channels[name].orders.not_yet_limit
+
+    async def work() -> None:
+        await house.store.write(lambda tx: watch_not_yet(tx, name, limit=limit, now=house.now()))
+
+    while True:
+        await _tried(None, f"not yet of {name}", work)
+        await anyio.sleep(WATCH_EVERY_SECONDS)
 
 
 async def _upkeep(house: House) -> None:

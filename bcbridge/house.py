@@ -24,7 +24,7 @@ from bcbridge.model.sales_order import SalesOrder
 from bcbridge.reload import MappingsInForce
 from bcbridge.runtime.circuit import Circuit
 from bcbridge.runtime.poller import ListPoller, documents_to, heads_to_jobs
-from bcbridge.runtime.worker import Gate, Worker
+from bcbridge.runtime.worker import Bell, Gate, Worker
 from bcbridge.runtime.writer import DOUBTS, DocumentWriter, Evidence, StepObserver, unobserved
 from bcbridge.store import catalog, meta, outbox, releases
 from bcbridge.store.db import Store
@@ -55,6 +55,8 @@ class ErpHouse:
     writer: DocumentWriter
     masters: tuple[ListPoller, ...]
     doubts: Worker
+    sent: Bell
+    """Rings when something was sent: there is something to be confirmed again."""
 
 
 @dataclass(slots=True)
@@ -120,6 +122,7 @@ class House:
             writes=lambda: [erp.writer.sink.name for erp in self.erps.values()],
             on_confirm=self._on_confirm,
             save_mapping=self.mappings.save,
+            check_mapping=self.mappings.with_row,
         )
 
     async def _on_confirm(self, write: str) -> None:
@@ -178,7 +181,9 @@ def _erp(house: House, connection: Connection, tools: Tools, wiring: Wiring) -> 
     )
     writer.on_doubt = doubts.bell.ring
     masters = _masters(house, connection, connector, circuit, tools)
-    return ErpHouse(connection, connector, circuit, writer, masters, doubts)
+    sent = Bell()
+    writer.on_accept = sent.ring
+    return ErpHouse(connection, connector, circuit, writer, masters, doubts, sent)
 
 
 def _masters(house: House, connection: Connection, erp: Erp, circuit: Circuit, tools: Tools) -> tuple[ListPoller, ...]:

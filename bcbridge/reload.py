@@ -59,9 +59,13 @@ class MappingsInForce:
             except StoreBusy as fault:
                 log.warning("mappings not taken over yet", why=str(fault))
 
+    def with_row(self, table: str, channel: str, key: str, value: str) -> Mappings:
+        """What would be in force with one row set. Raises Misconfigured."""
+        return self.current.with_value(table, channel or mappings.DEFAULT, key, value)
+
     async def save(self, table: str, channel: str, key: str, value: str) -> int:
         """One row, as an operator sets it; returns how many blocked orders it may free. Raises Misconfigured."""
-        wanted = self.current.with_value(table, channel or mappings.DEFAULT, key, value)
+        wanted = self.with_row(table, channel, key, value)
         await asyncio.to_thread(mappings.write, wanted, self.folder)
         seen = await asyncio.to_thread(self._stamps)
         freed = await self._take_over(wanted)

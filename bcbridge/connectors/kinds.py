@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from bcbridge.connectors.base import Connector, Tools
 from bcbridge.connectors.bluecherry import connector as bluecherry
-from bcbridge.connectors.bluecherry.settings import ORDER, BlueCherrySettings
+from bcbridge.connectors.bluecherry.settings import BlueCherrySettings
 from bcbridge.connectors.shopify import connector as shopify
 from bcbridge.connectors.shopify.settings import ShopifySettings
 from bcbridge.model.ids import ConnectorName
@@ -32,8 +32,8 @@ class Kind:
     read-back in words: ``bluecherry.orders`` -> ``sales orders by po_num``."""
 
 
-def _unverified_orders(name: str, room: BlueCherrySettings) -> Mapping[str, str]:
-    return {f"{name}.orders": "sales orders, found again by po_num"} if ORDER in room.profile.unverified else {}
+def _sales_orders(name: str, room: BlueCherrySettings) -> Mapping[str, str]:
+    return {f"{name}.orders": room.read_back}
 
 
 KINDS: Mapping[str, Kind] = {
@@ -43,7 +43,7 @@ KINDS: Mapping[str, Kind] = {
         build=bluecherry.build,
         address=lambda room: str(room.base_url),
         secrets=("subscription_key",),
-        writes=_unverified_orders,
+        writes=_sales_orders,
     ),
     "shopify": Kind(
         role="channel",

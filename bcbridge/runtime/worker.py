@@ -154,8 +154,9 @@ class Worker:
             try:
                 if not await self._once(alone=alone) and not self.stopping.is_set():
                     await self._idle(rings)
-            except StoreBusy as fault:
-                log.warning("store busy", flow=self.flow, connector=self.connector, why=str(fault))
+            except (StoreBusy, TimeoutError, sqlite3.Error) as fault:
+                why = str(fault) or type(fault).__name__
+                log.warning("store busy", flow=self.flow, connector=self.connector, why=why)
                 with anyio.move_on_after(STORE_PAUSE_SECONDS):
                     await self.stopping.wait()
 

@@ -46,7 +46,7 @@ class SalesOrders:
     _control: Reference | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
-        self.read_back = f"sales orders by po_num on {self.settings.profile.paths.order}"
+        self.read_back = self.settings.read_back
         self.rules = self.settings.rules
 
     def render(self, item: SalesOrder) -> bytes:

@@ -187,6 +187,11 @@ class BlueCherrySettings(Section):
         return self
 
     @property
+    def read_back(self) -> str:
+        """How a sales order is found again, in words."""
+        return f"sales orders by po_num on {self.profile.paths.order}"
+
+    @property
     def rules(self) -> PostingRules:
         return PostingRules(
             max_request=timedelta(seconds=self.max_request_seconds),
