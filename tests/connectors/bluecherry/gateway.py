@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
@@ -19,6 +20,8 @@ from bcbridge.model.ids import ConnectorName
 
 NOW = datetime(2026, 3, 1, 15, 0, tzinfo=UTC)
 KEY = "k3y-of-the-brand"
+ERP_TIME = ZoneInfo("America/New_York")
+"""Loaded here: reading a zone's file blocks, and config.toml is read before there is a loop."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,7 @@ def settings(url: str, **changes: Any) -> BlueCherrySettings:
     given = {
         "base_url": f"{url}/EXAMPL",
         "subscription_key": "env:KEY",
-        "erp_timezone": "America/New_York",
+        "erp_timezone": ERP_TIME.key,
         "requests_per_minute": 60_000,
         "request_timeout_seconds": 5,
     }
