@@ -20,7 +20,7 @@ from bcbridge.model.ids import ConnectorName
 
 NOW = datetime(2026, 3, 1, 15, 0, tzinfo=UTC)
 KEY = "k3y-of-the-brand"
-ERP_TIME = ZoneInfo("America/New_York")
+ERP_TIME, UTC_ZONE = ZoneInfo("America/New_York"), ZoneInfo("UTC")
 """Loaded here: reading a zone's file blocks, and config.toml is read before there is a loop."""
 
 
