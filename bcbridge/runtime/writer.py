@@ -136,6 +136,11 @@ class DocumentWriter:
         await self._resume()
 
     async def _resume(self) -> None:
+        """What found nothing to be done while it was closed is looked at again now."""
+        await self.store.write(
+            lambda tx: queue.hurry(tx, flow=DOUBTS, connector=self.erp, many=HURRIED, now=self.now())
+        )
+        self.on_doubt()
         if self.on_open is not None:
             await self.on_open()
 
