@@ -22,6 +22,10 @@ SHOWN = 50
 FLOW = "orders"
 
 
+async def nothing_more(channel: str | None) -> None:
+    """A retry of orders is all there is to do."""
+
+
 @dataclass(frozen=True, slots=True)
 class PersonActs:
     """The acts of people on one store. ``ring`` wakes the workers after an act freed something."""
@@ -38,6 +42,8 @@ class PersonActs:
     """table, channel, key, value -> how many blocked orders that frees. Raises Misconfigured."""
     check_mapping: Callable[[str, str, str, str], object]
     """The same without doing it."""
+    after_retry: Callable[[str | None], Awaitable[None]] = nothing_more
+    """A person wants this channel (or all) tried again: circuits that were opened by content are closed."""
 
     async def retry(self, selection: Selection, *, who: str, dry_run: bool) -> ActResult:
         wanted = await self._wanted(selection)
@@ -50,6 +56,8 @@ class PersonActs:
             return _result(rows, left_out, dry_run=dry_run)
 
         result = await self.store.write(unit)
+        if not dry_run:
+            await self.after_retry(selection.channel)
         self.ring()
         return result
 
@@ -124,7 +132,8 @@ class PersonActs:
             if dry_run:
                 return 0
             kept.write_down(tx, who=who, act="confirm", target=write, why=why, now=self.now())
-            return kept.confirm(tx, write, who=who, why=why, flow=FLOW, now=self.now())
+            channels = [channel for channel, erp in self.erp_of.items() if write.startswith(f"{erp}.")]
+            return kept.confirm(tx, write, channels=channels, who=who, why=why, flow=FLOW, now=self.now())
 
         waited = await self.store.write(unit)
         if not dry_run:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import signal
 import sqlite3
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -32,6 +32,7 @@ from bcbridge.runtime.writer import ordering_key
 from bcbridge.store import acts, inbox, incidents, meta, outbox, queue, releases
 from bcbridge.store.db import Store
 from bcbridge.store.orders import open_refs, ready, watch_not_yet
+from bcbridge.store.outbox import queued_refs
 from bcbridge.store.queue import BULK, Wish
 from bcbridge.store.stamps import moment, stamp
 from bcbridge.vitals import HouseVitals
@@ -43,6 +44,7 @@ log = structlog.get_logger()
 DRAIN_SECONDS = 30.0
 RELEASES_EVERY_SECONDS = 1.0
 IDLE_CONFIRM_FACTOR = 4
+SLICE = 500
 KEEP_EVERY = timedelta(hours=3)
 RETRY_SECONDS = 60.0
 WATCH_EVERY_SECONDS = 60.0
@@ -286,19 +288,29 @@ def _marker(house: House, loops: TaskGroup, name: str) -> Callable[[], None]:
 
 def _resumer(house: House, erp: ErpHouse) -> Callable[[], Awaitable[None]]:
     """When the ERP may be written to (again): what waited for nothing else goes on."""
+    sink = erp.writer.sink.name
 
     async def resume() -> None:
-        def unit(tx: sqlite3.Connection) -> None:
-            now = house.now()
-            for name, channel in house.channels.items():
-                if channel.erp == erp.connection.name:
-                    refs = {*ready(tx, name), *outbox.queued_refs(tx, erp.writer.sink.name, name)}
-                    queue.enqueue(tx, [_again(name, ref, now) for ref in sorted(refs)], now=now)
-
-        await house.store.write(unit)
+        for name, channel in house.channels.items():
+            if channel.erp == erp.connection.name:
+                refs = await house.store.write(partial(_waiting_for_erp, sink=sink, channel=name))
+                await _look_again(house, name, refs)
         house.ring()
 
     return resume
+
+
+def _waiting_for_erp(tx: sqlite3.Connection, *, sink: str, channel: str) -> list[str]:
+    """Orders that were judged ready, or cut and not sent."""
+    return sorted({*ready(tx, channel), *queued_refs(tx, sink, channel)})
+
+
+async def _look_again(house: House, channel: str, refs: Sequence[str], *, priority: int = queue.NOW) -> None:
+    """Jobs for many orders, a slice at a time: no unit holds the store's writer for long."""
+    for begin in range(0, len(refs), SLICE):
+        now = house.now()
+        wishes = [_again(channel, ref, now, priority=priority) for ref in refs[begin : begin + SLICE]]
+        await house.store.write(partial(queue.enqueue, wishes=wishes, now=now))
 
 
 def _again(channel: str, ref: str, now: datetime, *, priority: int = queue.NOW) -> Wish:
@@ -376,12 +388,9 @@ async def _sweep_once(house: House, channel: ChannelHouse, name: str, every: tim
     async for page in channel.connector.orders.sweep(now - back):
         await house.store.write(receive(page))
 
-    def by_id(tx: sqlite3.Connection) -> None:
-        refs = open_refs(tx, connector)
-        queue.enqueue(tx, [_again(connector, ref, now, priority=BULK) for ref in refs], now=now)
-        meta.put(tx, key, stamp(now))
-
-    await house.store.write(by_id)
+    refs = await house.store.write(lambda tx: open_refs(tx, connector))
+    await _look_again(house, connector, refs, priority=BULK)
+    await house.store.write(lambda tx: meta.put(tx, key, stamp(now)))
     channel.ring()
 
 

@@ -123,7 +123,16 @@ class House:
             on_confirm=self._on_confirm,
             save_mapping=self.mappings.save,
             check_mapping=self.mappings.with_row,
+            after_retry=self._close_by_word,
         )
+
+    async def _close_by_word(self, channel: str | None) -> None:
+        """A circuit opened by content closes when its page reads cleanly or a person says so."""
+        for name, one in self.channels.items():
+            if channel in (None, name):
+                for circuit in (one.circuit, self.erps[one.erp].circuit):
+                    if circuit.by_content:
+                        await circuit.close()
 
     async def _on_confirm(self, write: str) -> None:
         self.confirmed = self.confirmed | {write}

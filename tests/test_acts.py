@@ -81,6 +81,7 @@ async def d(tmp_path: Path) -> AsyncIterator[Desk]:
             writes=lambda: [SINK],
             on_confirm=on_confirm,
             save_mapping=save,
+            check_mapping=lambda *said: said,
         )
         yield Desk(b, acts, rung, confirmed, mapped)
 

@@ -59,6 +59,11 @@ class Circuit:
     def is_open(self) -> bool:
         return not self._closed.is_set()
 
+    @property
+    def by_content(self) -> bool:
+        """Open, and a ping does not close it."""
+        return self.is_open and self._probe != self.connector.ping
+
     def view(self) -> CircuitView:
         return CircuitView(self.connector.name, self.is_open, self._why, self._since, self._retry_at)
 

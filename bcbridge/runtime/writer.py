@@ -39,6 +39,9 @@ from bcbridge.store.stamps import moment, stamp
 
 log = structlog.get_logger()
 
+CLOCK_MARGIN = timedelta(minutes=5)
+"""A channel's clock may be ahead of ours: after a restore, orders of its first minutes are doubted too."""
+
 ANOTHER_WRITER = "another bcbridge seems to book into this ERP under our references; confirm the write to go on"
 DOUBTS = "doubts"
 """The flow whose jobs read back what is in doubt; its refs are references."""
@@ -207,10 +210,11 @@ class DocumentWriter:
 
     async def _doubt_from_epoch(self, plan: Plan) -> Doubt | None:
         epoch = await meta.read(self.store, f"epoch/{self.sink.name}")
-        if epoch is None or plan.created >= moment(epoch):
+        if epoch is None:
             return None
-        proof = await meta.read(self.store, f"epoch_proof/{self.sink.name}")
-        return Doubt(since=moment(epoch), proof=proof or "evidence")
+        proof = await meta.read(self.store, f"epoch_proof/{self.sink.name}") or "evidence"
+        margin = CLOCK_MARGIN if proof == "evidence" else timedelta(0)
+        return Doubt(since=moment(epoch), proof=proof) if plan.created < moment(epoch) + margin else None
 
     def _cut(self, tx: sqlite3.Connection, plan: Plan, bodies: Mapping[Reference, bytes], doubt: Doubt | None) -> None:
         outbox.cut(tx, plan, bodies, sink=self.sink.name, doubt=doubt, now=self.now())

@@ -166,14 +166,18 @@ ON CONFLICT (write) DO UPDATE SET who = excluded.who, why = excluded.why, confir
 _CONFIRMED = "SELECT write FROM confirmations"
 _READY = """
 SELECT id, connector, ref FROM orders
-WHERE state = 'ready'
+WHERE state = 'ready' AND connector IN (SELECT value FROM json_each(?))
   AND NOT EXISTS (SELECT 1 FROM release_orders WHERE release_orders.order_id = orders.id AND stage = 'held')
 ORDER BY id
 """
 
 
-def confirm(tx: sqlite3.Connection, write: str, *, who: str, why: str, flow: str, now: datetime) -> int:
+def confirm(
+    tx: sqlite3.Connection, write: str, *, channels: Sequence[str], who: str, why: str, flow: str, now: datetime
+) -> int:
     """An operator confirms a write with its read-back; what waited for it goes three first. Returns how many waited.
+
+    ``channels`` are those whose orders this write books.
 
     Where another writer had stopped it, the epoch is renewed before the next post: that one may have accepted more.
     """
@@ -181,7 +185,7 @@ def confirm(tx: sqlite3.Connection, write: str, *, who: str, why: str, flow: str
     incidents.close_everywhere(tx, code=outbox.STRANGERS, cause=write, now=now)
     if meta.drop(tx, outbox.STOPPED + write):
         meta.put(tx, outbox.RENEW + write, "1")
-    ready = tx.execute(_READY).fetchall()
+    ready = tx.execute(_READY, (orjson.dumps(list(channels)).decode(),)).fetchall()
     return releases.free_orders(tx, ready, cause=f"confirm {write}", flow=flow, now=now)
 
 

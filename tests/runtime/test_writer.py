@@ -770,9 +770,20 @@ async def test_another_writer_stops_posting_until_a_person_confirms(b: Bench) ->
     await confirm(b)
     assert await b.incidents() == []
     await b.writer.confirm_posted()
-    b.clock.tick()
+    b.clock.tick(301)
     await b.book(2)
     assert b.erp.sent() == ["SU2P1G1"]
+
+
+async def test_a_channels_clock_may_be_some_minutes_ahead_of_a_renewed_epoch(b: Bench) -> None:
+    b.erp.books.append(booked("SU7P1G1", "SO1"))
+    await b.writer.confirm_posted()
+    await confirm(b)
+    await b.writer.confirm_posted()
+    b.clock.tick(240)
+    await b.book(2)
+    assert b.erp.sent() == []
+    assert await b.shown(2) == "in_doubt"
 
 
 async def test_after_another_writer_what_it_may_have_accepted_is_in_doubt(b: Bench) -> None:
@@ -813,7 +824,9 @@ async def test_a_confirmed_stranger_does_not_stop_posting_again(b: Bench) -> Non
 async def confirm(b: Bench) -> None:
     """What PersonActs and the house do at ``bcbridge confirm``."""
     await b.store.write(
-        lambda tx: acts.confirm(tx, SINK, who="ops", why="it is the old one", flow="orders", now=b.clock())
+        lambda tx: acts.confirm(
+            tx, SINK, channels=["shop"], who="ops", why="it is the old one", flow="orders", now=b.clock()
+        )
     )
     b.writer.resume_posting()
 

@@ -157,7 +157,7 @@ def test_one_that_is_not_yet_is_looked_at_before_it_counts_as_ended(tx: sqlite3.
 
 
 def confirm(tx: sqlite3.Connection) -> int:
-    return acts.confirm(tx, "erp.orders", who="ops", why="tried", flow="orders", now=NOW)
+    return acts.confirm(tx, "erp.orders", channels=["shop"], who="ops", why="tried", flow="orders", now=NOW)
 
 
 def test_the_first_release_after_a_write_is_confirmed_goes_the_same_way(tx: sqlite3.Connection) -> None:

@@ -107,7 +107,8 @@ class Details:
             except (_Moved, Gone):
                 (order, *_), asked = await self._slim([ref])
             except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError, OddAnswer) as odd:
-                return Document(ORDERS, ref, asked, asked, _bytes({"unreadable": type(odd).__name__, "order": order}))
+                oddly = _bytes({"unreadable": type(odd).__name__, "order": order})
+                return Document(ORDERS, ref, _stamp(order, asked), asked, oddly)
         raise Retry("an order changes faster than it can be read")
 
 
@@ -246,6 +247,14 @@ def _bytes(document: Data) -> bytes:
         return orjson.dumps(document)
     except TypeError:
         return json.dumps(document).encode()
+
+
+def _stamp(order: Data, asked: datetime) -> datetime:
+    """Their stamp of an order that is built oddly, so that a whole one of the same stamp takes its place."""
+    try:
+        return min(asked, modified(order))
+    except (LookupError, TypeError, AttributeError, ValueError):
+        return asked
 
 
 def _is_something(total: Data | None) -> bool:

@@ -186,7 +186,6 @@ class Orders:
     async def _hand_over(
         self, order: Order, facts: Facts, order_id: int, ready: Ready, standing: Standing | None
     ) -> Verdict:
-        await self.memory.note(order_id, ready.notes)
         try:
             await self.carrier.carry(self._plan(order, facts, order_id, ready, standing))
         except PostingClosed as why:
@@ -194,6 +193,7 @@ class Orders:
         except CutChanged as why:
             await self.memory.record(facts, Blocked(problems=(_cut_changed(why),)))
             return Done("blocked")
+        await self.memory.note(order_id, ready.notes)
         return Done("handed over")
 
     def _plan(self, order: Order, facts: Facts, order_id: int, ready: Ready, standing: Standing | None) -> Plan:
