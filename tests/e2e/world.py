@@ -33,6 +33,7 @@ BRIDGE_UP_SECONDS = 60.0
 SETTLES_WITHIN_SECONDS = 150.0
 CLI_WITHIN_SECONDS = 90.0
 POLL_SECONDS = 0.1
+SELLS_EVERY_SECONDS = 1.5
 SHOP_DOMAIN = "bcbridge-sandbox.myshopify.com"
 CHANNEL = "shopify_us"
 
@@ -394,19 +395,19 @@ class World:
         self.comes(lambda: paid <= self.in_state("booked"), "the bridge knows that they are booked", within=within)
 
     def sell_until_all_booked(self, *, seed: int, within: float = SETTLES_WITHIN_SECONDS) -> None:
-        """Selling goes on until what is missing now is booked: what is posted later ends the doubt about it."""
-        wanted, sold = self.missing(), 0
+        """Selling goes on, slowly enough to be settled in between: what is posted later ends a doubt about before."""
+        sold, last = 0, time.monotonic()
 
-        def there() -> bool:
-            nonlocal sold
-            if not wanted & self.missing():
+        def settled() -> bool:
+            nonlocal sold, last
+            if not self.missing():
                 return True
-            if sold < 400:
-                sold += 1
+            if time.monotonic() - last > SELLS_EVERY_SECONDS:
+                sold, last = sold + 1, time.monotonic()
                 self.sell_all(1, seed=seed + sold, simple=True)
             return False
 
-        self.comes(there, "what is missing is booked while selling goes on", within=within)
+        self.comes(settled, "all paid orders are booked while selling goes on", within=within)
         self.all_booked(within=within)
 
     def close(self) -> None:
