@@ -17,7 +17,10 @@ class Record(BaseModel):
 def _utc(moment: datetime) -> datetime:
     if moment.tzinfo is None:
         raise ValueError("a moment needs its time zone")
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("a moment beyond the calendar") from None
 
 
 Moment = Annotated[datetime, AfterValidator(_utc)]

@@ -126,7 +126,18 @@ LEAVES = st.one_of(
     st.integers(-(2**70), 2**70),
     st.floats(),
     st.text(max_size=20),
-    st.sampled_from(["", "NaN", "1e999", "-1", "gid://shopify/Order/1", "2026-11-20", "0001-01-01T00:00:00+23:59"]),
+    st.sampled_from(
+        [
+            "",
+            "NaN",
+            "1e999",
+            "-1",
+            "gid://shopify/Order/1",
+            "2026-11-20",
+            "0001-01-01T00:00:00+23:59",
+            "9999-12-31T23:59:59-23:59",
+        ]
+    ),
 )
 VALUES = st.recursive(
     LEAVES, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4)

@@ -12,6 +12,8 @@ from zoneinfo import ZoneInfo
 
 CHANGE_OVERLAP = timedelta(hours=2)
 """Around a clock change an hour of stamps is repeated or missing: this much is read again."""
+YEARS = range(1900, 9000)
+"""A stamp of another year is a filler, as 9999-12-31; it cannot be reckoned with."""
 
 
 def parse_stamp(text: str) -> datetime:
@@ -22,6 +24,8 @@ def parse_stamp(text: str) -> datetime:
     moment = datetime.fromisoformat(text.strip())
     if moment.tzinfo is not None:
         raise ValueError("a stamp with a zone, where the ERP's local time is expected")
+    if moment.year not in YEARS:
+        raise ValueError("a stamp of no time in which an ERP was used")
     return moment
 
 

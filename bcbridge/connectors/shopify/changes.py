@@ -20,7 +20,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Self
 
 import orjson
-from pydantic import AwareDatetime, ValidationError
+from pydantic import ValidationError
 
 from bcbridge.connectors.base import Cursor, Head, Page
 from bcbridge.connectors.budget import Share
@@ -28,6 +28,7 @@ from bcbridge.connectors.shopify.client import Client, Data
 from bcbridge.connectors.shopify.wire import Gid, Wire
 from bcbridge.errors import OpenCircuit
 from bcbridge.model.ids import Ref
+from bcbridge.model.record import Moment
 
 DEEPEST_ROWS = 20_000
 """A walk with their cursor is begun anew before it is 25,000 rows deep."""
@@ -41,24 +42,24 @@ BEGINNING = datetime(2004, 1, 1, tzinfo=UTC)
 
 class _OrderNode(Wire):
     id: Gid
-    updated_at: AwareDatetime
-    created_at: AwareDatetime
+    updated_at: Moment
+    created_at: Moment
 
 
 class _FulfillmentOrderNode(Wire):
     order_id: Gid
-    updated_at: AwareDatetime
+    updated_at: Moment
 
 
 def _order_head(node: Data) -> Head:
     read = _OrderNode.model_validate(node)
-    return Head(Ref(read.id), read.updated_at.astimezone(UTC), read.created_at.astimezone(UTC))
+    return Head(Ref(read.id), read.updated_at, read.created_at)
 
 
 def _fulfilment_order_head(node: Data) -> Head:
     """The order it belongs to, under the fulfilment order's own stamp."""
     read = _FulfillmentOrderNode.model_validate(node)
-    return Head(Ref(read.order_id), read.updated_at.astimezone(UTC))
+    return Head(Ref(read.order_id), read.updated_at)
 
 
 @dataclass(frozen=True, slots=True)

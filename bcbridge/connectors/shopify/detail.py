@@ -253,7 +253,7 @@ def _stamp(order: Data, asked: datetime) -> datetime:
     """Their stamp of an order that is built oddly, so that a whole one of the same stamp takes its place."""
     try:
         return min(asked, modified(order))
-    except (LookupError, TypeError, AttributeError, ValueError):
+    except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError):
         return asked
 
 

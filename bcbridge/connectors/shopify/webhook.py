@@ -118,9 +118,9 @@ def _stamp(body: Body) -> datetime | None:
     given = body.get("updated_at")
     try:
         stamp = datetime.fromisoformat(given) if isinstance(given, str) else None
-    except ValueError:
+        return stamp.astimezone(UTC) if stamp is not None and stamp.tzinfo else None
+    except (ValueError, OverflowError):
         return None
-    return stamp.astimezone(UTC) if stamp is not None and stamp.tzinfo else None
 
 
 ABOUT: Mapping[str, Callable[[Body], Ref | None]] = {

@@ -9,8 +9,10 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Annotated, Generic, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
+
+from bcbridge.model.record import Moment
 
 
 class Wire(BaseModel):
@@ -150,8 +152,8 @@ class FulfillmentOrderLineItem(Node):
 
 class FulfillmentOrder(Node):
     status: str
-    fulfill_at: AwareDatetime | None = None
-    updated_at: AwareDatetime
+    fulfill_at: Moment | None = None
+    updated_at: Moment
     assigned_location: AssignedLocation
     fulfillment_holds: tuple[FulfillmentHold, ...]
     line_items: Nodes[FulfillmentOrderLineItem]
@@ -162,8 +164,8 @@ class Transaction(Node):
     status: str
     test: bool
     gateway: str | None = None
-    processed_at: AwareDatetime | None = None
-    created_at: AwareDatetime
+    processed_at: Moment | None = None
+    created_at: Moment
     amount_set: MoneyBag
 
 
@@ -229,10 +231,10 @@ class Order(Node):
     source_name: str | None = None
     app: App | None = None
     retail_location: Location | None = None
-    created_at: AwareDatetime
-    processed_at: AwareDatetime
-    updated_at: AwareDatetime
-    cancelled_at: AwareDatetime | None = None
+    created_at: Moment
+    processed_at: Moment
+    updated_at: Moment
+    cancelled_at: Moment | None = None
     test: bool
     edited: bool
     display_financial_status: str | None = None

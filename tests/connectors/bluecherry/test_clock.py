@@ -32,7 +32,18 @@ def test_stamps_are_local_text(text: str, stamp: str) -> None:
     assert str(parse_stamp(text)) == stamp
 
 
-@pytest.mark.parametrize("text", ["", "soon", "03/01/2026", "2026-03-01T07:30:00Z", "2026-03-01 07:30:00+02:00"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "soon",
+        "03/01/2026",
+        "2026-03-01T07:30:00Z",
+        "2026-03-01 07:30:00+02:00",
+        "9999-12-31 23:59:59",
+        "0001-01-01 00:00:00",
+    ],
+)
 def test_what_is_no_local_stamp_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         parse_stamp(text)

@@ -129,6 +129,14 @@ async def test_one_odd_document_is_kept_with_its_bytes_and_the_rest_goes_on() ->
     assert b"nonsense" in odd[0].body
 
 
+async def test_a_filler_for_a_stamp_neither_stops_a_list_nor_moves_its_cursor() -> None:
+    rows = [style_row(1), style_row(2, last_mod="9999-12-31 23:59:59")]
+    async with calling(one_page(*rows)) as (connector, _):
+        pages = [page async for page in connector.styles.lists[0].pages("")]
+    assert [document.ref for page in pages for document in page.documents] == ["1", "2"]
+    assert "9999" not in pages[-1].cursor
+
+
 @pytest.mark.parametrize(
     ("answer", "decision", "by_content"),
     [

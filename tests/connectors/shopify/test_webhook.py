@@ -117,6 +117,13 @@ def test_a_deletion_is_marked_gone() -> None:
     assert (found.ref, found.gone) == ("gid://shopify/Order/1001", True)
 
 
+@pytest.mark.parametrize("stamp", ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"])
+def test_a_stamp_beyond_the_calendar_is_no_stamp(stamp: str) -> None:
+    found = DOOR.open(ring(b'{"id": 1001, "updated_at": "%s"}' % stamp.encode()))
+    assert isinstance(found, Notification)
+    assert (found.ref, found.modified) == ("gid://shopify/Order/1001", None)
+
+
 def test_a_stamp_without_a_zone_is_no_stamp() -> None:
     found = DOOR.open(ring(b'{"id": 1001, "updated_at": "2026-11-20T12:00:00"}'))
     assert isinstance(found, Notification)

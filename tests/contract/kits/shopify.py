@@ -175,6 +175,8 @@ NONSENSE = {
     "another order": _broken(id="gid://shopify/Order/1002"),
     "an amount that is none": _broken(currentTotalPriceSet=answers.bag("NaN")),
     "an amount that is infinite": _broken(totalOutstandingSet=answers.bag("Infinity")),
+    "a stamp before the calendar": _broken(createdAt="0001-01-01T00:00:00+23:59"),
+    "a stamp beyond the calendar": _broken(updatedAt="9999-12-31T23:59:59-23:59"),
     "a stamp without its zone": _broken(createdAt="2026-11-20T11:59:00"),
     "a payment status of another world": _broken(displayFinancialStatus="ADA LOVELACE"),
     "half a piece": _broken(lineItems={"nodes": [answers.line(quantity=1.5)]}),
