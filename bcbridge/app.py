@@ -1,7 +1,8 @@
 """The running bridge: open the store, recover, build the house, run every loop, drain, close.
 
-One process, one event loop. SIGINT or SIGTERM drains: nothing more is claimed, what is under way is finished; a
-second one, or the drain's deadline, cancels what is left. A kill at any moment loses nothing (runtime/writer.py).
+One process, one event loop. SIGINT, SIGTERM or a closed terminal drains: nothing more is claimed, what is under way
+is finished; a second one, or the drain's deadline, cancels what is left. A kill at any moment loses nothing
+(runtime/writer.py).
 """
 
 from __future__ import annotations
@@ -96,7 +97,7 @@ async def run(
 ) -> None:
     """Run until a signal asks for the end. Raises Misconfigured, StoreLocked before anything runs."""
     store = Store(settings.store.path)
-    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
         await _run(settings, store, signals, view=view, wiring=wiring or Wiring(), started=started)
 
 
@@ -173,10 +174,18 @@ async def _serve(house: House, signals: Signals, view: View | None) -> None:
             _start_loops(house, loops)
             if view is not None:
                 feed = Feed(house.store.read, vitals, shown, house.now, house.now())
-                loops.start_soon(view.run, feed)
+                loops.start_soon(_show, view, feed)
             await _work_until_told(house, signals)
             loops.cancel_scope.cancel()
     log.info("stopped")
+
+
+async def _show(view: View, feed: Feed) -> None:
+    """A terminal that went away takes its view with it, not the bridge."""
+    try:
+        await view.run(feed)
+    except OSError as fault:
+        log.warning("the view ended", why=str(fault))
 
 
 def _sandboxes(house: House) -> dict[str, str]:

@@ -36,7 +36,7 @@ def configure(section: LogSection, *, to_file: bool) -> None:
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(section.level),
         logger_factory=structlog.WriteLoggerFactory(stream),
-        cache_logger_on_first_use=True,
+        cache_logger_on_first_use=False,
     )
     logging.basicConfig(level=logging.WARNING, stream=stream, force=True)
 

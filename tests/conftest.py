@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from blockbuster import blockbuster_ctx
 
 DAEMON = [f"bcbridge.{part}" for part in ("store", "runtime", "flows", "web", "connectors")]
@@ -39,6 +40,12 @@ def nothing_of_ours_blocks_the_loop(request: pytest.FixtureRequest) -> Iterator[
         return
     with blockbuster_ctx(DAEMON):
         yield
+
+
+@pytest.fixture(autouse=True)
+def logging_as_it_comes() -> None:
+    """No test inherits how another one set up the log."""
+    structlog.reset_defaults()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

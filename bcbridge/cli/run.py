@@ -43,7 +43,8 @@ def run(
             whose = "started beside the bridge" if sandbox.ours else "already running, left running"
             err.print(f"The outside is simulated ({whose}).", style="dim")
         code = _bridge(settings, redraw=out.is_terminal and not no_live)
-        err.print("Drained and ended. Started again it goes on where it stopped.", style="dim")
+        with suppress(OSError):  # the terminal may be gone
+            err.print("Drained and ended. Started again it goes on where it stopped.", style="dim")
     raise typer.Exit(code)
 
 
@@ -53,8 +54,8 @@ def _bridge(settings: Settings, *, redraw: bool) -> int:
     try:
         return app.main(settings, live=LiveView(out, redraw=redraw))
     finally:  # one more signal must not keep us from ending the sandbox that we started
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
 
 
 def _end_politely(number: int, frame: FrameType | None) -> None:
