@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -83,13 +84,18 @@ class LiveView:
     async def run(self, feed: Feed) -> None:
         """For ever. A store that cannot be read is shown, not raised."""
         for name, address in feed.addresses.items():
-            self._console.print(f"{name:<20} {address}", highlight=False, soft_wrap=True)
+            self._say(f"{name:<20} {address}")
         await (self._draw(feed) if self._redraw else self._lines(feed))
 
     async def _lines(self, feed: Feed) -> None:
         while True:
-            self._console.print(await _one_line(feed), highlight=False, markup=False, soft_wrap=True)
+            self._say(await _one_line(feed))
             await anyio.sleep(LINE_SECONDS)
+
+    def _say(self, text: str) -> None:
+        """A line that cannot be written (a full disk behind a redirection) is lost: no order waits for it."""
+        with suppress(OSError):
+            self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     async def _draw(self, feed: Feed) -> None:
         with Live(console=self._console, auto_refresh=False, vertical_overflow="crop") as live:

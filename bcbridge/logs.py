@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from contextlib import suppress
 from logging.handlers import RotatingFileHandler
 from typing import TextIO
 
@@ -21,7 +22,7 @@ FILES_KEPT = 5
 
 def configure(section: LogSection, *, to_file: bool) -> None:
     """Once, at the start of the process."""
-    stream = _file(section) if to_file and section.path is not None else sys.stderr
+    stream = _Lossy(_file(section) if to_file and section.path is not None else sys.stderr)
     processors: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -35,10 +36,26 @@ def configure(section: LogSection, *, to_file: bool) -> None:
     structlog.configure(
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(section.level),
-        logger_factory=structlog.WriteLoggerFactory(stream),
+        logger_factory=structlog.WriteLoggerFactory(stream),  # type: ignore[arg-type]
         cache_logger_on_first_use=False,
     )
     logging.basicConfig(level=logging.WARNING, stream=stream, force=True)
+
+
+class _Lossy:
+    """A line that cannot be written (a full disk, a reader that left) is lost: no order waits for the log."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            return self._stream.write(text)
+        return 0
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._stream.flush()
 
 
 class _Rotated:

@@ -172,3 +172,27 @@ async def test_a_store_that_cannot_be_read_is_shown_not_raised(feed: Feed) -> No
                 await anyio.sleep(0.01)
             tasks.cancel_scope.cancel()
     assert 'why="the disk hangs"' in screen.getvalue()
+
+
+class FullDisk(io.StringIO):
+    """Says no until there is room again."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.full = True
+
+    def flush(self) -> None:
+        if self.full:
+            self.full = False
+            raise OSError(28, "No space left on device")
+
+
+async def test_a_line_that_cannot_be_written_is_lost_and_the_view_goes_on(feed: Feed) -> None:
+    paper = FullDisk()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(LiveView(Console(file=paper, force_terminal=False), redraw=False).run, feed)
+        with anyio.fail_after(10):
+            while "came_in=" not in paper.getvalue():
+                await anyio.sleep(0.01)
+        tasks.cancel_scope.cancel()
+    assert not paper.full
