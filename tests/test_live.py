@@ -192,7 +192,7 @@ async def test_a_line_that_cannot_be_written_is_lost_and_the_view_goes_on(feed: 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(LiveView(Console(file=paper, force_terminal=False), redraw=False).run, feed)
         with anyio.fail_after(10):
-            while "came_in=" not in paper.getvalue():
+            while "came_in=" not in paper.getvalue():  # noqa: ASYNC110 - a paper sends no events
                 await anyio.sleep(0.01)
         tasks.cancel_scope.cancel()
     assert not paper.full

@@ -39,7 +39,7 @@ CHANNEL = "shopify_us"
 
 CONFIG = """
 [store]
-path = "var/bcbridge.db"
+path = "{store_path}"
 [web]
 port = {web}
 public_url = "{public_url}"
@@ -97,6 +97,7 @@ class World:
     erp_settings: str = ""
     channel: str = ""
     post_every_seconds: float = 0.3
+    store_path: str = "var/bcbridge.db"
     ports: dict[str, int] = field(default_factory=dict)
     sandbox: subprocess.Popen[bytes] | None = None
     bridge: subprocess.Popen[bytes] | None = None
@@ -113,6 +114,7 @@ class World:
         text = CONFIG.format(
             **{**self.ports, **ports},
             erp_settings=self.erp_settings,
+            store_path=self.store_path,
             public_url=self.web if self.public else "",
             max_request_seconds=self.max_request_seconds,
             channel=self.channel,
@@ -129,7 +131,7 @@ class World:
 
     @property
     def store(self) -> Path:
-        return self.folder / "var/bcbridge.db"
+        return self.folder / self.store_path
 
     @property
     def erp(self) -> str:
