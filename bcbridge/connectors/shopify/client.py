@@ -86,6 +86,7 @@ class Client:
         self._token = token
         self._path = f"/admin/api/{api_version}/graphql.json"
         self._throttle = Throttle(now)
+        self.now = now
         self._sizes: dict[str, int] = {}
 
     async def ask(

@@ -20,7 +20,7 @@ import orjson
 
 from bcbridge.connectors.base import Document
 from bcbridge.connectors.shopify.client import Client, Data, Gone, OddAnswer, Reply
-from bcbridge.connectors.shopify.failures import TooCostly
+from bcbridge.connectors.shopify.failures import TooCostly, Unanswered
 from bcbridge.errors import OpenCircuit, Retry
 from bcbridge.model.ids import Noun, Ref
 
@@ -84,17 +84,37 @@ class Details:
     async def _slim(self, refs: Sequence[Ref]) -> tuple[list[Data | None], datetime]:
         """As many of the first as one query carries, each an order or null, and when they were asked for."""
         while True:
-            ids = list(refs[: self._batch.size])
+            some = refs[: self._batch.size]
             try:
-                reply = await self._client.ask("orders", {"ids": ids, "lines": SLIM_LINES}, optional=WITHHELD)
+                return await self._nodes(some)
             except TooCostly:
                 self._batch.halve()
-                continue
-            self._batch.learn(len(ids), reply.requested_cost)
-            nodes = reply.data.get("nodes")
-            if not isinstance(nodes, list) or len(nodes) != len(ids):
-                raise OpenCircuit("Shopify's answer does not match the orders asked for", by_content=True)
-            return nodes, reply.asked
+            except Unanswered:
+                return await self._one_by_one(some)
+
+    async def _nodes(self, refs: Sequence[Ref]) -> tuple[list[Data | None], datetime]:
+        reply = await self._client.ask("orders", {"ids": list(refs), "lines": SLIM_LINES}, optional=WITHHELD)
+        self._batch.learn(len(refs), reply.requested_cost)
+        nodes = reply.data.get("nodes")
+        if not isinstance(nodes, list) or len(nodes) != len(refs):
+            raise OpenCircuit("Shopify's answer does not match the orders asked for", by_content=True)
+        return nodes, reply.asked
+
+    async def _one_by_one(self, refs: Sequence[Ref]) -> tuple[list[Data | None], datetime]:
+        """One of them is broken over there: it comes as it is, and its neighbours go on."""
+        asked = self._client.now()
+        nodes: list[Data | None] = []
+        broken = 0
+        for ref in refs:
+            try:
+                (node, *_), _ = await self._nodes([ref])
+            except Unanswered as fault:
+                broken += 1
+                node = {"id": ref, "unanswered": str(fault)}
+                if 1 < broken == len(refs):
+                    raise
+            nodes.append(node)
+        return nodes, asked
 
     async def _document(self, ref: Ref, order: Data | None, asked: datetime) -> Document | None:
         """The order made whole; nothing where it is gone. One that is built oddly is kept as it came."""

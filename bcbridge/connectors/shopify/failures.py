@@ -19,6 +19,10 @@ class TooCostly(BridgeError):
     """The question asks for more points than one query may: ask for less at a time."""
 
 
+class Unanswered(OpenCircuit):
+    """Something stood in the way of a part of the data, while the question itself is well: an order that is broken."""
+
+
 def errors_of(content: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """The list under ``errors``; a bare text there (as an old refusal answers) becomes one error."""
     given = content.get("errors") or []
@@ -44,6 +48,8 @@ def decision(errors: Sequence[Mapping[str, Any]], optional: frozenset[str]) -> B
         return OpenCircuit(_denied(next(error for error in telling if _code(error) == DENIED)))
     if codes <= PASSING:
         return Retry(f"Shopify answered {_code(first)}")
+    if all(error.get("path") for error in telling):
+        return Unanswered(f"Shopify could not answer {_place(first)}", by_content=True)
     return OpenCircuit(f"Shopify does not take the query: {_text(first)}")
 
 
@@ -75,6 +81,11 @@ def _denied(error: Mapping[str, Any]) -> str:
 
 def _fields(error: Mapping[str, Any]) -> list[str]:
     return [step for step in error.get("path") or [] if isinstance(step, str)]
+
+
+def _place(error: Mapping[str, Any]) -> str:
+    """Where in the data, and their code. Never their words: those may quote the data itself."""
+    return " ".join(filter(None, (".".join(_fields(error)), _code(error))))
 
 
 def _code(error: Mapping[str, Any]) -> str:

@@ -90,6 +90,30 @@ async def test_an_oddly_built_order_is_kept_for_a_person_and_its_neighbours_go_o
         assert room.orders.read(documents[2]).id == "3"
 
 
+BROKEN = {
+    "data": None,
+    "errors": [{"message": "String cannot represent '9 Elm Street'", "path": ["nodes", 1, "shippingAddress", "zip"]}],
+}
+OTHER = Ref("gid://shopify/Order/1002")
+
+
+async def test_an_order_that_shopify_cannot_answer_is_kept_for_a_person_and_its_neighbours_go_on() -> None:
+    async with a_script(BROKEN, orders(slim()), BROKEN) as (_, room):
+        whole, broken = await room.orders.fetch([REF, OTHER])
+    assert room.orders.read(whole).name == "#1001"
+    assert (broken.ref, b"shippingAddress.zip" in broken.body, b"Elm" in broken.body) == (OTHER, True, False)
+    with pytest.raises(Malformed):
+        room.orders.read(broken)
+
+
+async def test_where_shopify_can_answer_none_of_several_orders_the_circuit_opens_without_quoting_anybody() -> None:
+    async with a_script(BROKEN, BROKEN, BROKEN) as (_, room):
+        with pytest.raises(OpenCircuit) as told:
+            await room.orders.fetch([REF, OTHER])
+    assert told.value.by_content
+    assert "Elm" not in str(told.value)
+
+
 async def test_an_answer_of_other_orders_than_asked_opens_the_circuit() -> None:
     async with a_script(orders()) as (_, room):
         with pytest.raises(OpenCircuit) as caught:
