@@ -15,6 +15,8 @@ import pytest
 from tests.e2e.books import judge
 from tests.e2e.world import World, world
 
+pytestmark = pytest.mark.timeout(300)
+
 PATIENCE_SECONDS = 90.0
 NO_LIMIT = resource.RLIM_INFINITY
 DISK_BYTES = 12_000_000

@@ -15,6 +15,8 @@ import pytest
 from tests.e2e.books import judge
 from tests.e2e.world import World, world
 
+pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("e2e_doubt")]
+
 SHIRT = "040123000013"
 PATIENCE_SECONDS = 90.0
 IMPATIENT = "posting_window_hours = 0.0005\nconfirm_by_reference_minutes = 0.01"

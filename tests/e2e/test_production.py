@@ -7,9 +7,13 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
+
 from tests.e2e import proxy
 from tests.e2e.books import judge
 from tests.e2e.world import World, call, world
+
+pytestmark = pytest.mark.timeout(300)
 
 SHIRT = "040123000013"
 PATIENCE_SECONDS = 90.0

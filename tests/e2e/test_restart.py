@@ -11,8 +11,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from tests.e2e.books import judge
 from tests.e2e.world import World, environment, until, world
+
+pytestmark = pytest.mark.timeout(300)
 
 SHIRT = "040123000013"
 PATIENCE_SECONDS = 90.0

@@ -14,6 +14,8 @@ import pytest
 from tests.e2e.books import judge
 from tests.e2e.world import World, call, world
 
+pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("e2e_webhooks_and_poll")]
+
 SHIRT = "040123000013"
 PATIENCE_SECONDS = 90.0
 
