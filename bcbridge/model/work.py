@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
+SETTLED = timedelta(seconds=2)
+"""Stamps may be whole seconds: after this long one can no longer hide a second change under it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Job:

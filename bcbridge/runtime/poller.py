@@ -19,6 +19,7 @@ import structlog
 from bcbridge.connectors.base import HeadList, Source
 from bcbridge.errors import Malformed, OpenCircuit, Retry, StoreBusy
 from bcbridge.model.documents import Cursor, Document, Head, Page
+from bcbridge.model.work import SETTLED
 from bcbridge.runtime.backoff import backoff
 from bcbridge.runtime.circuit import Circuit
 from bcbridge.runtime.worker import Bell
@@ -145,13 +146,15 @@ def heads_to_jobs(
 
 
 def look(connector: str, head: Head, *, flow: str, at: datetime, priority: int = NOW) -> Wish:
-    """Look at this record, as new as its list showed it."""
+    """Look at this record, as new as its list showed it; not before its stamp has settled, or it would be fetched
+    twice. A clock of theirs that is ahead of ours costs no more than that moment."""
+    unsettled = min(max(head.modified + SETTLED - at, timedelta(0)), SETTLED)
     return Wish(
         flow=flow,
         connector=connector,
         ref=head.ref,
         ordering_key=ordering_key(connector, head.ref),
-        due=at,
+        due=at + unsettled,
         wanted=head.modified,
         priority=priority,
     )

@@ -9,7 +9,9 @@ is served by an index that lags (contracts/shopify/NOTES.md 1.4, 1.6). Hence our
   every row is listed once more after the index has had so long to catch up.
 
 Deep passes follow one another as soon as they take no more than a tenth of the time, and at the latest after a third
-of the overlap: in a quiet shop every pass is deep; in a rush the points go to what is new.
+of the overlap: in a quiet shop every pass is deep; in a rush the points go to what is new. What a deep pass has gone
+over a whole overlap after its newest stamp was first seen is final, and not listed again: after a rush a quiet shop
+costs nothing.
 """
 
 from __future__ import annotations
@@ -36,6 +38,8 @@ NEAR_PART = 30
 """A near pass starts a thirtieth of the overlap before the newest stamp."""
 REST_PER_WORK = 9
 """A deep pass of a second is followed by nine without one."""
+ONE_STAMP = timedelta(seconds=1)
+"""Their stamps are whole seconds."""
 BEGINNING = datetime(2004, 1, 1, tzinfo=UTC)
 """Older than any shop."""
 
@@ -141,6 +145,9 @@ class ChangeList:
         self._now = now
         self._since = since
         self._deep_again: datetime | None = None
+        self._newest: tuple[datetime, datetime] = (BEGINNING, BEGINNING)
+        """Their newest stamp, and when (by our clock) we first saw it: only the time since then is measured."""
+        self._final = BEGINNING
 
     async def pages(self, since: Cursor) -> AsyncIterator[Page]:
         """From ``since``, less the overlap, to the present. The first pass of a process, and one after a pass that
@@ -152,9 +159,18 @@ class ChangeList:
             mark = mark.over(heads, deep=deep)
             yield Page(heads, (), mark.cursor())
         self._deep_again = self._next_deep(began) if deep else deep_again
+        self._look_back(mark, began, deep=deep)
+
+    def _look_back(self, mark: Mark, began: datetime, *, deep: bool) -> None:
+        newest, seen = self._newest
+        if newest != mark.updated:
+            self._newest = (mark.updated, self._now())
+        elif deep and began >= seen + self._overlap:
+            self._final = newest
 
     def _walk(self, mark: Mark, *, deep: bool) -> AsyncIterator[tuple[Head, ...]]:
         floor = mark.settled - self._overlap if deep else mark.updated - self._overlap / NEAR_PART
+        floor = max(floor, self._final + ONE_STAMP)
         return walk(self._client, self._listing, floor, page_size=self._page_size, overlap=self._overlap)
 
     def _next_deep(self, began: datetime) -> datetime:

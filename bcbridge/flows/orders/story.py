@@ -31,10 +31,8 @@ from bcbridge.model.plan import Plan, Write
 from bcbridge.model.sales_order import SalesOrder
 from bcbridge.model.standing import Facts, Standing
 from bcbridge.model.widths import Widths
-from bcbridge.model.work import Again, Done, Job, Settle, Verdict
+from bcbridge.model.work import SETTLED, Again, Done, Job, Settle, Verdict
 
-SETTLED = timedelta(seconds=2)
-"""After this a stamp can no longer hide a second change under it."""
 STALE_READ_STEPS = (5, 30, 120)
 """Seconds after which a record older than its notification is read again."""
 

@@ -128,6 +128,23 @@ async def test_what_a_near_pass_saw_is_still_gone_over_by_the_next_deep_one(cloc
     assert shop.floors[-2:] == [settled - timedelta(seconds=30), settled - timedelta(seconds=900)]
 
 
+async def test_a_quiet_shop_is_not_listed_over_and_over(clock: Clock) -> None:
+    shop = Endless(100)
+    async with a_script(*[shop] * 20, clock=clock) as (_, room):
+        updated = room.orders.lists[0]
+        cursor = (await listed(updated))[-1].cursor
+        clock.ahead += timedelta(seconds=890)
+        early = await listed(updated, cursor)
+        clock.ahead += timedelta(seconds=901)
+        last = await listed(updated, cursor)
+        clock.ahead += timedelta(seconds=60)
+        quiet = await listed(updated, cursor)
+        shop.count += 1
+        clock.ahead += timedelta(seconds=60)
+        woken = await listed(updated, cursor)
+    assert [len(refs(pages)) for pages in (early, last, quiet, woken)] == [100, 100, 0, 1]
+
+
 async def test_a_pass_that_broke_off_is_followed_by_a_deep_one(clock: Clock) -> None:
     shop = Endless(3000)
 
