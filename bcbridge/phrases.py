@@ -144,6 +144,10 @@ def _for_blocked(story: Story) -> Iterator[str]:
     if story.held_for:
         yield "Nothing: its cause is cured, and it waits until the first three of that cause are booked."
         return
+    if story.stopped_for:
+        yield "The ERP refused an order that was released before it, so it waits for a person: cure that one first."
+        yield f"Then: bcbridge retry {_named(story)}"
+        return
     yield from dict.fromkeys(cure(trouble, story.connector) for trouble in story.problems)
     yield f"It is tried again by itself once everything is cured; at once with: bcbridge retry {_named(story)}"
     yield f"If it is not to be booked: bcbridge skip {_named(story)} --why '...'"

@@ -65,7 +65,6 @@ UPDATE orders SET state = 'never', code = 'skipped', reason = :why, problems = '
     look_again = NULL
 WHERE id = :id AND state IN ('blocked', 'not_yet', 'ready')
 """
-_FORGET_HELD = "DELETE FROM release_orders WHERE order_id = ? AND stage = 'held'"
 
 
 def skip(tx: sqlite3.Connection, order_id: int, *, who: str, why: str, now: datetime) -> bool:
@@ -73,7 +72,8 @@ def skip(tx: sqlite3.Connection, order_id: int, *, who: str, why: str, now: date
     moved = tx.execute(_SKIP, {"id": order_id, "who": who, "why": why, "now": stamp(now)}).rowcount == 1
     if moved:
         tx.execute("DELETE FROM order_causes WHERE order_id = ?", (order_id,))
-        tx.execute(_FORGET_HELD, (order_id,))
+        releases.forget_held(tx, order_id)
+        releases.end_stopped(tx, now=now)
         events.add(tx, order_id, "skipped", now=now, who=who, why=why)
     return moved
 
@@ -83,7 +83,6 @@ def retry(
 ) -> int:
     """Look at these orders again; more than three go three first."""
     for order in orders:
-        tx.execute(_FORGET_HELD, (order["id"],))
         events.add(tx, order["id"], "retried", now=now, who=who)
     return releases.free_orders(tx, orders, cause=cause, flow=flow, now=now)
 
@@ -167,7 +166,8 @@ _CONFIRMED = "SELECT write FROM confirmations"
 _READY = """
 SELECT id, connector, ref FROM orders
 WHERE state = 'ready' AND connector IN (SELECT value FROM json_each(?))
-  AND NOT EXISTS (SELECT 1 FROM release_orders WHERE release_orders.order_id = orders.id AND stage = 'held')
+  AND NOT EXISTS (SELECT 1 FROM release_orders JOIN releases ON releases.id = release_id
+                  WHERE release_orders.order_id = orders.id AND stage = 'held' AND releases.state IN ('first', 'rest'))
 ORDER BY id
 """
 

@@ -1,6 +1,7 @@
 """A cure frees three orders first; when each of them is booked, blocked again or never, the rest at low priority.
 
-Releasing 500 orders at once on a wrong mapping makes 500 wrong orders: any refusal by the ERP stops the release.
+Releasing 500 orders at once on a wrong mapping makes 500 wrong orders: any refusal by the ERP stops the release. What
+it still held stays held, whoever looks at it, until a person retries it or another cure frees it.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ STEP = 200
 _FREED = """
 SELECT DISTINCT orders.id, orders.connector, orders.ref FROM order_causes JOIN orders ON orders.id = order_id
 WHERE cause IN (SELECT value FROM json_each(?)) AND orders.state = 'blocked'
-  AND NOT EXISTS (SELECT 1 FROM release_orders WHERE release_orders.order_id = orders.id AND stage = 'held')
+  AND NOT EXISTS (SELECT 1 FROM release_orders JOIN releases ON releases.id = release_id
+                  WHERE release_orders.order_id = orders.id AND stage = 'held' AND releases.state IN ('first', 'rest'))
 ORDER BY orders.id
 """
 _OPEN = "INSERT INTO releases (cause, state, opened_at) VALUES (?, ?, ?) RETURNING id"
@@ -51,10 +53,31 @@ def free_orders(tx: sqlite3.Connection, orders: Sequence[sqlite3.Row], *, cause:
     release_id = int(tx.execute(_OPEN, (cause, state, stamp(now))).fetchone()["id"])
     for place, order in enumerate(orders):
         first = place < FIRST
+        tx.execute(_FORGET_HELD, (order["id"],))
         tx.execute(_ADD, (release_id, order["id"], "freed" if first else "held", stamp(now) if first else None))
         if first:
             _let_go(tx, order, flow=flow, priority=NOW, cause=cause, now=now)
+    end_stopped(tx, now=now)
     return len(orders)
+
+
+_FORGET_HELD = "DELETE FROM release_orders WHERE order_id = ? AND stage = 'held'"
+_ENDED = """
+UPDATE releases SET ended_at = ? WHERE state = 'stopped' AND ended_at IS NULL
+  AND NOT EXISTS (SELECT 1 FROM release_orders WHERE release_id = releases.id AND stage = 'held')
+RETURNING cause
+"""
+
+
+def forget_held(tx: sqlite3.Connection, order_id: int) -> None:
+    """Its turn is over, or a person has spoken."""
+    tx.execute(_FORGET_HELD, (order_id,))
+
+
+def end_stopped(tx: sqlite3.Connection, *, now: datetime) -> None:
+    """A stopped release that holds nobody any more is over, and so is its incident."""
+    for release in tx.execute(_ENDED, (stamp(now),)).fetchall():
+        incidents.close(tx, code=STOPPED, connector="", cause=release["cause"], now=now)
 
 
 def _let_go(tx: sqlite3.Connection, order: sqlite3.Row, *, flow: str, priority: int, cause: str, now: datetime) -> None:
@@ -83,7 +106,7 @@ WHERE release_id = ? AND stage = 'held' ORDER BY orders.id LIMIT ?
 """
 _FREE_ONE = "UPDATE release_orders SET stage = 'freed', freed_at = ? WHERE release_id = ? AND order_id = ?"
 _MOVE = "UPDATE releases SET state = ?, ended_at = ? WHERE id = ?"
-_DROP_HELD = "DELETE FROM release_orders WHERE release_id = ? AND stage = 'held' RETURNING order_id"
+_ALL_HELD = "SELECT order_id FROM release_orders WHERE release_id = ? AND stage = 'held'"
 _BLOCK = """
 UPDATE orders SET state = 'blocked', code = 'release_stopped', reason = :reason, problems = :problems, since = :now
 WHERE id = :id AND state = 'ready'
@@ -114,10 +137,11 @@ def _stop(tx: sqlite3.Connection, release: sqlite3.Row, *, now: datetime) -> Non
     text = f"the release after {release['cause']} was stopped: the ERP refused one of its orders; the rest is blocked"
     incidents.open_one(tx, code=STOPPED, connector="", cause=release["cause"], text=text, now=now)
     problems = orjson.dumps([Problem(code=STOPPED, subject="release", text=text).model_dump()]).decode()
-    for held in tx.execute(_DROP_HELD, (release["id"],)).fetchall():
+    for held in tx.execute(_ALL_HELD, (release["id"],)).fetchall():
         blocked = {"id": held["order_id"], "reason": text, "problems": problems, "now": stamp(now)}
         tx.execute(_BLOCK, blocked)
-    tx.execute(_MOVE, ("stopped", stamp(now), release["id"]))
+    tx.execute(_MOVE, ("stopped", None, release["id"]))
+    end_stopped(tx, now=now)
 
 
 def _free_rest(tx: sqlite3.Connection, release: sqlite3.Row, *, flow: str, now: datetime) -> int:

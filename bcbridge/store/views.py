@@ -404,6 +404,8 @@ class Story:
     incidents: tuple[Incident, ...] = ()
     held_for: tuple[str, ...] = field(default=())
     """Causes whose release still holds this order back (three go first)."""
+    stopped_for: tuple[str, ...] = field(default=())
+    """Causes whose release was stopped by a refusal before this order's turn came."""
 
 
 EVENTS_LIMIT = 500
@@ -440,8 +442,8 @@ _INCIDENT = """
 """
 _INCIDENTS_OF_ORDER = f"{_INCIDENT} WHERE i.order_id = ? ORDER BY i.id"
 _HELD = """
-    SELECT r.cause FROM release_orders h JOIN releases r ON r.id = h.release_id
-    WHERE h.order_id = ? AND h.stage = 'held' AND r.state IN ('first', 'rest', 'stopped') ORDER BY r.id
+    SELECT r.cause, r.state FROM release_orders h JOIN releases r ON r.id = h.release_id
+    WHERE h.order_id = ? AND h.stage = 'held' ORDER BY r.id
 """
 
 
@@ -453,6 +455,7 @@ async def story(reads: Reads, order_id: int) -> Story | None:
     key: dict[str, object] = {"connector": row["connector"], "ref": row["ref"]}
     document = await reads.row(_DOCUMENT, [row["connector"], row["ref"]])
     events = [_event(one) for one in await reads.rows(_EVENTS, [order_id, EVENTS_LIMIT])]
+    held = await reads.rows(_HELD, [order_id])
     return Story(
         id=row["id"],
         connector=row["connector"],
@@ -479,7 +482,8 @@ async def story(reads: Reads, order_id: int) -> Story | None:
         events_left_out=await _count(reads, _EVENTS_COUNT, [order_id]) - len(events),
         jobs=tuple(_job(one) for one in await reads.rows(_JOBS_OF_ORDER, key)),
         incidents=tuple(_incident(one) for one in await reads.rows(_INCIDENTS_OF_ORDER, [order_id])),
-        held_for=tuple(one["cause"] for one in await reads.rows(_HELD, [order_id])),
+        held_for=tuple(one["cause"] for one in held if one["state"] != "stopped"),
+        stopped_for=tuple(one["cause"] for one in held if one["state"] == "stopped"),
     )
 
 

@@ -99,10 +99,44 @@ def test_a_refusal_among_the_first_stops_the_rest(tx: sqlite3.Connection) -> Non
     become(tx, ids[:2], "booked")
     become(tx, ids[2:3], "blocked", "erp_refused")
     assert advance(tx) == 0
-    assert (state(tx), held(tx)) == (["stopped"], 0)
-    assert [row["code"] for row in tx.execute("SELECT code FROM incidents")] == ["release_stopped"]
+    assert (state(tx), held(tx)) == (["stopped"], 7), "whoever looks at them, they are not sent"
+    assert standing_incidents(tx) == ["release_stopped"]
     states = {row["state"] for row in tx.execute("SELECT state FROM orders WHERE id > 3")}
     assert states == {"blocked"}
+
+
+def standing_incidents(tx: sqlite3.Connection) -> list[str]:
+    return [row["code"] for row in tx.execute("SELECT code FROM incidents WHERE closed_at IS NULL")]
+
+
+def stopped(tx: sqlite3.Connection) -> list[int]:
+    """A release of ten, stopped at its first; returns the orders that are held."""
+    ids = put_many(tx, 10)
+    free(tx)
+    become(tx, ids[:2], "booked")
+    become(tx, ids[2:3], "blocked", "erp_refused")
+    advance(tx)
+    return ids[3:]
+
+
+def test_a_stopped_release_is_ended_by_a_retry_and_so_is_its_incident(tx: sqlite3.Connection) -> None:
+    left = stopped(tx)
+    rows = acts.meant(tx, acts.Wanted(ids=tuple(left), cause=None, code=None, channel=None))
+    acts.retry(tx, rows, who="ops", cause="retry by ops", flow="orders", now=NOW)
+    assert (state(tx), held(tx)) == (["stopped", "first"], 4), "three first again"
+    assert standing_incidents(tx) == []
+
+
+def test_a_stopped_release_is_ended_by_another_cure_of_its_cause(tx: sqlite3.Connection) -> None:
+    stopped(tx)
+    assert free(tx) >= 7
+    assert standing_incidents(tx) == []
+
+
+def test_a_stopped_release_of_which_everybody_was_skipped_is_over(tx: sqlite3.Connection) -> None:
+    for order_id in stopped(tx):
+        acts.skip(tx, order_id, who="ops", why="too late", now=NOW)
+    assert (held(tx), standing_incidents(tx)) == (0, [])
 
 
 def test_a_refusal_among_the_rest_stops_what_is_left(tx: sqlite3.Connection) -> None:
@@ -112,7 +146,7 @@ def test_a_refusal_among_the_rest_stops_what_is_left(tx: sqlite3.Connection) -> 
     assert advance(tx) == 200
     become(tx, ids[50:51], "blocked", "erp_refused")
     assert advance(tx) == 0
-    assert (state(tx), held(tx)) == (["stopped"], 0)
+    assert (state(tx), held(tx)) == (["stopped"], 97)
 
 
 def test_it_goes_on_in_bounded_steps(tx: sqlite3.Connection) -> None:
