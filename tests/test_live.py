@@ -141,7 +141,7 @@ async def test_addresses_come_first_and_then_the_bridge_at_work(feed: Feed, redr
     with anyio.move_on_after(5):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(view.run, feed)
-            while "bluecherry" not in screen.getvalue():  # noqa: ASYNC110 - a screen sends no events
+            while "bluecherry" not in screen.getvalue():
                 await anyio.sleep(0.01)
             tasks.cancel_scope.cancel()
     text = screen.getvalue()
@@ -168,7 +168,7 @@ async def test_a_store_that_cannot_be_read_is_shown_not_raised(feed: Feed) -> No
     with anyio.move_on_after(5):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(view.run, replace(feed, reads=Gone()))
-            while "unreadable" not in screen.getvalue():  # noqa: ASYNC110
+            while "unreadable" not in screen.getvalue():
                 await anyio.sleep(0.01)
             tasks.cancel_scope.cancel()
     assert 'why="the disk hangs"' in screen.getvalue()
@@ -192,7 +192,7 @@ async def test_a_line_that_cannot_be_written_is_lost_and_the_view_goes_on(feed: 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(LiveView(Console(file=paper, force_terminal=False), redraw=False).run, feed)
         with anyio.fail_after(10):
-            while "came_in=" not in paper.getvalue():  # noqa: ASYNC110 - a paper sends no events
+            while "came_in=" not in paper.getvalue():
                 await anyio.sleep(0.01)
         tasks.cancel_scope.cancel()
     assert not paper.full

@@ -574,7 +574,7 @@ async def test_an_unused_room_closes(heard: Heard) -> None:
 
 async def _until(true: Callable[[], bool]) -> None:
     with anyio.fail_after(PATIENCE_SECONDS):
-        while not true():  # noqa: ASYNC110 (nothing tells us)
+        while not true():
             await anyio.sleep(0.01)
 
 

@@ -458,9 +458,7 @@ async def locked(path: Path) -> sqlite3.Connection:
 async def until(true: Callable[[], bool | Awaitable[bool]], *, within: float = 10) -> None:
     """Come back when it is so."""
     with anyio.fail_after(within):
-        while not (  # noqa: ASYNC110  (what is waited for has no event)
-            said if isinstance(said := true(), bool) else await said
-        ):
+        while not (said if isinstance(said := true(), bool) else await said):
             await anyio.sleep(0.005)
 
 

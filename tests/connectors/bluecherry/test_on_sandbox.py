@@ -85,7 +85,7 @@ def order(reference: str = MINE, **changes: Any) -> SalesOrder:
 
 async def until(true: Callable[[], Awaitable[object]]) -> None:
     with anyio.fail_after(10):
-        while not await true():  # noqa: ASYNC110 (what happens over there can only be asked for)
+        while not await true():
             await anyio.sleep(0.02)
 
 
