@@ -10,8 +10,7 @@ is served by an index that lags (contracts/shopify/NOTES.md 1.4, 1.6). Hence our
 
 Deep passes follow one another as soon as they take no more than a tenth of the time, and at the latest after a third
 of the overlap: in a quiet shop every pass is deep; in a rush the points go to what is new. What a deep pass has gone
-over a whole overlap after its newest stamp was first seen is final, and not listed again: after a rush a quiet shop
-costs nothing.
+over four overlaps after its newest stamp was first seen is final, and not listed again: a quiet shop costs nothing.
 """
 
 from __future__ import annotations
@@ -36,6 +35,8 @@ DEEPEST_ROWS = 20_000
 """A walk with their cursor is begun anew before it is 25,000 rows deep."""
 NEAR_PART = 30
 """A near pass starts a thirtieth of the overlap before the newest stamp."""
+FINAL_AFTER = 4
+"""What was gone over so many overlaps after its newest stamp was first seen is not listed again."""
 REST_PER_WORK = 9
 """A deep pass of a second is followed by nine without one."""
 ONE_STAMP = timedelta(seconds=1)
@@ -165,12 +166,13 @@ class ChangeList:
         newest, seen = self._newest
         if newest != mark.updated:
             self._newest = (mark.updated, self._now())
-        elif deep and began >= seen + self._overlap:
+        elif deep and self._overlap and began >= seen + FINAL_AFTER * self._overlap:
             self._final = newest
 
     def _walk(self, mark: Mark, *, deep: bool) -> AsyncIterator[tuple[Head, ...]]:
         floor = mark.settled - self._overlap if deep else mark.updated - self._overlap / NEAR_PART
-        floor = max(floor, self._final + ONE_STAMP)
+        if mark.updated >= self._final:  # a cursor from before it is read again as it asks
+            floor = max(floor, self._final + ONE_STAMP)
         return walk(self._client, self._listing, floor, page_size=self._page_size, overlap=self._overlap)
 
     def _next_deep(self, began: datetime) -> datetime:

@@ -133,9 +133,9 @@ async def test_a_quiet_shop_is_not_listed_over_and_over(clock: Clock) -> None:
     async with a_script(*[shop] * 20, clock=clock) as (_, room):
         updated = room.orders.lists[0]
         cursor = (await listed(updated))[-1].cursor
-        clock.ahead += timedelta(seconds=890)
+        clock.ahead += timedelta(seconds=3590)
         early = await listed(updated, cursor)
-        clock.ahead += timedelta(seconds=901)
+        clock.ahead += timedelta(seconds=20)
         last = await listed(updated, cursor)
         clock.ahead += timedelta(seconds=60)
         quiet = await listed(updated, cursor)
