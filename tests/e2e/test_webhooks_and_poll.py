@@ -54,6 +54,7 @@ def test_webhooks_twice_stale_late_and_out_of_order_come_to_the_same_end(shop: W
     rates = {"webhook_twice": 0.5, "webhook_stale": 0.4, "webhook_late": 0.3, "webhook_reorder": 0.4}
     shop.faults(shop.shop, rates=rates, values={"webhook_late_ms": 3000, "webhook_reorder_ms": 800})
     shop.sell_all(30, seed=32, rate=15, mixed=0.2, unbookable=0)
+    shop.comes(lambda: not shop.unpaid(), "all are paid", within=PATIENCE_SECONDS)
     shop.all_booked(within=PATIENCE_SECONDS)
     shop.comes(lambda: not ringing(shop), "every webhook has been delivered")
     assert all(word in fates(shop) for word in ("webhook_twice", "webhook_stale", "webhook_late"))

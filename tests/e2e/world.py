@@ -220,6 +220,10 @@ class World:
             if order["displayFinancialStatus"] == "PAID" and not order["test"] and not order["cancelledAt"]
         ]
 
+    def unpaid(self) -> set[str]:
+        """Names of orders whose money the shopper is still going to pay."""
+        return {o["name"] for o in self.sold() if o["displayFinancialStatus"] in ("PENDING", "AUTHORIZED")}
+
     def booked(self) -> list[dict[str, Any]]:
         """The ERP's sales orders that came from the shop."""
         return [order for order in self.books(self.erp, "orders") if str(order["po_num"]).startswith("SUS")]
