@@ -143,6 +143,10 @@ def test_every_order_of_a_supercycle_shop_waits_for_late_tags() -> None:
     assert isinstance(HOUSE.setting(grace_seconds=60).judge(plain(), now=CREATED), NotYet)
 
 
+def test_without_grace_a_channels_clock_ahead_of_ours_holds_nothing_up() -> None:
+    assert isinstance(HOUSE.judge(plain(), now=CREATED - timedelta(minutes=3)), Ready)
+
+
 def test_age_limits_differ_by_reason() -> None:
     settings = HOUSE.settings
     assert settings.not_yet_limit("unrouted") == timedelta(hours=4)
