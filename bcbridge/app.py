@@ -174,18 +174,10 @@ async def _serve(house: House, signals: Signals, view: View | None) -> None:
             _start_loops(house, loops)
             if view is not None:
                 feed = Feed(house.store.read, vitals, shown, house.now, house.now())
-                loops.start_soon(_show, view, feed)
+                loops.start_soon(view.run, feed)
             await _work_until_told(house, signals)
             loops.cancel_scope.cancel()
     log.info("stopped")
-
-
-async def _show(view: View, feed: Feed) -> None:
-    """A terminal that went away takes its view with it, not the bridge."""
-    try:
-        await view.run(feed)
-    except OSError as fault:
-        log.warning("the view ended", why=str(fault))
 
 
 def _sandboxes(house: House) -> dict[str, str]:

@@ -191,7 +191,7 @@ def _erp(house: House, connection: Connection, tools: Tools, wiring: Wiring) -> 
     writer.on_doubt = doubts.bell.ring
     masters = _masters(house, connection, connector, circuit, tools)
     sent = Bell()
-    writer.on_accept = sent.ring
+    writer.on_sent = sent.ring
     return ErpHouse(connection, connector, circuit, writer, masters, doubts, sent)
 
 

@@ -98,7 +98,8 @@ class LiveView:
             self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     async def _draw(self, feed: Feed) -> None:
-        with Live(console=self._console, auto_refresh=False, vertical_overflow="crop") as live:
+        """A terminal that went away takes its view with it, not the bridge."""
+        with suppress(OSError), Live(console=self._console, auto_refresh=False, vertical_overflow="crop") as live:
             while True:
                 live.update(await _frame(feed), refresh=True)
                 await anyio.sleep(REDRAW_SECONDS)

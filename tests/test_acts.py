@@ -12,6 +12,8 @@ import orjson
 import pytest
 
 from bcbridge.acts import PersonActs
+from bcbridge.errors import Misconfigured
+from bcbridge.mappings import Mappings
 from bcbridge.model.acts import ActResult, NotFound, Refusal, Resolution, Selection, Word
 from bcbridge.model.answers import Doubtful, Rejected
 from bcbridge.model.ids import Ref
@@ -81,7 +83,7 @@ async def d(tmp_path: Path) -> AsyncIterator[Desk]:
             writes=lambda: [SINK],
             on_confirm=on_confirm,
             save_mapping=save,
-            check_mapping=lambda *said: said,
+            check_mapping=Mappings().with_value,
         )
         yield Desk(b, acts, rung, confirmed, mapped)
 
@@ -327,6 +329,11 @@ async def test_a_mapping_is_set_and_written_down(d: Desk) -> None:
         "ship_via.shop.Overnight",
         {"after": "UP1"},
     )
+
+
+async def test_a_dry_mapping_that_could_not_be_set_says_so(d: Desk) -> None:
+    with pytest.raises(Misconfigured):
+        await d.acts.set_mapping("no_such_table", "shop", "Overnight", "UP1", who=WHO, dry_run=True)
 
 
 async def test_a_dry_mapping_is_not_set(d: Desk) -> None:

@@ -187,6 +187,18 @@ class FullDisk(io.StringIO):
             raise OSError(28, "No space left on device")
 
 
+class ClosedTerminal(io.StringIO):
+    """A terminal that was closed."""
+
+    def write(self, text: str) -> int:
+        raise OSError(5, "Input/output error")
+
+
+async def test_a_terminal_that_went_away_ends_its_view_and_nothing_else(feed: Feed) -> None:
+    with anyio.fail_after(10):
+        await LiveView(Console(file=ClosedTerminal(), force_terminal=True), redraw=True).run(feed)
+
+
 async def test_a_line_that_cannot_be_written_is_lost_and_the_view_goes_on(feed: Feed) -> None:
     paper = FullDisk()
     async with anyio.create_task_group() as tasks:

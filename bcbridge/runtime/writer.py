@@ -102,7 +102,7 @@ class DocumentWriter:
     on_step: StepObserver = unobserved
     evidence: Evidence = outbox.evidence
     on_doubt: Callable[[], None] = lambda: None
-    on_accept: Callable[[], None] = lambda: None
+    on_sent: Callable[[], None] = lambda: None
     on_open: Callable[[], Awaitable[None]] | None = None
     pace: Pace = field(default_factory=Pace)
     _listed: bool = False
@@ -245,7 +245,8 @@ class DocumentWriter:
         self._measure(answer, time.monotonic() - began)
         await self.on_step("after_acceptance", row.reference)
         await self._settle(row, answer)
-        self.on_accept()
+        if isinstance(answer, Accepted | Doubtful):
+            self.on_sent()  # there is something to be seen posted
         if isinstance(answer, NotSent):
             raise Retry(answer.reason, after=answer.after)
         return answer

@@ -55,6 +55,29 @@ async def test_it_says_why_and_an_incident_stands_until_it_closes(circuit: Circu
     assert (await incidents(store), await incidents(store, closed=True)) == (0, 1)
 
 
+async def test_a_planned_pause_is_nobodys_incident(circuit: Circuit, store: Store) -> None:
+    await circuit.open(OpenCircuit("quiet hours", after=timedelta(hours=1), planned=True))
+    assert circuit.is_open
+    assert await incidents(store) == 0
+
+
+async def test_opened_by_content_it_closes_by_the_same_read_and_not_by_a_ping(circuit: Circuit) -> None:
+    pages = ["odd", "odd", "clean"]
+
+    async def read_again() -> None:
+        if pages.pop(0) == "odd":
+            raise OpenCircuit("still odd", by_content=True)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(circuit.mend)
+        await circuit.open(OpenCircuit("odd", by_content=True), again=read_again)
+        assert circuit.by_content
+        with anyio.fail_after(15):
+            await circuit.closed()
+        tasks.cancel_scope.cancel()
+    assert (pages, connector(circuit).pings, circuit.by_content) == ([], 0, False)
+
+
 async def test_opened_twice_is_one_incident(circuit: Circuit, store: Store) -> None:
     await circuit.open(OpenCircuit("down"))
     await circuit.open(OpenCircuit("still down"))

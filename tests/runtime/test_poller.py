@@ -17,7 +17,7 @@ from bcbridge.errors import Malformed, OpenCircuit, Retry
 from bcbridge.model.documents import Cursor, Document, Head, Page
 from bcbridge.model.ids import Noun, Ref
 from bcbridge.runtime.circuit import Circuit
-from bcbridge.runtime.poller import ListPoller, Receive, documents_to, heads_to_jobs, sweep_to_jobs
+from bcbridge.runtime.poller import ListPoller, Receive, documents_to, heads_to_jobs, look, sweep_to_jobs
 from bcbridge.store import inbox
 from bcbridge.store.db import Store
 from tests.runtime.kit import Clock, QuietConnector, locked, until
@@ -179,6 +179,18 @@ async def test_a_sweep_is_low_priority_and_news_of_its_own(p: Poll) -> None:
     assert await p.store.write(receive(heads(p.clock, "1", "lost", cursor=""))) == 2
     assert await p.jobs() == [("1", 1), ("lost", 1)]
     assert await p.store.write(receive(heads(p.clock, "1", "lost", cursor=""))) == 0
+
+
+@pytest.mark.parametrize(
+    ("stamped", "waits"),
+    [(-60, 0), (-2, 0), (-1, 1), (0, 2), (3600, 2)],
+)
+async def test_a_record_is_fetched_once_its_stamp_has_settled(stamped: int, waits: int) -> None:
+    """Stamps are whole seconds; a clock of theirs that is an hour ahead costs no more than the moment."""
+    now = Clock()()
+    head = Head(Ref("1"), now + timedelta(seconds=stamped))
+    wish = look("shop", head, flow="orders", at=now)
+    assert (wish.due, wish.wanted) == (now + timedelta(seconds=waits), head.modified)
 
 
 # -- running ---------------------------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ from tests.runtime.kit import (
     SINK,
     Bench,
     Killed,
+    Manner,
     MemoryErp,
     accepts,
     answers,
@@ -758,6 +759,18 @@ async def test_a_restored_store_doubts_anew_what_was_in_doubt(b: Bench) -> None:
     await b.rise(restored)
     await b.read_back()
     assert b.erp.sent().count("SU1P1G1") == 1
+
+
+@pytest.mark.parametrize(
+    ("manner", "rings"),
+    [(accepts, 1), (answers(Doubtful("lost"), kept=True), 1), (answers(Rejected(("no",))), 0)],
+)
+async def test_what_may_be_posted_is_announced_so_that_it_is_looked_for(b: Bench, manner: Manner, rings: int) -> None:
+    rung: list[str] = []
+    b.writer.on_sent = lambda: rung.append("sent")
+    b.erp.manners = [manner]
+    await b.book(1)
+    assert len(rung) == rings
 
 
 async def test_another_writer_stops_posting_until_a_person_confirms(b: Bench) -> None:

@@ -156,6 +156,14 @@ def test_it_goes_on_in_bounded_steps(tx: sqlite3.Connection) -> None:
     assert [advance(tx) for _ in range(4)] == [200, 200, 100, 0]
 
 
+def test_a_confirmed_write_frees_the_orders_it_books_and_no_others(tx: sqlite3.Connection) -> None:
+    for channel in ("shop", "elsewhere"):
+        facts = Facts(Ref(f"{channel}/1"), name="#1")
+        orders.record(tx, channel, facts, Ready(parts=()), now=NOW)
+    assert acts.confirm(tx, "erp.orders", channels=["shop"], who="ops", why="tried", flow="orders", now=NOW) == 1
+    assert [ref for ref, _ in waiting(tx)] == ["shop/1"]
+
+
 def test_another_cause_keeps_an_order_blocked_until_the_last(tx: sqlite3.Connection) -> None:
     put(tx, 1, blocked(CAUSE, "sku/1"))
     assert free(tx, "sku/1") == 1

@@ -63,7 +63,8 @@ class SalesOrders:
         try:
             answer = await self.client.post_order(body)
         except OpenCircuit as fault:
-            raise OpenCircuit(self._discreet(str(fault), body), after=fault.after) from None
+            told = self._discreet(str(fault), body)
+            raise OpenCircuit(told, after=fault.after, by_content=fault.by_content, planned=fault.planned) from None
         return self._read(answer, body) if isinstance(answer, Answer) else answer
 
     def _read(self, answer: Answer, body: bytes) -> PutAnswer:

@@ -198,6 +198,7 @@ async def test_in_quiet_hours_no_call_is_made_and_the_end_is_told() -> None:
             with pytest.raises(OpenCircuit) as told:
                 await call()
             assert told.value.after == timedelta(hours=1, minutes=30)
+            assert told.value.planned
             assert not told.value.by_content
     assert erp.calls == []
 

@@ -142,7 +142,9 @@ async def test_a_quiet_shop_is_not_listed_over_and_over(clock: Clock) -> None:
         shop.count += 1
         clock.ahead += timedelta(seconds=60)
         woken = await listed(updated, cursor)
+        older = await listed(updated, orjson.dumps({"updated": shop.stamp(50), "settled": shop.stamp(50)}).decode())
     assert [len(refs(pages)) for pages in (early, last, quiet, woken)] == [100, 100, 0, 1]
+    assert {f"gid://shopify/Order/{number}" for number in range(51, 101)} <= set(refs(older)), "read as it asks"
 
 
 async def test_a_pass_that_broke_off_is_followed_by_a_deep_one(clock: Clock) -> None:

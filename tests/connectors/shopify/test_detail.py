@@ -90,6 +90,24 @@ async def test_an_oddly_built_order_is_kept_for_a_person_and_its_neighbours_go_o
         assert room.orders.read(documents[2]).id == "3"
 
 
+async def test_an_oddly_built_order_keeps_its_stamp_so_that_a_whole_one_takes_its_place() -> None:
+    odd = slim(updatedAt=LATER)
+    del odd["lineItems"]["pageInfo"]
+    async with a_script(orders(odd)) as (_, room):
+        (document,) = await room.orders.fetch([REF])
+    assert document.modified.isoformat() == "2026-11-20T12:00:01+00:00"
+    assert document.modified < document.asked
+
+
+@pytest.mark.parametrize("none", [None, {"shopMoney": {"amount": "0.00"}}])
+async def test_an_order_without_duties_and_fees_is_not_asked_for_them(none: Json | None) -> None:
+    """Both are seen for "none"; each question costs a shop as many points as several orders."""
+    content = slim(originalTotalDutiesSet=none, originalTotalAdditionalFeesSet=none)
+    async with a_script(orders(content)) as (script, room):
+        await room.orders.fetch([REF])
+    assert len(script.asked) == 1
+
+
 BROKEN = {
     "data": None,
     "errors": [{"message": "String cannot represent '9 Elm Street'", "path": ["nodes", 1, "shippingAddress", "zip"]}],

@@ -1,0 +1,106 @@
+"""The house as it is built from the shipped config: what is wired to what. Nothing listens where it points."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import anyio
+import pytest
+
+from bcbridge import app, config
+from bcbridge.connectors.base import Tools
+from bcbridge.errors import OpenCircuit
+from bcbridge.house import House, Wiring, build
+from bcbridge.model.acts import Selection
+from bcbridge.model.ids import Ref
+from bcbridge.model.outcome import NotYet
+from bcbridge.model.standing import Facts
+from bcbridge.store import orders
+from bcbridge.store.db import Store
+from tests.e2e.world import free_ports
+from tests.runtime.kit import until
+
+ROOT = Path(__file__).parents[1]
+SHOP = "shopify_us"
+
+
+@dataclass
+class Moving:
+    """The present; a test moves it."""
+
+    at: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    def __call__(self) -> datetime:
+        return self.at
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> config.Settings:
+    shutil.copytree(ROOT / "mappings", tmp_path / "mappings")
+    text = (ROOT / "config.toml").read_text()
+    for ours, free in zip(("8080", "9101", "9102"), free_ports(3), strict=True):
+        text = text.replace(ours, str(free))
+    (tmp_path / "config.toml").write_text(text)
+    keys = tmp_path / "var/sandbox/credentials"
+    keys.mkdir(parents=True)
+    for name in ("bluecherry_subscription_key", "shopify_client_id", "shopify_client_secret"):
+        (keys / name).write_text("not used")
+    return config.load(tmp_path / "config.toml")
+
+
+@pytest.fixture
+def now() -> Moving:
+    return Moving()
+
+
+@pytest.fixture
+async def house(settings: config.Settings, now: Moving) -> AsyncIterator[House]:
+    async with Store(settings.store.path).opened() as store:
+        made = build(settings, store, Tools(now=now, secret=lambda reference: "not used"), Wiring())
+        yield made
+        for connector in made.connectors():
+            await connector.aclose()
+
+
+async def incidents(house: House) -> set[str]:
+    rows = await house.store.read.rows("SELECT code FROM incidents WHERE closed_at IS NULL")
+    return {row["code"] for row in rows}
+
+
+async def test_a_persons_retry_closes_what_was_opened_by_content_and_nothing_else(house: House) -> None:
+    shop, erp = house.channels[SHOP].circuit, house.erps["bluecherry"].circuit
+
+    async def still_odd() -> None:
+        raise OpenCircuit("still odd", by_content=True)
+
+    await shop.open(OpenCircuit("the page makes no sense", by_content=True), again=still_odd)
+    await erp.open(OpenCircuit("the key was refused"))
+    await house.acts().retry(Selection(all=True), who="ops", dry_run=True)
+    assert shop.is_open
+    await house.acts().retry(Selection(all=True), who="ops", dry_run=False)
+    assert (shop.is_open, erp.is_open) == (False, True)
+
+
+async def test_an_order_that_waits_too_long_is_noticed_by_the_running_house(house: House, now: Moving) -> None:
+    waiting = NotYet(code="unrouted", text="No location yet.")
+    await house.store.write(lambda tx: orders.record(tx, SHOP, Facts(Ref("1"), name="#1"), waiting, now=now()))
+    now.at += timedelta(days=3)
+    async with anyio.create_task_group() as loops:
+        app._start_loops(house, loops)
+
+        async def told() -> bool:
+            return orders.TOO_LONG in await incidents(house)
+
+        await until(told, within=30)
+        loops.cancel_scope.cancel()
+
+
+async def test_what_was_sent_is_looked_for_at_once_although_nothing_waited(house: House) -> None:
+    erp = house.erps["bluecherry"]
+    rings = erp.sent.rings
+    erp.writer.on_sent()
+    assert await erp.sent.heard(since=rings, within=timedelta(seconds=5))
