@@ -1,0 +1,102 @@
+"""What can go wrong, by code: how bad it is, whose it is, and whether it ends by itself.
+
+Each code has a page in docs/runbook/ of the same name. The codes of blocked orders are failures too: an order's
+problem is an incident of its code as long as an order is blocked by it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Severity(StrEnum):
+    LOW = "low"
+    """Can be read tomorrow: told in the digest."""
+    NORMAL = "normal"
+    """Somebody should look today: told at once, outside the quiet hours."""
+    CRITICAL = "critical"
+    """Cannot wait: told at once, at any hour, and to others when nobody acknowledges it."""
+
+
+class Team(StrEnum):
+    OPERATIONS = "operations"
+    FINANCE = "finance"
+    ECOMMERCE = "ecommerce"
+    CUSTOMER_SERVICE = "customer_service"
+    ENGINEERS = "engineers"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One code. ``ends`` is false where only a person can say that it is over."""
+
+    code: str
+    title: str
+    severity: Severity
+    team: Team
+    ends: bool = True
+
+
+LOW, NORMAL, CRITICAL = Severity.LOW, Severity.NORMAL, Severity.CRITICAL
+OPERATIONS, FINANCE, ECOMMERCE = Team.OPERATIONS, Team.FINANCE, Team.ECOMMERCE
+CUSTOMER_SERVICE, ENGINEERS = Team.CUSTOMER_SERVICE, Team.ENGINEERS
+
+
+def _by_code(failures: Iterable[Failure]) -> Mapping[str, Failure]:
+    return {failure.code: failure for failure in failures}
+
+
+STANDING = _by_code(
+    [
+        Failure("circuit_open", "A connection is paused", CRITICAL, ENGINEERS),
+        Failure("accepted_not_posted", "Accepted, but not posted by BlueCherry", NORMAL, OPERATIONS),
+        Failure("not_yet_too_long", "An order has waited in its channel too long", NORMAL, CUSTOMER_SERVICE),
+        Failure("booked_differs", "BlueCherry holds something else than was sent", NORMAL, FINANCE, ends=False),
+        Failure("double_in_erp", "BlueCherry holds an order twice", CRITICAL, OPERATIONS, ends=False),
+        Failure("unknown_reference", "BlueCherry holds orders this store did not make", CRITICAL, ENGINEERS),
+        Failure("release_stopped", "A release was refused and stands still", NORMAL, OPERATIONS),
+        Failure("mappings_refused", "A mappings file cannot be read", NORMAL, OPERATIONS),
+        Failure("malformed", "A record cannot be read", NORMAL, ENGINEERS),
+        Failure("job_dead", "A piece of work was given up", NORMAL, ENGINEERS, ends=False),
+    ]
+)
+"""Incidents of the bridge and its connections."""
+
+BLOCKED = _by_code(
+    [
+        Failure("unknown_sku", "BlueCherry does not know this SKU", NORMAL, ECOMMERCE),
+        Failure("ambiguous_upc", "Two SKUs have one UPC", NORMAL, ECOMMERCE),
+        Failure("barcode_differs", "A variant's barcode is not its SKU", NORMAL, ECOMMERCE),
+        Failure("inactive_sku", "The SKU is no longer active", NORMAL, ECOMMERCE),
+        Failure("not_in_assortment", "The SKU is not in this channel's assortment", NORMAL, ECOMMERCE),
+        Failure("price_off_list", "The price differs from the list price", NORMAL, FINANCE),
+        Failure("nonsense_quantity", "A quantity that makes no sense", NORMAL, ENGINEERS),
+        Failure("no_goods", "An order without goods and without a division", NORMAL, ENGINEERS),
+        Failure("circular", "A rental, resale or membership order", NORMAL, OPERATIONS),
+        Failure("no_house_account", "No customer for this channel and currency", NORMAL, FINANCE),
+        Failure("no_customer_group", "No customer group for this source", NORMAL, FINANCE),
+        Failure("no_division", "No division for these goods", NORMAL, OPERATIONS),
+        Failure("no_warehouse", "No warehouse for this location", NORMAL, OPERATIONS),
+        Failure("no_ship_via", "No ship via for this shipping method", NORMAL, OPERATIONS),
+        Failure("no_terms", "No terms for this payment", NORMAL, FINANCE),
+        Failure("no_tax_code", "No code for this tax", NORMAL, FINANCE),
+        Failure("no_allowance", "No allowance for this discount", NORMAL, FINANCE),
+        Failure("charge_without_code", "No code for this charge", NORMAL, FINANCE),
+        Failure("money_does_not_tie", "The money does not tie to the cent", NORMAL, FINANCE),
+        Failure("nonsense_amount", "An amount that makes no sense", NORMAL, FINANCE),
+        Failure("partly_refunded", "Refunded in part before it was booked", NORMAL, FINANCE),
+        Failure("address_incomplete", "The address is incomplete", NORMAL, CUSTOMER_SERVICE),
+        Failure("over_width", "A text is longer than BlueCherry's field", NORMAL, CUSTOMER_SERVICE),
+        Failure("bad_reference", "An order id that cannot stand in a reference", NORMAL, ENGINEERS),
+        Failure("malformed", "A record cannot be read", NORMAL, ENGINEERS),
+        Failure("erp_refused", "BlueCherry refused the document", NORMAL, OPERATIONS),
+        Failure("release_stopped", "A release was refused and stands still", NORMAL, OPERATIONS),
+        Failure("partly_booked", "Came to nothing after a part of it was booked", NORMAL, OPERATIONS),
+        Failure("cut_changed", "The rest of an order would be cut otherwise", NORMAL, OPERATIONS),
+    ]
+)
+"""Why orders are blocked (docs/orders.md)."""
+
+FAILURES: Mapping[str, Failure] = {**BLOCKED, **STANDING}
