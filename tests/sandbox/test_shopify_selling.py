@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from bcbridge.sandbox.shopify import ShopifySettings
+from bcbridge.sandbox.shopify.canary import DIGITS, MARK
 from bcbridge.sandbox.shopify.mix import Wishes, draw
 from tests.sandbox.shopify_client import JSON, ShopClient, shop, until
 
@@ -154,6 +155,41 @@ async def test_a_plan_that_makes_no_sense_is_refused_in_words(tmp_path: Path, wi
 
 
 # --- the ambient trickle
+
+
+async def test_canaries_stand_in_every_field_of_a_customer_and_change_nothing_else(tmp_path: Path) -> None:
+    settings = ShopifySettings()
+    plain, marked = (draw(Wishes(seed=3, canary=canary), 7, settings).cart for canary in (False, True))
+    assert [line.price for line in marked.lines] == [line.price for line in plain.lines]
+    address = marked.shipping_address or {}
+    private = [address[name] for name in ("firstName", "lastName", "company", "address1", "address2", "city", "zip")]
+    said = [*private, *(marked.customer or {}).values(), *marked.attributes.values(), marked.email, marked.note]
+    assert all(MARK in str(one) for one in said)
+    assert DIGITS in address["phone"]
+    assert len(address["zip"]) <= 12
+
+    async with shop(tmp_path) as client:
+        orders = await sell(client, orders=40, seed=4, canary=True)
+        mails = {order["email"] for order in orders}
+        assert len(mails) == 40
+        assert all(MARK in mail for mail in mails)
+        spoilt = [one for one in orders if "missing_address" in one["_sandbox"]["unbookable"]]
+        assert all(None in (one["shippingAddress"]["city"], one["shippingAddress"]["zip"]) for one in spoilt)
+
+
+async def test_the_books_say_which_orders_the_api_has_shown_as_paid(tmp_path: Path) -> None:
+    query = "query ($ids: [ID!]!) { nodes(ids: $ids) { ... on Order { id displayFinancialStatus } } }"
+    async with shop(tmp_path) as client:
+        paid, unpaid, unseen, gone = [
+            await client.place(lines=[{"sku": UPC}], payment=payment) for payment in ("paid", "pending", "paid", "paid")
+        ]
+        await client.post(f"/_sandbox/orders/{gone['name'].lstrip('#')}/cancel")
+        await client.ask(query, ids=[paid["id"], unpaid["id"], gone["id"]])
+        await client.ask("{ orders(first: 10) { nodes { id updatedAt } } }")  # a list that does not say it
+        books = await client.get("/_sandbox/books/servedPaid")
+        assert [one["orderId"] for one in books["servedPaid"]] == [int(paid["legacyResourceId"])]
+        await client.ask(query, ids=[unseen["id"]])
+        assert len((await client.get("/_sandbox/books/servedPaid"))["servedPaid"]) == 2
 
 
 async def test_the_ambient_plan_ends_when_somebody_sells(tmp_path: Path) -> None:

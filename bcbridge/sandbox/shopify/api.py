@@ -162,6 +162,8 @@ class Api:
         done = await (self.shop.books.read(unit) if reads else self.shop.books.write(unit))
         if done[1].changed:
             self.shop.rung()
+        if done[1].paid:  # before the answer: whoever was told is in the books
+            await self.shop.served_paid(done[1].paid, moment)
         if done[1].beyond and await self.strikes("moving_list"):
             await self.shop.touch_beyond(done[1].beyond)
         return done

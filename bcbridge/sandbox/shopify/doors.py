@@ -20,6 +20,7 @@ from bcbridge.sandbox.shopify.shop import NoSuchOrder, Shop, opening_topics
 from bcbridge.sandbox.shopify.shopper import EVENTS, PLANS, Shopper
 
 MOST_UNBOOKABLE = 0.1
+SELLING = {"orders", "seed", "rate", "mixed", "unbookable", "simple", "canary"}
 CatalogueChange = Callable[[sqlite3.Connection, int, JSON], JSON | None]
 Handler = Callable[["Doors", web.Request], Awaitable[web.Response]]
 
@@ -67,13 +68,14 @@ class Doors:
 
     @told
     async def sell(self, request: web.Request) -> web.Response:
-        asked = await object_of(request, known={"orders", "seed", "rate", "mixed", "unbookable", "simple"})
+        asked = await object_of(request, known=SELLING)
         count, rate = whole(asked, "orders"), number(asked, "rate", 0.0)
         wishes = Wishes(
             seed=int(asked.get("seed", self.shop.settings.seed)),
             mixed=number(asked, "mixed", 0.0, most=1),
             unbookable=number(asked, "unbookable", 0.06, most=MOST_UNBOOKABLE),
             simple=bool(asked.get("simple", False)),
+            canary=bool(asked.get("canary", False)),
         )
         plan = await self.shopper.sell(orders=count, rate=rate, wishes=wishes)
         return answer({"plan": plan, "orders": count, "seed": wishes.seed, "rate": rate}, 202)

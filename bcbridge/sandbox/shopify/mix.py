@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from bcbridge.sandbox import catalogue
 from bcbridge.sandbox.shopify.bag import JSON, Currency
+from bcbridge.sandbox.shopify.canary import disguised
 from bcbridge.sandbox.shopify.cart import Cart, CartLine, Discount, Rate, Shipping, Tender
 from bcbridge.sandbox.shopify.settings import ShopifySettings
 from bcbridge.sandbox.shopify.world import CELLS, RATES, Cell
@@ -37,6 +38,7 @@ class Wishes:
     mixed: float = 0.0
     unbookable: float = 0.06
     simple: bool = False
+    canary: bool = False
 
 
 @dataclass
@@ -139,7 +141,13 @@ class Dice:
 
 def draw(wishes: Wishes, index: int, settings: ShopifySettings) -> Draw:
     """The order number ``index`` of a plan."""
-    dice = Dice(f"{wishes.seed}:{index}")
+    drawn = drawn_by(Dice(f"{wishes.seed}:{index}"), wishes, settings)
+    if wishes.canary:
+        drawn.cart = disguised(drawn.cart, seed=wishes.seed, index=index)
+    return drawn
+
+
+def drawn_by(dice: Dice, wishes: Wishes, settings: ShopifySettings) -> Draw:
     if wishes.simple:
         return Draw(simple_cart(dice, settings))
     drawn = Draw(usual_cart(dice, wishes, settings))

@@ -38,6 +38,7 @@ CREATE TABLE orders (
 CREATE INDEX orders_by_update ON orders (updated_at, id);
 CREATE INDEX orders_by_creation ON orders (created_at, id);
 CREATE INDEX orders_by_visibility ON orders (visible_from);
+CREATE TABLE served_paid (order_id INTEGER PRIMARY KEY, at TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE fulfillment_orders (
     id INTEGER PRIMARY KEY,
     order_id INTEGER NOT NULL,
@@ -146,6 +147,18 @@ def index_fulfilment(connection: sqlite3.Connection, order: JSON, moment: Moment
             for one in order["fulfillmentOrders"]
         ],
     )
+
+
+SERVED_PAID = """
+SELECT order_id, json_object('orderId', order_id, 'at', at) FROM served_paid
+WHERE order_id > :after ORDER BY order_id LIMIT :limit
+"""
+
+
+def served_paid(connection: sqlite3.Connection, identifiers: Iterable[int], at: str) -> None:
+    """The API shows these as paid and standing; only the first time counts."""
+    rows = [(identifier, at) for identifier in identifiers]
+    connection.executemany("INSERT OR IGNORE INTO served_paid VALUES (?, ?)", rows)
 
 
 def load(connection: sqlite3.Connection, any_id: str | int) -> JSON | None:

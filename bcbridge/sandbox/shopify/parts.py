@@ -30,7 +30,8 @@ VERSION = "2026-10"
 class Call:
     """What one request's resolvers work with; ``connection`` may write only in a mutation.
 
-    ``changed`` are orders a mutation has changed, ``beyond`` is where a page of orders that has a next one ended.
+    ``changed`` are orders a mutation has changed, ``paid`` the ids of those that the answer shows as paid and standing,
+    ``beyond`` is where a page of orders that has a next one ended.
     """
 
     connection: sqlite3.Connection
@@ -40,6 +41,7 @@ class Call:
     access_nulls: bool = False
     warnings: list[JSON] = field(default_factory=list)
     changed: list[JSON] = field(default_factory=list)
+    paid: set[int] = field(default_factory=set)
     beyond: tuple[Any, int] | None = None
 
     @property

@@ -44,6 +44,7 @@ VALUES = {
 }
 NOUNS = {
     "orders": "SELECT id, document FROM orders WHERE id > :after ORDER BY id LIMIT :limit",
+    "servedPaid": orders.SERVED_PAID,
     "plans": PLANS,
     "webhookSubscriptions": "SELECT id, document FROM webhook_subscriptions WHERE id > :after ORDER BY id LIMIT :limit",
     "locations": "SELECT id, document FROM locations WHERE id > :after ORDER BY id LIMIT :limit",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -97,6 +97,10 @@ class Shop:
     def ring(self, connection: sqlite3.Connection, order: JSON, moment: Moment, topics: Sequence[str]) -> None:
         """Queues the webhooks of a change, in its own transaction."""
         deliveries.ring(connection, order, moment, topics)
+
+    async def served_paid(self, identifiers: Iterable[int], moment: Moment) -> None:
+        """Notes when the API first showed these orders as paid: what is cancelled before that, nobody may book."""
+        await self.books.write(lambda c: orders.served_paid(c, identifiers, moment.stamp))
 
     def rung(self) -> None:
         """Wakes whoever delivers webhooks; called after the transaction that made them."""

@@ -36,6 +36,7 @@ CREATE TABLE plans (
     mixed REAL NOT NULL,
     unbookable REAL NOT NULL,
     simple INTEGER NOT NULL,
+    canary INTEGER NOT NULL DEFAULT 0,
     ambient INTEGER NOT NULL DEFAULT 0,
     state TEXT NOT NULL DEFAULT 'running' CHECK (state IN ('running', 'done', 'ended'))
 );
@@ -55,6 +56,7 @@ ENDLESS = 1_000_000_000
 PLANS = """
 SELECT id, json_object('id', id, 'orders', orders, 'made', made, 'left', orders - made, 'seed', seed, 'rate', rate,
     'mixed', mixed, 'unbookable', unbookable, 'simple', json(iif(simple, 'true', 'false')),
+    'canary', json(iif(canary, 'true', 'false')),
     'ambient', json(iif(ambient, 'true', 'false')), 'state', state)
 FROM plans WHERE id > :after ORDER BY id LIMIT :limit
 """
@@ -244,20 +246,21 @@ EVENTS: dict[str, Event] = {
 
 def add_plan(connection: sqlite3.Connection, orders: int, rate: float, wishes: Wishes, *, ambient: bool = False) -> int:
     row: Any = connection.execute(
-        "INSERT INTO plans (orders, seed, rate, mixed, unbookable, simple, ambient) VALUES (?, ?, ?, ?, ?, ?, ?)"
-        " RETURNING id",
-        (orders, wishes.seed, rate, wishes.mixed, wishes.unbookable, wishes.simple, ambient),
+        "INSERT INTO plans (orders, seed, rate, mixed, unbookable, simple, canary, ambient)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+        (orders, wishes.seed, rate, wishes.mixed, wishes.unbookable, wishes.simple, wishes.canary, ambient),
     ).fetchone()
     return int(row[0])
 
 
 def running_plans(connection: sqlite3.Connection) -> list[Plan]:
     rows = connection.execute(
-        "SELECT id, orders, made, rate, seed, mixed, unbookable, simple FROM plans WHERE state = 'running' ORDER BY id"
+        "SELECT id, orders, made, rate, seed, mixed, unbookable, simple, canary FROM plans WHERE state = 'running'"
+        " ORDER BY id"
     )
     return [
-        Plan(identifier, orders, made, rate, Wishes(seed, mixed, unbookable, bool(simple)))
-        for identifier, orders, made, rate, seed, mixed, unbookable, simple in rows
+        Plan(identifier, orders, made, rate, Wishes(seed, mixed, unbookable, bool(simple), bool(canary)))
+        for identifier, orders, made, rate, seed, mixed, unbookable, simple, canary in rows
     ]
 
 
