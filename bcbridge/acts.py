@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from bcbridge.flows.orders.story import ORDERS
 from bcbridge.model.acts import ActResult, LeftOut, NotFound, Refusal, Resolution, Selection, Word
 from bcbridge.store import acts as kept
 from bcbridge.store import queue, views
@@ -19,7 +20,6 @@ from bcbridge.store.db import Store
 from bcbridge.store.queue import Wish
 
 SHOWN = 50
-FLOW = "orders"
 
 
 async def nothing_more(channel: str | None) -> None:
@@ -51,7 +51,7 @@ class PersonActs:
         def unit(tx: sqlite3.Connection) -> ActResult:
             rows, left_out = _free_to_act(kept.meant(tx, wanted))
             if not dry_run and rows:
-                kept.retry(tx, rows, who=who, cause=f"retry by {who}", flow=FLOW, now=self.now())
+                kept.retry(tx, rows, who=who, cause=f"retry by {who}", flow=ORDERS, now=self.now())
                 self._write_down(tx, "retry", rows, who=who)
             return _result(rows, left_out, dry_run=dry_run)
 
@@ -119,8 +119,7 @@ class PersonActs:
             data: dict[str, object] = {"before": before, "word": resolution.word, "number": resolution.number}
             kept.write_down(tx, who=who, act="resolve", target=part["reference"], why=why, now=now, **data)
         first = parts[0]
-        key = f"{first['channel']}/{first['order_ref']}"
-        wish = Wish(flow=FLOW, connector=first["channel"], ref=first["order_ref"], ordering_key=key, due=now)
+        wish = Wish(flow=ORDERS, connector=first["channel"], ref=first["order_ref"], due=now)
         queue.enqueue(tx, [wish], now=now)
 
     async def confirm(self, write: str, *, why: str, who: str, dry_run: bool) -> ActResult:
@@ -133,7 +132,7 @@ class PersonActs:
                 return 0
             kept.write_down(tx, who=who, act="confirm", target=write, why=why, now=self.now())
             channels = [channel for channel, erp in self.erp_of.items() if write.startswith(f"{erp}.")]
-            return kept.confirm(tx, write, channels=channels, who=who, why=why, flow=FLOW, now=self.now())
+            return kept.confirm(tx, write, channels=channels, who=who, why=why, flow=ORDERS, now=self.now())
 
         waited = await self.store.write(unit)
         if not dry_run:

@@ -11,7 +11,7 @@ import signal
 import sqlite3
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import NoReturn, Protocol
@@ -20,16 +20,17 @@ import anyio
 import structlog
 from anyio.abc import TaskGroup
 
-from bcbridge import config, logs
+from bcbridge import config, logs, sdnotify
 from bcbridge.config import Settings
 from bcbridge.connectors.base import Tools
 from bcbridge.errors import BridgeError, Misconfigured, OpenCircuit
-from bcbridge.house import ORDERS, ChannelHouse, ErpHouse, House, Wiring, build, masters_are_read, masters_read
+from bcbridge.flows.orders.story import ORDERS
+from bcbridge.house import ChannelHouse, ErpHouse, House, Wiring, build, masters_are_read, masters_read
 from bcbridge.intake import Intake
 from bcbridge.live import Feed
 from bcbridge.runtime.circuit import Circuit
 from bcbridge.runtime.poller import sweep_to_jobs
-from bcbridge.runtime.writer import ordering_key
+from bcbridge.sdnotify import Systemd
 from bcbridge.store import acts, inbox, incidents, meta, outbox, queue, releases
 from bcbridge.store.db import Store
 from bcbridge.store.orders import open_refs, ready, watch_not_yet
@@ -97,14 +98,19 @@ async def run(
 ) -> None:
     """Run until a signal asks for the end. Raises Misconfigured, StoreLocked before anything runs."""
     store = Store(settings.store.path)
-    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
-        await _run(settings, store, signals, view=view, wiring=wiring or Wiring(), started=started)
+    with (
+        closing(sdnotify.in_force()) as systemd,
+        anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals,
+    ):
+        systemd.tell(status="opening the store")
+        await _run(settings, store, signals, systemd, view=view, wiring=wiring or Wiring(), started=started)
 
 
 async def _run(
     settings: Settings,
     store: Store,
     signals: Signals,
+    systemd: Systemd,
     *,
     view: View | None,
     wiring: Wiring,
@@ -118,7 +124,7 @@ async def _run(
             await _look_around(house)
             await _recover(house)
             started(house)
-            await _serve(house, signals, view)
+            await _serve(house, signals, view, systemd)
         finally:
             with anyio.CancelScope(shield=True):
                 for connector in house.connectors():
@@ -162,7 +168,7 @@ async def _recover(house: House) -> None:
 # -- run and drain ---------------------------------------------------------------------------------------------
 
 
-async def _serve(house: House, signals: Signals, view: View | None) -> None:
+async def _serve(house: House, signals: Signals, view: View | None, systemd: Systemd) -> None:
     front, vitals = _front(house)
     web = house.settings.web
     async with AsyncExitStack() as doors:
@@ -170,12 +176,14 @@ async def _serve(house: House, signals: Signals, view: View | None) -> None:
         await doors.enter_async_context(serving_owner(front.owner(), web.socket))
         shown = {"health": f"{address}/health", "metrics": f"{address}/metrics", **_sandboxes(house)}
         log.info("started", **shown)
+        systemd.tell("READY=1", status="started")
         async with anyio.create_task_group() as loops:
             _start_loops(house, loops)
+            loops.start_soon(sdnotify.keep_alive, systemd, house.store, vitals.status)
             if view is not None:
                 feed = Feed(house.store.read, vitals, shown, house.now, house.now())
                 loops.start_soon(view.run, feed)
-            await _work_until_told(house, signals)
+            await _work_until_told(house, signals, systemd)
             loops.cancel_scope.cancel()
     log.info("stopped")
 
@@ -211,7 +219,7 @@ def _front(house: House) -> tuple[Front, HouseVitals]:
     return Front(parts), vitals
 
 
-async def _work_until_told(house: House, signals: Signals) -> None:
+async def _work_until_told(house: House, signals: Signals, systemd: Systemd) -> None:
     """The flows, each in a task group of its own; a signal drains them."""
     async with anyio.create_task_group() as flows:
         for erp in house.erps.values():
@@ -220,6 +228,7 @@ async def _work_until_told(house: House, signals: Signals) -> None:
             flows.start_soon(_work_on_channel, house, channel)
         await anext(signals)
         log.info("draining")
+        systemd.tell("STOPPING=1", status="finishing what is under way")
         for worker in house.workers():
             worker.stop()
         flows.start_soon(_end_at, flows, signals)
@@ -315,8 +324,7 @@ async def _look_again(house: House, channel: str, refs: Sequence[str], *, priori
 
 
 def _again(channel: str, ref: str, now: datetime, *, priority: int = queue.NOW) -> Wish:
-    key = ordering_key(channel, ref)
-    return Wish(flow=ORDERS, connector=channel, ref=ref, ordering_key=key, due=now, priority=priority)
+    return Wish(flow=ORDERS, connector=channel, ref=ref, due=now, priority=priority)
 
 
 # -- loops -----------------------------------------------------------------------------------------------------

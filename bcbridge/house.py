@@ -16,7 +16,7 @@ from bcbridge.config import Connection, Settings
 from bcbridge.connectors.base import Channel, Connector, Erp, Sink, Tools
 from bcbridge.connectors.kinds import KINDS
 from bcbridge.flows.orders.reference import parse_reference
-from bcbridge.flows.orders.story import Orders
+from bcbridge.flows.orders.story import ORDERS, Orders
 from bcbridge.model.catalog import CatalogSku, ShipVia, Warehouse
 from bcbridge.model.documents import Document
 from bcbridge.model.ids import ConnectorName
@@ -30,7 +30,6 @@ from bcbridge.store import catalog, meta, outbox, releases
 from bcbridge.store.db import Store
 from bcbridge.store.memory import OrderMemory
 
-ORDERS = "orders"
 MASTERS_EVERY = timedelta(minutes=15)
 ORDERS_AT_ONCE = 10
 """Orders looked at in one batch: about what one query of a shop carries; a shop out of points holds up no more."""

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bcbridge.model.documents import Notification
-from bcbridge.runtime.writer import ordering_key
 from bcbridge.store import inbox, queue
 from bcbridge.store.db import Store
 from bcbridge.store.queue import Wish
@@ -34,11 +33,12 @@ class Intake:
 
     async def take(self, connector: str, notification: Notification, body_hash: str) -> None:
         """Returns when it is on disk; raises StoreBusy, then nothing was kept."""
-        fresh = await self.store.write(lambda tx: self._keep(tx, connector, notification, body_hash), intake=True)
+        fresh = await self.store.write(lambda tx: self.keep(tx, connector, notification, body_hash), intake=True)
         if fresh and notification.noun is not None:
             self.wake[connector]()
 
-    def _keep(self, tx: sqlite3.Connection, connector: str, notification: Notification, body_hash: str) -> bool:
+    def keep(self, tx: sqlite3.Connection, connector: str, notification: Notification, body_hash: str) -> bool:
+        """The unit: the delivery, and the job to look at its record. False when this delivery was kept before."""
         now = self.now()
         fresh = inbox.delivered(tx, connector, notification, body_hash=body_hash, now=now)
         if fresh and notification.ref is not None and notification.noun in self.flows:
@@ -52,7 +52,6 @@ class Intake:
             flow=self.flows[str(notification.noun)],
             connector=connector,
             ref=ref,
-            ordering_key=ordering_key(connector, ref),
             due=now if notification.gone else now + LIST_FIRST,
             wanted=notification.modified,
         )

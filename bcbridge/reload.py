@@ -17,6 +17,7 @@ import structlog
 
 from bcbridge import mappings
 from bcbridge.errors import Misconfigured, StoreBusy
+from bcbridge.flows.orders.story import ORDERS
 from bcbridge.mappings import Mappings
 from bcbridge.store import incidents, releases
 from bcbridge.store.db import Store
@@ -24,7 +25,6 @@ from bcbridge.store.db import Store
 log = structlog.get_logger()
 
 LOOK_EVERY_SECONDS = 2.0
-FLOW = "orders"
 
 _WAITING_CAUSES = "SELECT DISTINCT cause FROM order_causes"
 
@@ -105,7 +105,7 @@ class MappingsInForce:
         now = self.now()
         incidents.close(tx, code="mappings_refused", connector="", cause="mappings", now=now)
         waiting = [str(row["cause"]) for row in tx.execute(_WAITING_CAUSES).fetchall()]
-        return releases.free(tx, mappings.freed(changes, waiting), flow=FLOW, now=now)
+        return releases.free(tx, mappings.freed(changes, waiting), flow=ORDERS, now=now)
 
     def _stamps(self) -> tuple[tuple[str, int], ...]:
         return tuple(sorted((path.name, path.stat().st_mtime_ns) for path in self.folder.glob("*.toml")))

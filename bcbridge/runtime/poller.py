@@ -23,7 +23,6 @@ from bcbridge.model.work import SETTLED
 from bcbridge.runtime.backoff import backoff
 from bcbridge.runtime.circuit import Circuit
 from bcbridge.runtime.worker import Bell
-from bcbridge.runtime.writer import ordering_key
 from bcbridge.store import inbox, incidents, queue
 from bcbridge.store.db import Store
 from bcbridge.store.queue import BULK, NOW, Wish
@@ -153,7 +152,6 @@ def look(connector: str, head: Head, *, flow: str, at: datetime, priority: int =
         flow=flow,
         connector=connector,
         ref=head.ref,
-        ordering_key=ordering_key(connector, head.ref),
         due=at + unsettled,
         wanted=head.modified,
         priority=priority,

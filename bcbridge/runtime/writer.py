@@ -279,7 +279,7 @@ class DocumentWriter:
 
     def doubt_job(self, reference: Reference, channel: str, order_ref: str) -> Wish:
         """Read this reference back; shares the ordering key of its order."""
-        key = ordering_key(channel, order_ref)
+        key = queue.ordering_key(channel, order_ref)
         return Wish(flow=DOUBTS, connector=self.erp, ref=reference, ordering_key=key, due=self.now())
 
     def _measure(self, answer: PutAnswer, seconds: float) -> None:
@@ -471,8 +471,3 @@ class DocumentWriter:
         """The longer it is in doubt, the more seldom it is asked for; what is posted meanwhile hurries it."""
         age = self.now() - (row.ended or self.now())
         return min(max(age / 4, SHORTEST_READ_BACK), LONGEST_READ_BACK)
-
-
-def ordering_key(channel: str, order_ref: str) -> str:
-    """Work about one order never runs twice at once, whichever flow it is."""
-    return f"{channel}/{order_ref}"

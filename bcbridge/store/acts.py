@@ -104,10 +104,6 @@ _BOOKED_BY_WORD = """
 UPDATE outbox SET state = 'posted', posted_at = :now, number = :number, reason = 'a person said it is booked'
 WHERE id = :id AND state IN ('in_doubt', 'accepted')
 """
-_LINK = """
-INSERT OR IGNORE INTO links (connector, noun, ref, other_connector, other_noun, other_ref, linked_at)
-VALUES (?, 'orders', ?, ?, 'orders', ?, ?)
-"""
 _ABSENT = """
 UPDATE outbox SET state = 'queued', ended_at = NULL, reason = 'a person said it is absent'
 WHERE id = :id AND state IN ('in_doubt', 'accepted')
@@ -124,7 +120,7 @@ def say_booked(tx: sqlite3.Connection, part: sqlite3.Row, number: str, *, erp: s
     """A person found it in the ERP under this number."""
     moved = tx.execute(_BOOKED_BY_WORD, {"id": part["id"], "number": number, "now": stamp(now)}).rowcount == 1
     if moved:
-        tx.execute(_LINK, (part["channel"], part["order_ref"], erp, number, stamp(now)))
+        outbox.link(tx, part["channel"], part["order_ref"], erp=erp, number=number, now=now)
         _no_longer_overdue(tx, part, now=now)
         events.add(tx, part["order_id"], "booked", now=now, reference=part["reference"], number=number, by=who)
         outbox.refresh_order(tx, part["order_id"], now=now)

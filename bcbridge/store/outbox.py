@@ -309,6 +309,13 @@ _LINK = """
 INSERT OR IGNORE INTO links (connector, noun, ref, other_connector, other_noun, other_ref, linked_at)
 VALUES (?, 'orders', ?, ?, 'orders', ?, ?)
 """
+
+
+def link(tx: sqlite3.Connection, channel: str, order: str, *, erp: str, number: str, now: datetime) -> None:
+    """The channel's order and the ERP's are one thing."""
+    tx.execute(_LINK, (channel, order, erp, number, stamp(now)))
+
+
 _NUMBER = "SELECT number, state FROM outbox WHERE id = ?"
 
 
@@ -342,7 +349,7 @@ def confirm(
     )
     if posted.rowcount == 0:
         return False
-    tx.execute(_LINK, (row.channel, row.order_ref, erp, first.number, stamp(now)))
+    link(tx, row.channel, row.order_ref, erp=erp, number=first.number, now=now)
     no_longer_overdue(tx, row.reference, erp=erp, now=now)
     _tell(tx, row, first, differences, was=known["state"], erp=erp, now=now)
     refresh_order(tx, row.order_id, now=now)

@@ -29,10 +29,16 @@ class Wish:
     flow: str
     connector: str
     ref: str
-    ordering_key: str
     due: datetime
+    ordering_key: str = ""
+    """Whose work it is; empty: that of the record itself."""
     wanted: datetime | None = None
     priority: int = NOW
+
+
+def ordering_key(connector: str, ref: str) -> str:
+    """Work about one order never runs twice at once, whichever flow it is."""
+    return f"{connector}/{ref}"
 
 
 _ENQUEUE = """
@@ -60,7 +66,7 @@ def enqueue(tx: sqlite3.Connection, wishes: Iterable[Wish], *, now: datetime) ->
                 "flow": wish.flow,
                 "connector": wish.connector,
                 "ref": wish.ref,
-                "ordering_key": wish.ordering_key,
+                "ordering_key": wish.ordering_key or ordering_key(wish.connector, wish.ref),
                 "priority": wish.priority,
                 "wanted": stamp(wish.wanted) if wish.wanted else None,
                 "enqueued_at": at,

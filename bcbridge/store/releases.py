@@ -83,14 +83,7 @@ def end_stopped(tx: sqlite3.Connection, *, now: datetime) -> None:
 def _let_go(tx: sqlite3.Connection, order: sqlite3.Row, *, flow: str, priority: int, cause: str, now: datetime) -> None:
     tx.execute(_TO_READY, (stamp(now), order["id"]))
     events.add(tx, order["id"], "released", now=now, cause=cause)
-    wish = Wish(
-        flow=flow,
-        connector=order["connector"],
-        ref=order["ref"],
-        ordering_key=f"{order['connector']}/{order['ref']}",
-        due=now,
-        priority=priority,
-    )
+    wish = Wish(flow=flow, connector=order["connector"], ref=order["ref"], due=now, priority=priority)
     queue.enqueue(tx, [wish], now=now)
 
 

@@ -521,7 +521,7 @@ async def test_a_part_to_be_booked_anew_is_made_although_the_other_stands(s: Sce
 
 async def test_a_batch_asks_the_store_for_its_skus_once(s: Scene) -> None:
     def unit(tx: sqlite3.Connection) -> None:
-        queue.enqueue(tx, [Wish("orders", CHANNEL, "1", "shop/1", s.b.clock())], now=s.b.clock())
+        queue.enqueue(tx, [Wish("orders", CHANNEL, "1", s.b.clock())], now=s.b.clock())
 
     await s.b.store.write(unit)
     asked: list[set[str]] = []

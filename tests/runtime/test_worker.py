@@ -68,7 +68,7 @@ class Shop:
 
     async def ask(self, *refs: str, flow: str = "orders", deaths: int = 0) -> None:
         def unit(tx: sqlite3.Connection) -> None:
-            wishes = [Wish(flow, "shop", ref, f"shop/{ref}", self.clock()) for ref in refs]
+            wishes = [Wish(flow, "shop", ref, self.clock()) for ref in refs]
             queue.enqueue(tx, wishes, now=self.clock())
             tx.execute("UPDATE jobs SET deaths = max(deaths, ?)", (deaths,))
 

@@ -47,7 +47,7 @@ def wish(
         flow=flow,
         connector=connector,
         ref=ref,
-        ordering_key=key or f"shop/{ref}",
+        ordering_key=key,
         due=at(due),
         wanted=None if wanted is None else at(wanted),
         priority=priority,

@@ -33,6 +33,8 @@ from bcbridge.model.standing import Facts, Standing
 from bcbridge.model.widths import Widths
 from bcbridge.model.work import SETTLED, Again, Done, Job, Settle, Verdict
 
+ORDERS = "orders"
+"""This flow's name in the queue."""
 STALE_READ_STEPS = (5, 30, 120)
 """Seconds after which a record older than its notification is read again."""
 
