@@ -49,31 +49,34 @@ class Exceptions:
 
 def exceptions(
     channel: Annotated[str | None, typer.Option(help="Only orders of this connection.")] = None,
+    every_name: Annotated[bool, typer.Option("--all", help="Name every order, not the oldest of a cause.")] = False,
     config_file: ConfigFile = DEFAULT,
     as_json: AsJson = False,
 ) -> None:
     """Blocked orders grouped by cause, with age and value; and the incidents that stand."""
     at = desk(config_file, as_json)
-    found = read(at.settings, partial(_exceptions, channel=channel))
-    at.answer(found, lambda: _print_exceptions(found))
+    found = read(at.settings, partial(_exceptions, channel=channel, names=None if every_name else views.NAMES_SHOWN))
+    at.answer(found, lambda: _print_exceptions(found, names=None if every_name else NAMES_IN_A_ROW))
 
 
-async def _exceptions(reads: Reads, *, channel: str | None) -> Exceptions:
+async def _exceptions(reads: Reads, *, channel: str | None, names: int | None) -> Exceptions:
     counted = await views.counts(reads)
     blocked = sum(n for (name, state), n in counted.items() if state == "blocked" and channel in (None, name))
-    return Exceptions(blocked, await views.exceptions(reads, channel=channel), await views.incidents(reads))
+    return Exceptions(
+        blocked, await views.exceptions(reads, channel=channel, names=names), await views.incidents(reads)
+    )
 
 
-def _print_exceptions(found: Exceptions) -> None:
+def _print_exceptions(found: Exceptions, *, names: int | None) -> None:
     say(f"{found.blocked_orders} blocked orders, {len(found.groups)} causes", style="bold")
     if found.groups:
-        out.print(_groups_table(found.groups))
+        out.print(_groups_table(found.groups, names))
         say("One order may stand under several causes. See one: bcbridge show ORDER", style="dim")
     for incident in found.incidents:
         _print_incident(incident)
 
 
-def _groups_table(groups: tuple[ExceptionGroup, ...]) -> Table:
+def _groups_table(groups: tuple[ExceptionGroup, ...], names: int | None) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("orders", justify="right")
     table.add_column("problem", no_wrap=True)
@@ -83,12 +86,12 @@ def _groups_table(groups: tuple[ExceptionGroup, ...]) -> Table:
     table.add_column("which", overflow="fold")
     for group in groups:
         oldest = age(group.oldest_since, now())
-        table.add_row(str(group.orders), group.code, group.cause, oldest, money(group.value), _names(group))
+        table.add_row(str(group.orders), group.code, group.cause, oldest, money(group.value), _names(group, names))
     return table
 
 
-def _names(group: ExceptionGroup) -> str:
-    shown = group.names[:NAMES_IN_A_ROW]
+def _names(group: ExceptionGroup, many: int | None) -> str:
+    shown = group.names[:many]
     more = group.orders - len(shown)
     return ", ".join(shown) + (f" and {more} more" if more else "")
 

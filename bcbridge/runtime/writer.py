@@ -45,6 +45,9 @@ CLOCK_MARGIN = timedelta(minutes=5)
 ANOTHER_WRITER = "another bcbridge seems to book into this ERP under our references; confirm the write to go on"
 DOUBTS = "doubts"
 """The flow whose jobs read back what is in doubt; its refs are references."""
+STEPS = ("before_row", "after_cut", "after_row", "after_acceptance", "after_settle", "before_link", "after_link")
+"""Where a death of the process tells most: nothing written; all parts cut, none sent; ``sending`` on disk; the ERP has
+answered; its answer is on disk; seen posted; linked."""
 SHORTEST_READ_BACK = timedelta(seconds=2)
 LONGEST_READ_BACK = timedelta(minutes=5)
 HURRIED = 50
@@ -193,6 +196,7 @@ class DocumentWriter:
         doubt = await self._doubt_from_epoch(plan)
         await self.on_step("before_row", plan.writes[0].reference)
         await self.store.write(lambda tx: self._cut(tx, plan, bodies, doubt))
+        await self.on_step("after_cut", plan.writes[0].reference)
         if doubt is not None:
             self.on_doubt()
             return
@@ -245,6 +249,7 @@ class DocumentWriter:
         self._measure(answer, time.monotonic() - began)
         await self.on_step("after_acceptance", row.reference)
         await self._settle(row, answer)
+        await self.on_step("after_settle", row.reference)
         if isinstance(answer, Accepted | Doubtful):
             self.on_sent()  # there is something to be seen posted
         if isinstance(answer, NotSent):

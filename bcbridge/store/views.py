@@ -555,7 +555,7 @@ def _incident(row: sqlite3.Row) -> Incident:
 class ExceptionGroup:
     """All blocked orders that share one problem. One order stands in as many groups as it has problems.
 
-    ``value`` is the sum of the orders' totals per currency; ``names`` are the oldest ones, at most NAMES_SHOWN.
+    ``value`` is the sum of the orders' totals per currency; ``names`` are the oldest ones, as many as asked for.
     """
 
     code: str
@@ -592,24 +592,26 @@ class _Group:
         self.orders[row["id"]] = row["name"]
         self.value[row["currency"]] = self.value.get(row["currency"], Decimal(0)) + Decimal(row["total"])
 
-    def done(self) -> ExceptionGroup:
+    def done(self, names: int | None) -> ExceptionGroup:
         return ExceptionGroup(
             code=self.first["code"],
             cause=self.first["cause"],
             orders=len(self.orders),
             oldest_since=moment(self.first["since"]),
             value=self.value,
-            names=tuple(list(self.orders.values())[:NAMES_SHOWN]),
+            names=tuple(list(self.orders.values())[:names]),
             example=self.first["text"],
         )
 
 
-async def exceptions(reads: Reads, *, channel: str | None = None) -> tuple[ExceptionGroup, ...]:
-    """Blocked orders grouped by problem, the largest group first."""
+async def exceptions(
+    reads: Reads, *, channel: str | None = None, names: int | None = NAMES_SHOWN
+) -> tuple[ExceptionGroup, ...]:
+    """Blocked orders grouped by problem, the largest group first; with so many ``names`` each, or with all (None)."""
     groups: dict[tuple[str, str], _Group] = {}
     for row in await reads.rows(_EXCEPTIONS, {"channel": channel}):
         groups.setdefault((row["code"], row["cause"]), _Group(row)).add(row)
-    done = [group.done() for group in groups.values()]
+    done = [group.done(names) for group in groups.values()]
     return tuple(sorted(done, key=lambda group: (-group.orders, group.oldest_since)))
 
 

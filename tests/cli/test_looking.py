@@ -161,6 +161,21 @@ def test_exceptions_are_grouped_with_age_and_value(cli: Cli, store: sqlite3.Conn
     assert cli("exceptions", "--channel", "shopify_eu", "--json").json["blocked_orders"] == 1
 
 
+def test_every_order_of_a_large_cause_is_named_on_request(cli: Cli, store: sqlite3.Connection) -> None:
+    for number in range(30):
+        store.execute(
+            "INSERT INTO orders (connector, ref, name, state, problems, since, first_seen) "
+            "SELECT connector, ref || ?, name || ?, state, problems, since, first_seen FROM orders "
+            "WHERE state = 'blocked' LIMIT 1",
+            (f"/{number}", f"-{number}"),
+        )
+    oldest, everyone = (cli("exceptions", "--json", *more).json["groups"][0] for more in ((), ("--all",)))
+    assert (oldest["orders"], len(oldest["names"])) == (33, 20)
+    assert (everyone["orders"], len(everyone["names"])) == (33, 33)
+    assert "and 29 more" in cli("exceptions").out
+    assert "more" not in cli("exceptions", "--all").out
+
+
 def test_jobs_say_when_nothing_waits(cli: Cli, store: sqlite3.Connection) -> None:
     assert "Nothing waits." in cli("jobs").out
     assert cli("jobs", "--json").json == {"counts": [], "jobs": []}

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from bcbridge.runtime.writer import STEPS
 from tests.e2e.world import World, until, world
 
-STEPS = ("before_row", "after_row", "after_acceptance", "before_link", "after_link")
 DIES_WITHIN_SECONDS = 60.0
 
 

@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from bcbridge.errors import PostingClosed, Retry
 from bcbridge.model.answers import Accepted, Doubtful, NotSent, PutAnswer, Rejected
 from bcbridge.model.ids import Reference
-from bcbridge.runtime.writer import Evidence, StepObserver
+from bcbridge.runtime.writer import STEPS, Evidence, StepObserver
 from bcbridge.store import outbox
 from tests.runtime.kit import Bench, Killed, MemoryErp, bench
 
@@ -120,7 +120,6 @@ MANNERS: dict[str, Callable[[BadErp, bytes], Awaitable[PutAnswer]]] = {
     "dies before": _dies_before,
     "dies after": _dies_after,
 }
-DEADLY = ("before_row", "after_row", "after_acceptance", "before_link", "after_link")
 
 
 # -- a run -----------------------------------------------------------------------------------------------------
@@ -283,7 +282,7 @@ steps = st.one_of(
     st.tuples(st.just("read back"), st.tuples(manners, st.sampled_from([1, 60, 400]))),
     st.tuples(st.just("refuse"), st.none()),
     st.tuples(st.just("restart"), st.none()),
-    st.tuples(st.just("death at"), st.sampled_from(DEADLY)),
+    st.tuples(st.just("death at"), st.sampled_from(STEPS)),
     st.tuples(st.just("go on"), st.none()),
 )
 
@@ -332,7 +331,7 @@ def by_chance(chance: random.Random) -> list[Step]:
                 ("confirm", None),
                 ("read back", (manner, chance.choice([1, 60, 400]))),
                 ("restart", None),
-                ("death at", chance.choice(DEADLY)),
+                ("death at", chance.choice(STEPS)),
                 ("go on", None),
             ]
         )

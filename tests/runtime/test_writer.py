@@ -20,6 +20,7 @@ from bcbridge.model.answers import Accepted, Doubtful, PutAnswer, Rejected
 from bcbridge.model.ids import Reference
 from bcbridge.model.sales_order import BookedOrder
 from bcbridge.model.work import Again, Done
+from bcbridge.runtime.writer import STEPS
 from bcbridge.store import acts
 from tests.runtime.kit import (
     SINK,
@@ -615,7 +616,7 @@ async def test_a_death_during_the_call_is_in_doubt_after_the_start(b: Bench) -> 
     assert b.erp.sent() == ["SU1P1G1"]
 
 
-@pytest.mark.parametrize("deadly", ["before_row", "after_row", "after_acceptance", "before_link", "after_link"])
+@pytest.mark.parametrize("deadly", STEPS)
 async def test_a_death_at_any_step_neither_loses_nor_doubles(b: Bench, deadly: str) -> None:
     async def die(step: str, reference: Reference) -> None:
         if step == deadly:

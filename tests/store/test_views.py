@@ -228,6 +228,8 @@ async def test_names_of_a_big_group_are_capped_but_all_are_counted(store: Store)
     await store.write(fill)
     (group,) = await views.exceptions(store.read)
     assert (group.orders, len(group.names)) == (60, views.NAMES_SHOWN)
+    (whole,) = await views.exceptions(store.read, names=None)
+    assert set(whole.names) == {f"#{number}" for number in range(60)}
 
 
 async def test_unmapped_values_are_counted_by_table_and_value(store: Store) -> None:
