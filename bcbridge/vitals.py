@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +12,7 @@ from datetime import datetime
 from bcbridge.house import ChannelHouse, ErpHouse, House
 from bcbridge.runtime.poller import ListPoller
 from bcbridge.runtime.writer import Pace
-from bcbridge.store.views import FlowPulse, Pulse
+from bcbridge.store.views import FlowPulse, Pulse, counts
 from bcbridge.web.protocols import Figure, Unconfirmed
 
 SLOW_SECONDS = 2.0
@@ -77,6 +78,17 @@ class HouseVitals:
             for one in self.house.erps.values()
             if (why := one.writer.closed_because) and not one.circuit.is_open and not one.writer.permitted()
         ]
+
+    async def status(self) -> str:
+        """How things stand in one line: ``1,204 booked, 3 blocked, 2 waiting; bluecherry is paused: answered 401``."""
+        states: Counter[str] = Counter()
+        for (_, state), orders in (await counts(self.house.store.read)).items():
+            states[state] += orders
+        known = ("booked", "blocked", "not_yet", "in_doubt")
+        figures = [f"{states[state]:,} {state.replace('_', ' ')}" for state in known]
+        waiting = states["ready"] + states["sending"] + states["accepted"]
+        paused = [f"{one.name} is paused: {one.why}" for one in self.pulses() if one.circuit == "open"]
+        return "; ".join([", ".join([*figures, f"{waiting:,} waiting"]), *self.stopped(), *paused])
 
     def figures(self) -> Iterator[Figure]:
         for erp_name, erp in self.house.erps.items():
