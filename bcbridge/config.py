@@ -86,6 +86,13 @@ class SandboxShopifySection(Section):
     """The shop's plan: points that Shopify restores each second (100 Standard, 200 Advanced, 1,000 Plus)."""
 
 
+class SandboxAlertsSection(Section):
+    """Where alerts arrive: a Slack and a mail server that keep what they received."""
+
+    slack_port: Port = 9109
+    smtp_port: Port = 9125
+
+
 class SandboxSection(Section):
     """The simulated outside; only used where an enabled connection points to this machine."""
 
@@ -93,6 +100,7 @@ class SandboxSection(Section):
     folder: Place = Path("var/sandbox")
     bluecherry: SandboxBlueCherrySection = SandboxBlueCherrySection()
     shopify: SandboxShopifySection = SandboxShopifySection()
+    alerts: SandboxAlertsSection = SandboxAlertsSection()
 
 
 class _ConnectionHead(BaseModel):

@@ -61,11 +61,12 @@ def beside(settings: Settings, *, fresh: bool = False) -> Iterator[Sandbox | Non
         return
     addresses = {connection.name: connection.origin for connection in wanted}
     there = _all_there(settings, wanted)
+    desk = {"alerts": f"http://127.0.0.1:{settings.sandbox.alerts.slack_port}"}
     if there and fresh and _end_orphan(settings, wanted):
         there = False
     if there:
         if fresh:
-            _reset(addresses)
+            _reset({**addresses, **desk})
         yield Sandbox(addresses, ours=False)
         return
     process = _start(settings, wanted, fresh=fresh)
@@ -131,6 +132,7 @@ def arguments(settings: Settings, connections: list[Connection]) -> list[str]:
     chosen = ["--dir", str(sandbox.folder)]
     for kind, port in sorted(ports(connections).items()):
         chosen += [f"--{kind}-port", str(port)]
+    chosen += ["--slack-port", str(sandbox.alerts.slack_port), "--smtp-port", str(sandbox.alerts.smtp_port)]
     chosen += ["--calls-per-minute", str(sandbox.bluecherry.calls_per_minute)]
     chosen += ["--post-every-seconds", f"{sandbox.bluecherry.post_every_seconds:g}"]
     chosen += ["--ambient-orders-per-minute", f"{sandbox.shopify.ambient_orders_per_minute:g}"]

@@ -14,7 +14,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,10 @@ from typing import Any
 import anyio
 from anyio import to_thread
 
+from bcbridge.sandbox import alerts as alerts_room
 from bcbridge.sandbox import bluecherry as bluecherry_room
 from bcbridge.sandbox import shopify as shopify_room
+from bcbridge.sandbox.alerts import AlertsSettings
 from bcbridge.sandbox.base import ForeignBooks, background
 from bcbridge.sandbox.bluecherry import BlueCherrySettings
 from bcbridge.sandbox.shopify import ShopifySettings
@@ -40,6 +42,8 @@ class Ports:
 
     bluecherry: int = 9101
     shopify: int = 9102
+    slack: int = 9109
+    smtp: int = 9125
 
 
 class AlreadyRunning(Exception):
@@ -56,6 +60,7 @@ async def serve(
     ports: Ports | None = None,
     bluecherry: BlueCherrySettings | None = None,
     shopify: ShopifySettings | None = None,
+    alerts: AlertsSettings | None = None,
     ready: Callable[[], None] | None = None,
 ) -> None:
     """Runs every system until cancelled; ``ready`` is called once all of them answer.
@@ -64,14 +69,22 @@ async def serve(
     `ForeignBooks` where another version wrote the books.
     """
     ports, erp, shop = ports or Ports(), bluecherry or BlueCherrySettings(), shopify or ShopifySettings()
+    told = alerts or AlertsSettings()
     lock = await _lock(folder)
     try:
-        await to_thread.run_sync(_write_credentials, folder, erp, shop)
-        async with (
-            bluecherry_room.serving(folder, port=ports.bluecherry, settings=erp) as erp_server,
-            shopify_room.serving(folder, port=ports.shopify, settings=shop) as shop_server,
-        ):
-            urls = {"bluecherry": erp_server.url, "shopify": shop_server.url}
+        async with AsyncExitStack() as stack:
+            desk = await stack.enter_async_context(
+                alerts_room.serving(folder, port=ports.slack, smtp_port=ports.smtp, settings=told)
+            )
+            # Before the systems answer: who sees them answer reads its keys at once.
+            await to_thread.run_sync(_write_credentials, folder, _credentials(erp, shop, told, desk.webhook))
+            erp_server = await stack.enter_async_context(
+                bluecherry_room.serving(folder, port=ports.bluecherry, settings=erp)
+            )
+            shop_server = await stack.enter_async_context(
+                shopify_room.serving(folder, port=ports.shopify, settings=shop)
+            )
+            urls = {"bluecherry": erp_server.url, "shopify": shop_server.url, "alerts": desk.url}
             await to_thread.run_sync(_write_json, folder / "sandbox.json", {"pid": os.getpid(), "urls": urls})
             if ready is not None:
                 ready()
@@ -138,15 +151,21 @@ def _take(folder: Path) -> int:
 # --- files -----------------------------------------------------------------------------------------------------
 
 
-def _write_credentials(folder: Path, bluecherry: BlueCherrySettings, shopify: ShopifySettings) -> None:
+def _credentials(erp: BlueCherrySettings, shop: ShopifySettings, told: AlertsSettings, webhook: str) -> dict[str, str]:
+    return {
+        "bluecherry_subscription_key": erp.subscription_key,
+        "shopify_client_id": shop.client_id,
+        "shopify_client_secret": shop.client_secret,
+        "shopify_token": shop.token,
+        "slack_webhook": webhook,
+        "smtp_password": told.smtp_password,
+    }
+
+
+def _write_credentials(folder: Path, credentials: dict[str, str]) -> None:
     place = folder / "credentials"
     place.mkdir(mode=0o700, exist_ok=True)
-    for name, value in {
-        "bluecherry_subscription_key": bluecherry.subscription_key,
-        "shopify_client_id": shopify.client_id,
-        "shopify_client_secret": shopify.client_secret,
-        "shopify_token": shopify.token,
-    }.items():
+    for name, value in credentials.items():
         _write(place / name, value)
 
 
@@ -191,6 +210,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--dir", type=Path, default=Path("var/sandbox"), help="where it remembers")
     parser.add_argument("--bluecherry-port", type=int, default=Ports.bluecherry)
     parser.add_argument("--shopify-port", type=int, default=Ports.shopify)
+    parser.add_argument("--slack-port", type=int, default=Ports.slack, help="messages that were sent stand here")
+    parser.add_argument("--smtp-port", type=int, default=Ports.smtp)
     parser.add_argument("--calls-per-minute", type=int, default=BlueCherrySettings.calls_per_minute)
     parser.add_argument("--post-every-seconds", type=float, default=BlueCherrySettings.post_every_seconds)
     parser.add_argument("--wholesale-orders", type=int, default=BlueCherrySettings.wholesale_orders)
@@ -222,7 +243,7 @@ async def _run(asked: argparse.Namespace) -> None:
 
     async with background() as tasks:
         tasks.start_soon(_until_told, tasks.cancel_scope)
-        ports = Ports(asked.bluecherry_port, asked.shopify_port)
+        ports = Ports(asked.bluecherry_port, asked.shopify_port, asked.slack_port, asked.smtp_port)
         await serve(asked.dir, ports=ports, bluecherry=settings, shopify=shop, ready=ready)
 
 

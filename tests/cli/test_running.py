@@ -35,7 +35,7 @@ def free_ports(count: int) -> list[int]:
 def folder(tmp_path: Path) -> Path:
     """The shipped config and mappings in a folder of their own, on free ports."""
     text = (REPOSITORY / "config.toml").read_text()
-    for shipped, free in zip(("8080", "9101", "9102"), free_ports(3), strict=True):
+    for shipped, free in zip(("8080", "9101", "9102", "9109", "9125"), free_ports(5), strict=True):
         text = text.replace(shipped, str(free))
     (tmp_path / "config.toml").write_text(text)
     (tmp_path / "mappings").symlink_to(REPOSITORY / "mappings")

@@ -39,7 +39,7 @@ class Shipped(World):
 
     def configure(self, **ports: int) -> None:
         text = (ROOT / "config.toml").read_text()
-        for shipped, port in zip((8080, 9101, 9102), self.ports.values(), strict=True):
+        for shipped, port in zip((8080, 9101, 9102, 9109, 9125), self.ports.values(), strict=True):
             text = re.sub(rf"\b{shipped}\b", str(port), text)
         self.config.write_text(text)
 

@@ -103,7 +103,7 @@ class World:
     bridge: subprocess.Popen[bytes] | None = None
 
     def __post_init__(self) -> None:
-        names = ("web", "bluecherry", "shopify")
+        names = ("web", "bluecherry", "shopify", "slack", "smtp")
         self.ports = dict(zip(names, free_ports(len(names)), strict=True))
         self.folder.mkdir(parents=True, exist_ok=True)
         shutil.copytree(ROOT / "mappings", self.mappings)
@@ -142,6 +142,11 @@ class World:
         return f"http://127.0.0.1:{self.ports['shopify']}"
 
     @property
+    def desk(self) -> str:
+        """Where alerts arrive, simulated."""
+        return f"http://127.0.0.1:{self.ports['slack']}"
+
+    @property
     def web(self) -> str:
         return f"http://127.0.0.1:{self.ports['web']}"
 
@@ -151,6 +156,7 @@ class World:
         """As a process of its own, on this world's ports."""
         command = [sys.executable, "-m", "bcbridge.sandbox.main", "--dir", str(self.folder / "var/sandbox")]
         command += ["--bluecherry-port", str(self.ports["bluecherry"]), "--shopify-port", str(self.ports["shopify"])]
+        command += ["--slack-port", str(self.ports["slack"]), "--smtp-port", str(self.ports["smtp"])]
         command += ["--post-every-seconds", str(self.post_every_seconds), "--wholesale-orders", "20"]
         command += ["--calls-per-minute", "60000", "--restore-rate", "2000"]
         with (self.folder / "sandbox.log").open("ab") as log:
@@ -208,6 +214,10 @@ class World:
             after = page.get("next")
             if after is None:
                 return rows
+
+    def messages(self) -> list[dict[str, Any]]:
+        """What Slack and the mail server received, oldest first: via, at, to, subject, text, html, blocks."""
+        return self.books(self.desk, "messages")
 
     def sold(self) -> list[dict[str, Any]]:
         return self.books(self.shop, "orders")

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
@@ -20,7 +21,8 @@ from bcbridge.sandbox.base import background
 from bcbridge.sandbox.main import AlreadyRunning, Ports, main, running, serve, start_anew
 from tests.sandbox.bluecherry_kit import STILL, Erp, an_order, eventually
 
-ANY_PORTS = Ports(bluecherry=0, shopify=0)
+ANY_PORTS = Ports(bluecherry=0, shopify=0, slack=0, smtp=0)
+ANY_PORT_OPTIONS = [part for name in ("bluecherry", "shopify", "slack", "smtp") for part in (f"--{name}-port", "0")]
 
 
 @asynccontextmanager
@@ -44,6 +46,7 @@ async def test_every_system_answers_where_sandbox_json_says(tmp_path: Path) -> N
     assert {system: shown["sandbox"] for system, shown in said.items()} == {
         "bluecherry": "bluecherry",
         "shopify": "shopify",
+        "alerts": "alerts",
     }
     assert {shown["folder"] for shown in said.values()} == {str(tmp_path)}
 
@@ -53,11 +56,15 @@ async def test_the_credentials_are_for_their_owner_alone_and_open_the_door(tmp_p
         place = tmp_path / "credentials"
         assert {file.name for file in place.iterdir()} == {
             *("bluecherry_subscription_key", "shopify_client_id", "shopify_client_secret", "shopify_token"),
+            *("slack_webhook", "smtp_password"),
         }
         assert {stat.S_IMODE(file.stat().st_mode) for file in place.iterdir()} == {0o600}
         key = (place / "bluecherry_subscription_key").read_text()
         reply = await http.get(f"{urls['bluecherry']}/SNDBX/api/pick", headers={"Ocp-Apim-Subscription-Key": key})
+        webhook = (place / "slack_webhook").read_text()
+        posted = await http.post(webhook, json={"text": "Hello"})
     assert reply.json()["version"]
+    assert (posted.status_code, posted.text) == (200, "ok")
 
 
 async def test_one_sandbox_a_folder(tmp_path: Path) -> None:
@@ -72,7 +79,7 @@ async def test_one_sandbox_a_folder(tmp_path: Path) -> None:
 
 async def test_a_taken_port_is_said_as_it_is(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other, pytest.raises(OSError, match="address already in use"):
-        await serve(tmp_path, ports=Ports(bluecherry=other.getsockname()[1], shopify=0))
+        await serve(tmp_path, ports=replace(ANY_PORTS, bluecherry=other.getsockname()[1]))
     assert running(tmp_path) is None
 
 
@@ -87,7 +94,7 @@ async def test_starting_anew_forgets(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_taken_is_said_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with process(tmp_path):
-        code = main(["--dir", str(tmp_path), "--bluecherry-port", "0", "--shopify-port", "0"])
+        code = main(["--dir", str(tmp_path), *ANY_PORT_OPTIONS])
     assert code == 1
     assert "already running" in capsys.readouterr().err
 
@@ -99,11 +106,10 @@ def test_a_folder_that_is_taken_is_said_on_the_command_line(tmp_path: Path, caps
 def process(folder: Path, *more: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
     """``python -m bcbridge.sandbox.main``, once it says that it is ready; killed at the end if it still runs."""
     command = [sys.executable, "-m", "bcbridge.sandbox.main", "--dir", str(folder), "--wholesale-orders", "5"]
-    ports = ["--bluecherry-port", "0", "--shopify-port", "0", *more]
-    with subprocess.Popen([*command, *ports], stdout=subprocess.PIPE, text=True) as child:
+    with subprocess.Popen([*command, *ANY_PORT_OPTIONS, *more], stdout=subprocess.PIPE, text=True) as child:
         try:
             assert child.stdout is not None
-            said = [child.stdout.readline().split() for _ in range(2)]
+            said = [child.stdout.readline().split() for _ in range(3)]
             yield child, {system: url.removesuffix("/_sandbox/") for system, url in said}
         finally:
             child.kill()
@@ -125,7 +131,7 @@ async def test_accepted_orders_are_posted_after_a_kill(tmp_path: Path) -> None:
 
 def test_a_sigterm_ends_it_cleanly(tmp_path: Path) -> None:
     with process(tmp_path) as (child, urls):
-        assert set(urls) == {"bluecherry", "shopify"}
+        assert set(urls) == {"bluecherry", "shopify", "alerts"}
         child.terminate()
         assert child.wait(timeout=20) == 0
     assert json.loads((tmp_path / "sandbox.json").read_text())["pid"] == child.pid

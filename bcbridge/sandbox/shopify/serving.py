@@ -17,7 +17,7 @@ from bcbridge.sandbox.shopify.doors import Doors
 from bcbridge.sandbox.shopify.schema import schema
 from bcbridge.sandbox.shopify.settings import ShopifySettings
 from bcbridge.sandbox.shopify.shop import Shop
-from bcbridge.sandbox.shopify.shopper import PLANS, Shopper
+from bcbridge.sandbox.shopify.shopper import HAPPENINGS, PLANS, Shopper
 
 FAULTS = {
     "slow": "answers slow_ms later",
@@ -46,6 +46,7 @@ NOUNS = {
     "orders": "SELECT id, document FROM orders WHERE id > :after ORDER BY id LIMIT :limit",
     "servedPaid": orders.SERVED_PAID,
     "plans": PLANS,
+    "happenings": HAPPENINGS,
     "webhookSubscriptions": "SELECT id, document FROM webhook_subscriptions WHERE id > :after ORDER BY id LIMIT :limit",
     "locations": "SELECT id, document FROM locations WHERE id > :after ORDER BY id LIMIT :limit",
     "products": "SELECT id, document FROM products WHERE id > :after ORDER BY id LIMIT :limit",

@@ -62,6 +62,11 @@ FROM plans WHERE id > :after ORDER BY id LIMIT :limit
 """
 
 
+HAPPENINGS = """
+SELECT id, json_object('orderId', order_id, 'what', what) FROM happenings WHERE id > :after ORDER BY id LIMIT :limit
+"""
+
+
 @dataclass(frozen=True)
 class Plan:
     id: int
