@@ -69,6 +69,7 @@ def test_answers_that_break_the_contract_pause_the_connection_and_cost_no_order(
     shop.faults(shop.erp, rates={"contract_break": 0.1})
     shop.sell_all(15, seed=41, rate=10, simple=True)
     shop.comes(lambda: shop.happened(shop.erp, "contract_break") >= 3, "it broke some", within=PATIENCE_SECONDS)
+    assert "circuit_open" in shop.incidents(standing=False), "the connection was paused"
     shop.faults(shop.erp, clear=True)
     settle(shop, seed=1_600)
 
@@ -120,11 +121,13 @@ def doubt_reason(one: World) -> str:
 
 
 def test_throttled_calls_are_made_later(shop: World) -> None:
+    doubts = shop.events("in_doubt")
     shop.faults(shop.erp, rates={"throttle_429": 0.3}, values={"retry_after_seconds": 1})
     shop.sell_all(8, seed=44, simple=True)
     shop.comes(lambda: shop.happened(shop.erp, "throttle_429") >= 3, "it throttled", within=PATIENCE_SECONDS)
     shop.faults(shop.erp, clear=True)
     settle(shop, seed=2_000)
+    assert shop.events("in_doubt") == doubts, "a call that was not taken leaves no doubt"
 
 
 def test_a_refused_key_pauses_the_erp_and_orders_wait_ready_without_burning_attempts(shop: World) -> None:

@@ -17,6 +17,7 @@ from tests.e2e.world import World, call, world
 pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("e2e_webhooks_and_poll")]
 
 SHIRT = "040123000013"
+UNSIGNED = "not signed with a key of this shop"
 PATIENCE_SECONDS = 90.0
 
 
@@ -97,9 +98,11 @@ def traces(one: World) -> list[int]:
 
 
 def test_a_wrongly_signed_webhook_of_the_shop_itself_costs_time_and_nothing_else(shop: World) -> None:
+    refused = shop.hooks(UNSIGNED)
     shop.faults(shop.shop, rates={"webhook_bad_hmac": 1})
     placed = shop.order(lines=[{"sku": SHIRT}])
     shop.comes(lambda: placed["name"] in shop.in_state("booked"), "the poll found it", within=PATIENCE_SECONDS)
+    shop.comes(lambda: shop.hooks(UNSIGNED) > refused, "its webhook was refused", within=PATIENCE_SECONDS)
 
 
 def test_one_nonsense_document_is_blocked_and_the_others_go_on(shop: World) -> None:
