@@ -7,51 +7,59 @@ list does not satisfy is fetched by its ref a few seconds later, and again after
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from bcbridge.model.documents import Notification
 from bcbridge.store import inbox, queue
 from bcbridge.store.db import Store
+from bcbridge.store.gathering import Gathering
+from bcbridge.store.inbox import Arrival
 from bcbridge.store.queue import Wish
 
 LIST_FIRST = timedelta(seconds=5)
 """How long the poll that a notification wakes has, before the record is fetched by its ref."""
 
 
-@dataclass(frozen=True, slots=True)
 class Intake:
-    """Takes what a webhook let in."""
+    """Takes what a webhook let in; what comes while the store is busy is put away together.
 
-    store: Store
-    now: Callable[[], datetime]
-    flows: Mapping[str, str]
-    """noun -> the flow that handles it."""
-    wake: Mapping[str, Callable[[], None]]
-    """connector -> wakes its lists."""
+    ``flows``: noun -> the flow that handles it. ``wake``: connector -> wakes its lists.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        now: Callable[[], datetime],
+        flows: Mapping[str, str],
+        wake: Mapping[str, Callable[[], None]],
+    ) -> None:
+        self._now = now
+        self._flows = flows
+        self._wake = wake
+        self._arrivals = Gathering(store, self.keep, intake=True)
 
     async def take(self, connector: str, notification: Notification, body_hash: str) -> None:
         """Returns when it is on disk; raises StoreBusy, then nothing was kept."""
-        fresh = await self.store.write(lambda tx: self.keep(tx, connector, notification, body_hash), intake=True)
+        fresh = await self._arrivals.do(Arrival(connector, notification, body_hash, self._now()))
         if fresh and notification.noun is not None:
-            self.wake[connector]()
+            self._wake[connector]()
 
-    def keep(self, tx: sqlite3.Connection, connector: str, notification: Notification, body_hash: str) -> bool:
-        """The unit: the delivery, and the job to look at its record. False when this delivery was kept before."""
-        now = self.now()
-        fresh = inbox.delivered(tx, connector, notification, body_hash=body_hash, now=now)
-        if fresh and notification.ref is not None and notification.noun in self.flows:
-            queue.enqueue(tx, [self._wish(connector, notification, now)], now=now)
+    def keep(self, tx: sqlite3.Connection, arrivals: Sequence[Arrival]) -> list[bool]:
+        """The unit: each delivery, and the job to look at its record. False for what was kept before."""
+        fresh = inbox.delivered(tx, arrivals)
+        new = [arrival for arrival, is_fresh in zip(arrivals, fresh, strict=True) if is_fresh]
+        wishes = [self._wish(one) for one in new if one.notification.ref and one.notification.noun in self._flows]
+        queue.enqueue(tx, wishes, now=self._now())
         return fresh
 
-    def _wish(self, connector: str, notification: Notification, now: datetime) -> Wish:
-        ref = notification.ref
-        assert ref is not None
+    def _wish(self, arrival: Arrival) -> Wish:
+        said, connector = arrival.notification, arrival.connector
+        assert said.ref is not None
         return Wish(
-            flow=self.flows[str(notification.noun)],
+            flow=self._flows[str(said.noun)],
             connector=connector,
-            ref=ref,
-            due=now if notification.gone else now + LIST_FIRST,
-            wanted=notification.modified,
+            ref=said.ref,
+            due=arrival.at if said.gone else arrival.at + LIST_FIRST,
+            wanted=said.modified,
         )

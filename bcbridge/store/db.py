@@ -117,11 +117,11 @@ class GroupWriter:
         self._thread = threading.Thread(target=self._run, name="bcbridge-store-writer", daemon=True)
         self._thread.start()
 
-    async def do(self, unit: Unit[T], *, intake: bool = False) -> T:
-        """Run a unit and return its result after the COMMIT that holds it.
+    def submit(self, unit: Unit[T], *, intake: bool = False) -> asyncio.Future[T]:
+        """Let a unit wait for its turn; the future is told after the COMMIT that holds it.
 
-        Raises StoreBusy when the store could not keep it, or whatever the unit raised (then nothing of it is kept).
-        The wait is shielded: whoever wrote knows whether it was kept.
+        Raises StoreBusy at once where it cannot even wait. The future holds StoreBusy when the store could not keep
+        it, or whatever the unit raised (then nothing of it is kept).
         """
         assert self._loop is not None
         waiting: _Waiting[T] = _Waiting(unit, self._loop.create_future())
@@ -132,9 +132,17 @@ class GroupWriter:
                 raise StoreBusy("too much is waiting for the store")
             (self._queues.intake if intake else self._queues.work).append(waiting)
             self._wake.notify()
+        return waiting.future
+
+    async def do(self, unit: Unit[T], *, intake: bool = False) -> T:
+        """Run a unit and return its result after the COMMIT that holds it; raises what ``submit`` and its future do.
+
+        The wait is shielded: whoever wrote knows whether it was kept.
+        """
+        future = self.submit(unit, intake=intake)
         with anyio.CancelScope(shield=True):
-            await asyncio.wait([waiting.future])
-        return waiting.future.result()
+            await future
+        return future.result()
 
     async def close(self) -> None:
         """What waits is written, then the thread ends."""
@@ -387,6 +395,9 @@ class Store:
 
     async def write(self, unit: Unit[T], *, intake: bool = False) -> T:
         return await self._writer.do(unit, intake=intake)
+
+    def submit(self, unit: Unit[T], *, intake: bool = False) -> asyncio.Future[T]:
+        return self._writer.submit(unit, intake=intake)
 
     async def close(self) -> None:
         await self.read.close()

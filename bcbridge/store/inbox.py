@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 import orjson
@@ -13,19 +14,50 @@ from bcbridge.model.ids import Noun, Ref
 from bcbridge.store.db import Store
 from bcbridge.store.stamps import moment, stamp
 
-_DELIVERY = """
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A notification that was let in: from whom, what it says, the hash of its body, when it came."""
+
+    connector: str
+    notification: Notification
+    body_hash: str
+    at: datetime
+
+
+_KNOWN = """
+SELECT json_group_array(one.key) FROM json_each(?) AS one
+WHERE EXISTS (SELECT 1 FROM deliveries WHERE connector = json_extract(one.value, '$[0]')
+              AND topic = json_extract(one.value, '$[1]') AND delivery = json_extract(one.value, '$[2]'))
+"""
+_DELIVERIES = """
 INSERT INTO deliveries (connector, topic, delivery, ref, modified, body_hash, received_at)
-VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
+SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'),
+       json_extract(value, '$[3]'), json_extract(value, '$[4]'), json_extract(value, '$[5]'),
+       json_extract(value, '$[6]')
+FROM json_each(?) WHERE true ON CONFLICT DO NOTHING
 """
 
 
-def delivered(
-    tx: sqlite3.Connection, connector: str, notification: Notification, *, body_hash: str, now: datetime
-) -> bool:
-    """Keep a notification's ids, stamps and hash; False when this delivery was kept before."""
-    modified = stamp(notification.modified) if notification.modified else None
-    row = (connector, notification.topic, notification.delivery, notification.ref, modified, body_hash, stamp(now))
-    return tx.execute(_DELIVERY, row).rowcount == 1
+def delivered(tx: sqlite3.Connection, arrivals: Sequence[Arrival]) -> list[bool]:
+    """Keep the ids, stamps and hash of each; False for a delivery that was kept before."""
+    rows = [_row(arrival) for arrival in arrivals]
+    told = orjson.dumps(rows).decode()
+    known = set(orjson.loads(tx.execute(_KNOWN, (told,)).fetchone()[0]))
+    tx.execute(_DELIVERIES, (told,))
+    seen: set[object] = set()
+    fresh = []
+    for place, row in enumerate(rows):
+        fresh.append(place not in known and row[:3] not in seen)
+        seen.add(row[:3])
+    return fresh
+
+
+def _row(arrival: Arrival) -> tuple[str | None, ...]:
+    said = arrival.notification
+    modified = stamp(said.modified) if said.modified else None
+    delivery = (arrival.connector, said.topic, said.delivery)
+    return (*delivery, said.ref, modified, arrival.body_hash, stamp(arrival.at))
 
 
 _LISTED = """
@@ -65,7 +97,10 @@ async def cursor(store: Store, connector: str, noun: str, list_name: str) -> Cur
 
 
 _KEEP = """
-INSERT INTO documents (connector, noun, ref, modified, asked, body) VALUES (?, ?, ?, ?, ?, ?)
+INSERT INTO documents (connector, noun, ref, modified, asked, body)
+SELECT :connector, :noun, :ref, :modified, :asked, :body
+WHERE NOT EXISTS (SELECT 1 FROM orders WHERE connector = :connector AND ref = :ref AND :noun = 'orders'
+                  AND erased_at IS NOT NULL)
 ON CONFLICT (connector, noun, ref) DO UPDATE SET
     modified = excluded.modified, asked = excluded.asked, body = excluded.body
 WHERE (excluded.modified, excluded.asked) >= (documents.modified, documents.asked)
@@ -76,14 +111,22 @@ SELECT * FROM documents WHERE connector = ? AND noun = ? AND ref IN (SELECT valu
 
 
 def keep(tx: sqlite3.Connection, connector: str, documents: Iterable[Document]) -> int:
-    """Keep each document unless what we hold is newer by (their stamp, our asking). Returns how many were kept."""
-    return sum(
-        tx.execute(
-            _KEEP,
-            (connector, document.noun, document.ref, stamp(document.modified), stamp(document.asked), document.body),
-        ).rowcount
-        for document in documents
-    )
+    """Keep each document unless what we hold is newer by (their stamp, our asking). Returns how many were kept.
+
+    None is kept of an order whose person was erased.
+    """
+    return sum(tx.execute(_KEEP, _kept(connector, document)).rowcount for document in documents)
+
+
+def _kept(connector: str, document: Document) -> dict[str, object]:
+    return {
+        "connector": connector,
+        "noun": document.noun,
+        "ref": document.ref,
+        "modified": stamp(document.modified),
+        "asked": stamp(document.asked),
+        "body": document.body,
+    }
 
 
 async def documents(store: Store, connector: str, noun: str, refs: Sequence[str]) -> dict[Ref, Document]:

@@ -6,9 +6,11 @@ Work about one order has one ordering key and never runs twice at once; a job th
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+import orjson
 
 from bcbridge.model.work import Job as Job
 from bcbridge.store.db import Store
@@ -44,8 +46,11 @@ def ordering_key(connector: str, ref: str) -> str:
 _ENQUEUE = """
 INSERT INTO jobs (flow, connector, ref, ordering_key, priority, state, wanted, enqueued_at, due_at, attempts, deaths,
                   reason)
-VALUES (:flow, :connector, :ref, :ordering_key, :priority, 'waiting', :wanted, :enqueued_at, :due_at, :attempts,
-        :deaths, :reason)
+SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'),
+       json_extract(value, '$[3]'), json_extract(value, '$[4]'), 'waiting', json_extract(value, '$[5]'),
+       json_extract(value, '$[6]'), json_extract(value, '$[7]'), json_extract(value, '$[8]'),
+       json_extract(value, '$[9]'), json_extract(value, '$[10]')
+FROM json_each(?) WHERE true
 ON CONFLICT (flow, connector, ref) WHERE state = 'waiting' DO UPDATE SET
     due_at = min(due_at, excluded.due_at),
     priority = min(priority, excluded.priority),
@@ -54,30 +59,35 @@ ON CONFLICT (flow, connector, ref) WHERE state = 'waiting' DO UPDATE SET
     attempts = max(attempts, excluded.attempts),
     deaths = max(deaths, excluded.deaths)
 """
+"""All of them in one statement. Each row: flow, connector, ref, ordering key, priority, wanted, enqueued at, due at,
+attempts, deaths, reason."""
 
 
 def enqueue(tx: sqlite3.Connection, wishes: Iterable[Wish], *, now: datetime) -> None:
     """Let jobs wait; one that waits already is only made more urgent. Serves retries and recovery alike."""
     at = stamp(now)
-    tx.executemany(
-        _ENQUEUE,
-        [
-            {
-                "flow": wish.flow,
-                "connector": wish.connector,
-                "ref": wish.ref,
-                "ordering_key": wish.ordering_key or ordering_key(wish.connector, wish.ref),
-                "priority": wish.priority,
-                "wanted": stamp(wish.wanted) if wish.wanted else None,
-                "enqueued_at": at,
-                "due_at": stamp(wish.due),
-                "attempts": 0,
-                "deaths": 0,
-                "reason": "",
-            }
-            for wish in wishes
-        ],
-    )
+    rows = [
+        (
+            wish.flow,
+            wish.connector,
+            wish.ref,
+            wish.ordering_key or ordering_key(wish.connector, wish.ref),
+            wish.priority,
+            stamp(wish.wanted) if wish.wanted else None,
+            at,
+            stamp(wish.due),
+            0,
+            0,
+            "",
+        )
+        for wish in wishes
+    ]
+    _insert(tx, rows)
+
+
+def _insert(tx: sqlite3.Connection, rows: Sequence[Sequence[object]]) -> None:
+    if rows:
+        tx.execute(_ENQUEUE, (orjson.dumps(rows).decode(),))
 
 
 _CLAIM = """
@@ -182,16 +192,20 @@ def put_back(
     row = tx.execute(_TAKE_OUT, (job_id,)).fetchone()
     if row is None:
         return
-    fields = {key: row[key] for key in ("flow", "connector", "ref", "ordering_key", "priority")}
-    fields |= {
-        "wanted": None if anew else row["wanted"],
-        "enqueued_at": stamp(anew) if anew else row["enqueued_at"],
-        "due_at": stamp(due),
-        "attempts": row["attempts"] - (0 if burn else 1),
-        "deaths": row["deaths"] + (1 if died else 0),
-        "reason": reason[:500],
-    }
-    tx.execute(_ENQUEUE, fields)
+    waits = (
+        row["flow"],
+        row["connector"],
+        row["ref"],
+        row["ordering_key"],
+        row["priority"],
+        None if anew else row["wanted"],
+        stamp(anew) if anew else row["enqueued_at"],
+        stamp(due),
+        row["attempts"] - (0 if burn else 1),
+        row["deaths"] + (1 if died else 0),
+        reason[:500],
+    )
+    _insert(tx, [waits])
 
 
 _RUNNING = "SELECT id, deaths FROM jobs WHERE state = 'running'"

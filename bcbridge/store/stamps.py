@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
+WITHOUT_ZONE = len("0001-01-01T00:00:00.000000")
 BEGINNING = "0001-01-01T00:00:00.000000Z"
 
 
 def stamp(moment: datetime) -> str:
     """An aware moment as text."""
-    return moment.astimezone(UTC).strftime(FORMAT).rjust(27, "0")
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")[:WITHOUT_ZONE] + "Z"
 
 
 def moment(text: str) -> datetime:
     """Text back to an aware moment."""
-    return datetime.strptime(text, FORMAT).replace(tzinfo=UTC)
+    return datetime.fromisoformat(text)

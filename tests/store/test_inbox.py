@@ -15,6 +15,7 @@ from bcbridge.model.documents import Document, Head, Notification
 from bcbridge.model.ids import Noun, Ref
 from bcbridge.store import inbox
 from bcbridge.store.db import Store, connect, migrate
+from bcbridge.store.inbox import Arrival
 
 START = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 ORDERS = Noun("orders")
@@ -80,7 +81,8 @@ def notification(delivery: str, topic: str = "orders/updated") -> Notification:
 
 async def test_a_delivery_is_kept_once_per_connector_and_topic(store: Store) -> None:
     async def deliver(connector: str, one: Notification) -> bool:
-        return await store.write(lambda tx: inbox.delivered(tx, connector, one, body_hash="h", now=at(0)))
+        (fresh,) = await store.write(lambda tx: inbox.delivered(tx, [Arrival(connector, one, "h", at(0))]))
+        return fresh
 
     assert await deliver("shop", notification("a"))
     assert not await deliver("shop", notification("a"))
@@ -89,10 +91,15 @@ async def test_a_delivery_is_kept_once_per_connector_and_topic(store: Store) -> 
     assert await deliver("shop", notification("b"))
 
 
+async def test_of_many_at_once_each_is_told_whether_it_is_the_first(store: Store) -> None:
+    await store.write(lambda tx: inbox.delivered(tx, [Arrival("shop", notification("a"), "h", at(0))]))
+    arrivals = [Arrival("shop", notification(delivery), "h", at(1)) for delivery in ("a", "b", "c", "b")]
+    assert await store.write(lambda tx: inbox.delivered(tx, arrivals)) == [False, True, True, False]
+
+
 async def test_old_deliveries_are_forgotten_in_small_steps(store: Store) -> None:
     def unit(tx: sqlite3.Connection) -> list[int]:
-        for number in range(7):
-            inbox.delivered(tx, "shop", notification(str(number)), body_hash="h", now=at(number))
+        inbox.delivered(tx, [Arrival("shop", notification(str(number)), "h", at(number)) for number in range(7)])
         return [inbox.prune_deliveries(tx, received_before=at(5), step=3) for _ in range(3)]
 
     assert await store.write(unit) == [3, 2, 0]
