@@ -172,7 +172,8 @@ async def _serve(house: House, signals: Signals, view: View | None, systemd: Sys
     front, vitals = _front(house)
     web = house.settings.web
     async with AsyncExitStack() as doors:
-        address = await doors.enter_async_context(serving(front.public(), host=web.host, port=web.port))
+        public = serving(front.public(), host=web.host, port=web.port, callers=front.callers)
+        address = await doors.enter_async_context(public)
         await doors.enter_async_context(serving_owner(front.owner(), web.socket))
         shown = {"health": f"{address}/health", "metrics": f"{address}/metrics", **_sandboxes(house)}
         log.info("started", **shown)
@@ -215,6 +216,7 @@ def _front(house: House) -> tuple[Front, HouseVitals]:
         started_at=house.now(),
         body_limit_bytes=web.body_limit_bytes,
         bodies_at_once=web.bodies_at_once,
+        connections_at_once=web.connections_at_once,
     )
     return Front(parts), vitals
 

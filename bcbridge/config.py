@@ -1,7 +1,8 @@
 """config.toml -> frozen ``Settings``, with every mistake named at once.
 
 Settings are nouns with units. An unknown key is a mistake with a suggestion. Secrets stand there by reference only
-(``env:NAME``, ``file:PATH``) and are read when they are used. Paths are relative to the config file.
+(``env:NAME``, ``file:PATH``, ``credential:NAME``) and are read when they are used. Paths are relative to the config
+file.
 
 >>> settings = load(Path("config.toml"))
 >>> settings.connections["shopify_us"].poll_every_seconds
@@ -24,7 +25,7 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 from urllib.parse import urlsplit
 
 import httpx
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from bcbridge.connectors.kinds import KINDS, Kind
 from bcbridge.errors import Misconfigured, Mistake
@@ -33,7 +34,11 @@ from bcbridge.flows.orders.settings import OrderSettings
 DEFAULT_FILE = Path("config.toml")
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 SANDBOX_ANSWERS_WITHIN_SECONDS = 3.0
-REFERENCE = "write env:NAME (an environment variable) or file:PATH (a file beside this one) and put the secret there"
+REFERENCE = (
+    "write env:NAME (an environment variable), file:PATH (a file beside this one) or credential:NAME (of systemd)"
+    " and put the secret there"
+)
+CREDENTIALS = "CREDENTIALS_DIRECTORY"
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]
@@ -52,6 +57,44 @@ class StoreSection(Section):
     path: Place = Path("var/bcbridge.db")
 
 
+def _a_reference(text: str) -> str:
+    if not is_reference(text):
+        raise ValueError(f"a secret must not stand in this file; {REFERENCE}")
+    return text
+
+
+def is_reference(text: str) -> bool:
+    """Whether it says where a secret is, rather than being one."""
+    return re.match(r"(env|file|credential):.", text) is not None
+
+
+class TokenSection(Section):
+    """One token of the admin door."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.@-]{0,39}$")]
+    """Who acts with it: what is written down as ``who``."""
+    role: Literal["read", "act"]
+    """``read`` looks, ``act`` may also retry, skip, resolve, confirm and map."""
+    token: Annotated[str, AfterValidator(_a_reference)]
+
+
+class AdminSection(Section):
+    """Looking and acting over TCP, for those who have a token. The owner's socket needs none."""
+
+    enabled: bool = False
+    host: str = "127.0.0.1"
+    port: Port = 8081
+    tokens: Annotated[tuple[TokenSection, ...], Field(strict=False, max_length=100)] = ()
+
+    @model_validator(mode="after")
+    def _somebody_may_enter(self) -> AdminSection:
+        if self.enabled and not self.tokens:
+            raise ValueError("is enabled and has no tokens: nobody could use it; add [[web.admin.tokens]]")
+        if len({one.name for one in self.tokens}) < len(self.tokens):
+            raise ValueError("two tokens have one name: an act could not be told from another's")
+        return self
+
+
 class WebSection(Section):
     host: str = "127.0.0.1"
     port: Port = 8080
@@ -61,6 +104,13 @@ class WebSection(Section):
     """The command line acts here; only its owner may open it."""
     body_limit_bytes: Annotated[int, Field(ge=1024, le=64_000_000)] = 2_000_000
     bodies_at_once: Annotated[int, Field(ge=1, le=1000)] = 64
+    connections_at_once: Annotated[int, Field(ge=8, le=8000)] = 512
+    admin: AdminSection = AdminSection()
+
+    @property
+    def on_loopback(self) -> bool:
+        """Whether only this machine reaches the public door."""
+        return self.host in LOOPBACK
 
 
 class MappingsSection(Section):
@@ -72,6 +122,37 @@ class LogSection(Section):
     format: Literal["json", "text"] = "json"
     path: Place | None = Path("var/bcbridge.log")
     """The live view owns the terminal, so the log goes here; without a terminal it goes to stderr."""
+
+
+Days = Annotated[int, Field(ge=1, le=36_500)]
+
+
+class RetentionSection(Section):
+    """How long each class is kept after its work ended. References, numbers, hashes and links are kept for ever."""
+
+    documents_days: Days = 90
+    """Orders as their channel sent them."""
+    outbox_bodies_days: Days = 90
+    """The bytes of our documents."""
+    deliveries_days: Days = 7
+    jobs_days: Days = 14
+    events_days: Days = 2555
+    acts_days: Days = 2555
+    incidents_days: Days = 400
+
+    @model_validator(mode="after")
+    def _found_by_its_document(self) -> RetentionSection:
+        if self.outbox_bodies_days > self.documents_days:
+            raise ValueError("outbox_bodies_days must not be more than documents_days: a person is found by a document")
+        return self
+
+
+class BackupSection(Section):
+    """Backups that the bridge makes by itself; without a folder it makes none."""
+
+    folder: Place | None = None
+    every_hours: Annotated[float, Field(gt=0)] = 24.0
+    keep: Annotated[int, Field(ge=1, le=1000)] = 14
 
 
 class SandboxBlueCherrySection(Section):
@@ -153,6 +234,8 @@ class Settings:
     web: WebSection
     mappings: MappingsSection
     log: LogSection
+    retention: RetentionSection
+    backup: BackupSection
     sandbox: SandboxSection
     connections: Mapping[str, Connection]
     channels: Mapping[str, Channel]
@@ -170,7 +253,7 @@ class Settings:
 
 
 class Secrets:
-    """Resolves ``env:NAME`` and ``file:PATH`` to the secret itself. No error of it ever shows a value."""
+    """Resolves ``env:NAME``, ``file:PATH`` and ``credential:NAME`` to the secret itself. No error shows a value."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -183,10 +266,20 @@ class Secrets:
             return value or self._fail(reference, f"the environment variable {place} is not set or empty")
         if kind == "file" and place:
             return self._from_file(reference, self.path(place))
+        if kind == "credential" and place:
+            return self._from_file(reference, self._credential(reference, place))
         return self._fail("secret", "this is not a reference to a secret", REFERENCE)
 
     def path(self, place: str) -> Path:
         return self._folder / Path(place).expanduser()
+
+    def _credential(self, reference: str, name: str) -> Path:
+        """Where systemd's LoadCredential (or a container's secrets) puts it: one file a name, in one folder."""
+        folder = os.environ.get(CREDENTIALS, "")
+        if not folder or "/" in name:
+            what = f"{CREDENTIALS} is not set" if not folder else "a credential's name holds no /"
+            self._fail(reference, what, f"systemd sets it: LoadCredential={name}:FILE; or set it to the files' folder")
+        return Path(folder) / name
 
     def exposed(self, reference: str) -> Path | None:
         """The file behind a reference, if others than its owner may read it."""
@@ -246,7 +339,7 @@ def _parse(file: Path) -> Table:
 
 ROLES = {"channel": "a channel", "erp": "an ERP"}
 MISSING = "is missing"
-SECTIONS = ("store", "web", "mappings", "log", "sandbox", "connections", "channels")
+SECTIONS = ("store", "web", "mappings", "log", "retention", "backup", "sandbox", "connections", "channels")
 
 
 class _Loading:
@@ -264,6 +357,8 @@ class _Loading:
         web = self._section(table, "web", WebSection)
         mappings = self._section(table, "mappings", MappingsSection)
         log = self._section(table, "log", LogSection)
+        retention = self._section(table, "retention", RetentionSection)
+        backup = self._section(table, "backup", BackupSection)
         sandbox = self._section(table, "sandbox", SandboxSection)
         connections = self._connections(self._table(table, "connections"))
         channels = self._channels(self._table(table, "channels"), connections)
@@ -275,6 +370,8 @@ class _Loading:
             web=self._placed(web, "socket"),
             mappings=self._placed(mappings, "folder"),
             log=self._placed(log, "path"),
+            retention=retention,
+            backup=self._placed(backup, "folder"),
             sandbox=self._placed(sandbox, "folder"),
             connections=connections,
             channels=channels,
@@ -335,7 +432,14 @@ class _Loading:
         room = self._validated(of_room, kind.settings, at)
         if head is None or room is None:
             return None
+        self._clear_text(at, kind.address(room))
         return Connection(name, head.kind, head.enabled, head.poll_every_seconds, room, kind.address(room))
+
+    def _clear_text(self, at: tuple[str, ...], address: str) -> None:
+        parts = urlsplit(address)
+        if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK):
+            what = "must be https: keys and customers' data go with every call"
+            self._mistake(".".join((*at, "base_url")), what, "http is for this machine alone")
 
     def _kind(self, at: tuple[str, ...], table: Table) -> Kind | None:
         name = table.get("kind")
@@ -349,7 +453,7 @@ class _Loading:
         for field in kind.secrets:
             value = table.get(field)
             for text in [value] if isinstance(value, str) else value if isinstance(value, list) else []:
-                if isinstance(text, str) and text and not re.match(r"(env|file):.", text):
+                if isinstance(text, str) and text and not is_reference(text):
                     self._mistake(".".join((*at, field)), "a secret must not stand in this file", REFERENCE)
 
     def _channels(self, tables: Table, connections: Mapping[str, Connection]) -> dict[str, Channel]:

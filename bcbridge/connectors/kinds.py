@@ -26,7 +26,7 @@ class Kind:
     address: Callable[[Any], str]
     """The URL its calls go to; a connection on another host than this machine is production."""
     secrets: tuple[str, ...]
-    """Settings that hold references to secrets (``env:``, ``file:``), never secrets."""
+    """Settings that hold references to secrets (``env:``, ``file:``, ``credential:``), never secrets."""
     writes: Callable[[str, Any], Mapping[str, str]]
     """Connection name, settings -> the documents it makes that an operator must confirm for production, each with its
     read-back in words: ``bluecherry.orders`` -> ``sales orders by po_num``."""

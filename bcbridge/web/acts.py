@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+import anyio
 from aiohttp import web
 from pydantic import Field, ValidationError
 
 from bcbridge.errors import Misconfigured, StoreBusy
 from bcbridge.model.acts import ActResult, NotFound, Refusal, Resolution, Selection
 from bcbridge.model.record import Record
+from bcbridge.web.hooks import BODY_WITHIN_SECONDS
 from bcbridge.web.protocols import Acts
 
 Who = Field(min_length=1, max_length=100)
@@ -99,7 +101,11 @@ class ActDoor:
         if act is None:
             return _refused(404, f"no such act; there are {', '.join(ACTS)}")
         try:
-            done = await act(self._acts, await request.read())
+            with anyio.fail_after(BODY_WITHIN_SECONDS):
+                body = await request.read()
+            done = await act(self._acts, body)
+        except TimeoutError:
+            return _refused(408, "the body did not arrive in time")
         except ValidationError as fault:
             return _refused(400, "; ".join(_plain(error["loc"], error["msg"]) for error in fault.errors()))
         except NotFound as fault:

@@ -19,6 +19,7 @@ from bcbridge.connectors.base import Webhook
 from bcbridge.store.db import Store
 from bcbridge.web import metrics, ready
 from bcbridge.web.acts import ActDoor
+from bcbridge.web.callers import Callers, Limits
 from bcbridge.web.hooks import Hooks
 from bcbridge.web.jsonable import dumps
 from bcbridge.web.protocols import Acts, Figures, Intake, Vitals
@@ -41,6 +42,7 @@ class Parts:
     started_at: datetime
     body_limit_bytes: int = 2_000_000
     bodies_at_once: int = 64
+    connections_at_once: int = 512
     version: str = field(default=__version__)
 
 
@@ -49,6 +51,7 @@ class Front:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        self.callers = Callers(Limits(connections=parts.connections_at_once))
         self.hooks = Hooks(
             parts.webhooks,
             parts.intake,
@@ -93,6 +96,7 @@ class Front:
             seen = await metrics.snapshot(
                 self._parts.store,
                 hooks=self.hooks.counts,
+                callers=self.callers,
                 pulses=self._parts.vitals.pulses(),
                 figures=self._parts.figures.figures(),
                 now=self._parts.now(),

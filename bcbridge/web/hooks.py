@@ -16,6 +16,7 @@ from aiohttp import web
 from bcbridge.connectors.base import Notification, RawRequest, Refused, Webhook
 from bcbridge.errors import StoreBusy
 from bcbridge.web.protocols import Intake
+from bcbridge.web.seldom import Seldom
 
 BODY_WITHIN_SECONDS = 10.0
 """A caller that trickles its body is let go; none of ours needs a second."""
@@ -38,12 +39,20 @@ class Hooks:
     """The door for notifications of every connector that has one."""
 
     def __init__(
-        self, webhooks: Mapping[str, Webhook], intake: Intake, *, body_limit_bytes: int, bodies_at_once: int
+        self,
+        webhooks: Mapping[str, Webhook],
+        intake: Intake,
+        *,
+        body_limit_bytes: int,
+        bodies_at_once: int,
+        body_within_seconds: float = BODY_WITHIN_SECONDS,
     ) -> None:
         self._webhooks = webhooks
         self._intake = intake
         self._body_limit = body_limit_bytes
         self._room = anyio.Semaphore(bodies_at_once)
+        self._body_within = body_within_seconds
+        self._seldom = Seldom()
         self.counts = HookCounts()
 
     def routes(self) -> list[web.RouteDef]:
@@ -67,7 +76,7 @@ class Hooks:
         if (request.content_length or 0) > self._body_limit:
             return self._too_large(connector)
         try:
-            with anyio.fail_after(BODY_WITHIN_SECONDS):
+            with anyio.fail_after(self._body_within):
                 raw = await raw_request(request)
         except web.HTTPRequestEntityTooLarge:
             return self._too_large(connector)
@@ -96,7 +105,9 @@ class Hooks:
 
     def _answer(self, connector: str, outcome: str, status: int, text: str) -> web.Response:
         self.counts.add(connector, outcome)
-        log.info("webhook_refused", connector=connector, outcome=outcome, status=status)
+        times = self._seldom.due((connector, outcome))
+        if times:
+            log.info("webhook_refused", connector=connector, outcome=outcome, status=status, times=times)
         response = web.Response(status=status, text=f"{text}\n")
         if status in (408, 413):
             response.force_close()  # the rest of the body is still on its way

@@ -15,6 +15,7 @@ from prometheus_client.registry import Collector
 from bcbridge.store import views
 from bcbridge.store.db import Store, WriterFigures
 from bcbridge.store.views import FlowMark, Pulse
+from bcbridge.web.callers import Callers
 from bcbridge.web.hooks import HookCounts
 from bcbridge.web.protocols import Figure
 
@@ -52,7 +53,13 @@ def _family(figure: Figure) -> CounterMetricFamily | GaugeMetricFamily:
 
 
 async def snapshot(
-    store: Store, *, hooks: HookCounts, pulses: Iterable[Pulse], figures: Iterable[Figure], now: datetime
+    store: Store,
+    *,
+    hooks: HookCounts,
+    callers: Callers,
+    pulses: Iterable[Pulse],
+    figures: Iterable[Figure],
+    now: datetime,
 ) -> Snapshot:
     """Read the store once and put beside it what the process counted."""
     seen = await views.overview(store.read, now=now, top=ALL_REASONS, bookings=0)
@@ -65,6 +72,7 @@ async def snapshot(
             *_overview(seen, now),
             *(figure for mark in marks.flows for figure in _flow(mark, now)),
             *(_hook(connector, outcome, n) for (connector, outcome), n in sorted(hooks.by_outcome.items())),
+            *_callers(callers),
             *(figure for pulse in pulses for figure in _pulse(pulse, now)),
             *_writer(store.figures),
             _gauge("store_wal_bytes", "Size of the write-ahead log", wal_bytes),
@@ -110,6 +118,12 @@ def _flow(mark: FlowMark, now: datetime) -> Iterator[Figure]:
 
 def _hook(connector: str, outcome: str, count: int) -> Figure:
     return _counter("webhooks_total", "Webhooks by outcome", count, connector=connector, outcome=outcome)
+
+
+def _callers(callers: Callers) -> Iterator[Figure]:
+    yield _gauge("web_connections", "Connections open at the public door", len(callers))
+    for why, count in sorted(callers.cut.items()):
+        yield _counter("web_connections_cut_total", "Connections ended by us", count, why=why)
 
 
 def _pulse(pulse: Pulse, now: datetime) -> Iterator[Figure]:

@@ -1,10 +1,11 @@
-"""aiohttp inside our loop: no signal handlers of its own, drained on the way out."""
+"""aiohttp inside our loop: our deadlines for every connection, no signal handlers of its own, drained at the end."""
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -13,36 +14,49 @@ from aiohttp import web
 from anyio import to_thread
 
 from bcbridge.errors import Misconfigured, Mistake
+from bcbridge.web.callers import Caller, Callers, attended, without_our_makers
 
+Make = Callable[[], Caller]
 DRAIN_SECONDS = 5.0
+BACKLOG = 256
 SOCKET_PATH_LIMIT = 100
 """Bytes; the operating system takes 107 or fewer."""
 
 
 @asynccontextmanager
-async def serving(app: web.Application, *, host: str, port: int) -> AsyncIterator[str]:
-    """Serve on TCP while inside; yields the address. Port 0 takes a free one. Raises Misconfigured if it is taken."""
-    async with _running(app) as runner:
-        site = web.TCPSite(runner, host, port)
+async def serving(
+    app: web.Application, *, host: str, port: int, callers: Callers | None = None, setting: str = "web.port"
+) -> AsyncIterator[str]:
+    """Serve on TCP while inside; yields the address. Port 0 takes a free one. Raises Misconfigured if it is taken.
+
+    ``callers`` are its connections, ``setting`` where a person said which port.
+    """
+
+    async def listen(make: Make) -> asyncio.Server:
         try:
-            await site.start()
+            return await asyncio.get_running_loop().create_server(make, host, port, backlog=BACKLOG)
         except OSError as fault:
-            mistake = Mistake("web.port", f"cannot listen on {host}:{port}: {fault.strerror}", "set another port")
+            mistake = Mistake(setting, f"cannot listen on {host}:{port}: {fault.strerror}", "set another port")
             raise Misconfigured([mistake]) from None
-        yield f"http://{host}:{runner.addresses[0][1]}"
+
+    async with _running(app, Callers() if callers is None else callers, listen) as server:
+        yield f"http://{host}:{server.sockets[0].getsockname()[1]}"
 
 
 @asynccontextmanager
 async def serving_owner(app: web.Application, path: Path) -> AsyncIterator[None]:
     """Serve on a unix socket that only its owner may open. Whoever holds the store may replace a stale one."""
-    async with _running(app) as runner:
+
+    async def listen(make: Make) -> asyncio.Server:
         bound = await to_thread.run_sync(_bound, path)
-        try:
-            await web.SockSite(runner, bound).start()
+        return await asyncio.get_running_loop().create_server(make, sock=bound)
+
+    try:
+        async with _running(app, Callers(), listen):
             yield
-        finally:
-            with anyio.CancelScope(shield=True):
-                await to_thread.run_sync(_remove, path)
+    finally:
+        with anyio.CancelScope(shield=True):
+            await to_thread.run_sync(_remove, path)
 
 
 def _remove(path: Path) -> None:
@@ -62,13 +76,20 @@ def _bound(path: Path) -> socket.socket:
 
 
 @asynccontextmanager
-async def _running(app: web.Application) -> AsyncIterator[web.AppRunner]:
-    runner = web.AppRunner(
-        app, handle_signals=False, access_log=None, shutdown_timeout=DRAIN_SECONDS, auto_decompress=False
-    )
+async def _running(
+    app: web.Application, callers: Callers, listen: Callable[[Make], Awaitable[asyncio.Server]]
+) -> AsyncIterator[asyncio.Server]:
+    app.middlewares.append(attended)
+    app.on_response_prepare.append(without_our_makers)
+    runner = web.AppRunner(app, handle_signals=False, access_log=None, shutdown_timeout=DRAIN_SECONDS)
     await runner.setup()
     try:
-        yield runner
+        assert runner.server is not None
+        server = await listen(callers.protocols(runner.server))
+        try:
+            yield server
+        finally:
+            server.close()
     finally:
         with anyio.CancelScope(shield=True):
             await runner.cleanup()

@@ -6,11 +6,13 @@ import hashlib
 import hmac
 import json
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import anyio
 import httpx
 import pytest
+import structlog
 from aiohttp import web
 
 from bcbridge.connectors.base import Notification, RawRequest, Refused
@@ -66,7 +68,7 @@ def kept() -> Kept:
 
 @pytest.fixture
 def hooks(kept: Kept) -> Hooks:
-    return Hooks({"shop": Signed()}, kept, body_limit_bytes=LIMIT, bodies_at_once=2)
+    return Hooks({"shop": Signed()}, kept, body_limit_bytes=LIMIT, bodies_at_once=2, body_within_seconds=0.5)
 
 
 @pytest.fixture
@@ -152,6 +154,41 @@ async def test_a_compressed_body_is_verified_as_it_came(client: httpx.AsyncClien
     body = b'{"id": 7}'
     answer = await client.post("/hooks/shop/x", content=body, headers={**headers(body), "Content-Encoding": "gzip"})
     assert (answer.status_code, len(kept.taken)) == (200, 1)
+
+
+async def test_a_body_that_trickles_is_let_go_and_holds_no_room(
+    client: httpx.AsyncClient, kept: Kept, hooks: Hooks
+) -> None:
+    ended = anyio.Event()
+
+    async def drops() -> AsyncIterator[bytes]:
+        while not ended.is_set():
+            yield b" "
+            await anyio.sleep(0.01)
+
+    async def trickle() -> None:
+        with suppress(httpx.HTTPError):  # it is answered 408 and closed, while this side is still sending
+            await client.post("/hooks/shop/x", content=drops(), headers={"X-Sign": "x"})
+        ended.set()
+
+    with anyio.fail_after(20):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(trickle)
+    body = b'{"id": 1}'
+    assert (await client.post("/hooks/shop/x", content=body, headers=headers(body))).status_code == 200
+    assert hooks.counts.by_outcome == {("shop", "slow_body"): 1, ("shop", "taken"): 1}
+
+
+async def test_what_is_refused_again_and_again_is_counted_and_logged_once(
+    client: httpx.AsyncClient, hooks: Hooks
+) -> None:
+    with structlog.testing.capture_logs() as lines:
+        for _ in range(20):
+            await client.post("/hooks/shop/x", content=b"{}", headers={"X-Sign": "canary"})
+    assert hooks.counts.by_outcome["shop", "wrong_signature"] == 20
+    assert [(line["event"], line["outcome"], line["times"]) for line in lines] == [
+        ("webhook_refused", "wrong_signature", 1)
+    ]
 
 
 async def test_an_unknown_connector_is_404_under_one_name(client: httpx.AsyncClient, hooks: Hooks) -> None:

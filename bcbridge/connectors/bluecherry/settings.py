@@ -156,7 +156,7 @@ class BlueCherrySettings(Section):
     """The staging or production code, where one goes with each call (NOTES.md 1)."""
     environment_code_placement: Literal["none", "path", "query"] = "none"
     subscription_key: str
-    """A reference to the key, ``env:NAME`` or ``file:PATH``, never the key."""
+    """A reference to the key, ``env:NAME``, ``file:PATH`` or ``credential:NAME``, never the key."""
     key_header_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$")] = "Ocp-Apim-Subscription-Key"
     erp_timezone: Annotated[str, AfterValidator(_checked_zone)]
     """The zone of the ERP's stamps, as America/New_York. The ERP does not say it, and a wrong one loses changes."""

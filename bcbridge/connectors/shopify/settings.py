@@ -7,8 +7,8 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-SecretReference = Annotated[str, Field(pattern=r"^(env|file):.+")]
-"""Where a secret is kept: ``env:NAME`` or ``file:PATH``; never the secret itself."""
+SecretReference = Annotated[str, Field(pattern=r"^(env|file|credential):.+")]
+"""Where a secret is kept: ``env:NAME``, ``file:PATH`` or ``credential:NAME``; never the secret itself."""
 
 Topic = Annotated[str, Field(pattern=r"^[a-z_]+/[a-z_]+$")]
 """A webhook topic as the header spells it: ``orders/create``."""
