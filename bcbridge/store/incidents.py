@@ -11,6 +11,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+import orjson
+
 from bcbridge.store.stamps import stamp
 
 _FIND = "SELECT id, closed_at FROM incidents WHERE fingerprint = ?"
@@ -25,7 +27,10 @@ UPDATE incidents SET closed_at = NULL, closed_by = '', acked_at = NULL, acked_by
     times_opened = times_opened + 1
 WHERE id = :id
 """
-_CHANGE = "INSERT INTO incident_changes (incident_id, at, change, who, why) VALUES (?, ?, ?, ?, ?)"
+_CHANGE = """
+INSERT INTO incident_changes (incident_id, at, change, who, why, opening)
+SELECT id, :now, :change, :who, :why, times_opened FROM incidents WHERE id = :id
+"""
 
 
 def open_one(
@@ -138,4 +143,78 @@ def _close(tx: sqlite3.Connection, incident: int, *, now: datetime, who: str = "
 
 def change(tx: sqlite3.Connection, incident: int, what: str, *, now: datetime, who: str = "", why: str = "") -> None:
     """Note what happened to an incident: it is told from here."""
-    tx.execute(_CHANGE, (incident, stamp(now), what, who, why))
+    tx.execute(_CHANGE, {"id": incident, "now": stamp(now), "change": what, "who": who, "why": why})
+
+
+# -- what people do to them --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Which:
+    """Incidents that stand, and are meant; everything given narrows. ``ids`` None: not narrowed to named ones."""
+
+    ids: tuple[int, ...] | None
+    code: str | None = None
+    connector: str | None = None
+
+
+_MEANT = """
+SELECT id, code, connector, text, acked_at, acked_by, snoozed_until, times_opened
+FROM incidents INDEXED BY incidents_standing
+WHERE closed_at IS NULL
+  AND (:ids IS NULL OR id IN (SELECT value FROM json_each(:ids)))
+  AND (:code IS NULL OR code = :code)
+  AND (:connector IS NULL OR connector = :connector)
+ORDER BY id
+"""
+
+
+def meant(tx: sqlite3.Connection, which: Which) -> list[sqlite3.Row]:
+    """Rows of those that stand, with id, code, connector, text, acked_at, acked_by, snoozed_until, times_opened."""
+    ids = None if which.ids is None else orjson.dumps(which.ids).decode()
+    return tx.execute(_MEANT, {"ids": ids, "code": which.code, "connector": which.connector}).fetchall()
+
+
+_ACK = "UPDATE incidents SET acked_at = ?, acked_by = ? WHERE id = ? AND closed_at IS NULL"
+_SNOOZE = "UPDATE incidents SET snoozed_until = ? WHERE id = ? AND closed_at IS NULL"
+
+
+def ack(tx: sqlite3.Connection, incident: int, *, who: str, why: str, now: datetime) -> bool:
+    """Somebody is on it: it is told to nobody else."""
+    moved = tx.execute(_ACK, (stamp(now), who, incident)).rowcount > 0
+    if moved:
+        change(tx, incident, "acked", now=now, who=who, why=why)
+    return moved
+
+
+def snooze(tx: sqlite3.Connection, incident: int, *, until: datetime, who: str, why: str, now: datetime) -> bool:
+    """Nothing more is said of it until then."""
+    moved = tx.execute(_SNOOZE, (stamp(until), incident)).rowcount > 0
+    if moved:
+        change(tx, incident, "snoozed", now=now, who=who, why=why)
+    return moved
+
+
+def resolve(tx: sqlite3.Connection, incident: int, *, who: str, why: str, now: datetime) -> bool:
+    """A person says that it is over."""
+    return _close(tx, incident, now=now, who=who, why=why)
+
+
+_CAUSES = "SELECT cause FROM incidents WHERE closed_at IS NULL AND code = ? AND connector = ?"
+
+
+def causes(tx: sqlite3.Connection, *, code: str, connector: str) -> frozenset[str]:
+    """The causes of this code that stand at this connector."""
+    return frozenset(str(row["cause"]) for row in tx.execute(_CAUSES, (code, connector)).fetchall())
+
+
+_ELSEWHERE = """
+SELECT id FROM incidents
+WHERE closed_at IS NULL AND code = ? AND connector NOT IN (SELECT value FROM json_each(?))
+"""
+
+
+def close_elsewhere(tx: sqlite3.Connection, *, code: str, connectors: Collection[str], now: datetime) -> None:
+    """What stands at a connector that is not used any more is over."""
+    for row in tx.execute(_ELSEWHERE, (code, orjson.dumps(sorted(connectors)).decode())).fetchall():
+        _close(tx, row["id"], now=now, why="the connection is not used any more")

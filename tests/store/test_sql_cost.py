@@ -18,7 +18,21 @@ import pytest
 import bcbridge.store
 from bcbridge.store.db import connect, migrate
 
-GROWING = frozenset({"orders", "outbox", "events", "incidents", "deliveries", "documents", "links", "acts", "listed"})
+GROWING = frozenset(
+    {
+        "orders",
+        "outbox",
+        "events",
+        "incidents",
+        "incident_changes",
+        "alerts",
+        "deliveries",
+        "documents",
+        "links",
+        "acts",
+        "listed",
+    }
+)
 """``jobs`` are pruned, the ERP's masters are bounded."""
 
 WHOLE_ON_PURPOSE = frozenset(

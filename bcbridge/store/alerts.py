@@ -1,0 +1,463 @@
+"""The alert queue: what is to be told to which box, and how each box fares.
+
+An alert is one change of one incident for one *box* (a team at one of its channels). At most one of a kind waits per
+incident and box, so an incident that comes and goes makes no crowd. What is told is read from the incident at the
+moment of sending; only that an alert was made, sent, dropped or given up is kept here.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import orjson
+
+from bcbridge.store import incidents
+from bcbridge.store.stamps import moment, stamp
+from bcbridge.store.views import Reads
+
+LATELY = timedelta(hours=1)
+"""How far back the openings of an incident are counted."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Box:
+    """A team at one of its channels: ``operations``, ``slack/ops`` or ``email``."""
+
+    team: str
+    channel: str
+
+    def __str__(self) -> str:
+        return f"{self.team}/{self.channel}"
+
+
+# -- changes that are not routed yet -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Something that happened to an incident, with what decides whom it is told to."""
+
+    id: int
+    incident: int
+    what: str
+    at: datetime
+    opening: int
+    code: str
+    connector: str
+    cause: str
+    snoozed_until: datetime | None
+    lately: int
+    """How often it was opened within ``LATELY`` before."""
+    told: tuple[Box, ...]
+    """Boxes that were told of it, or are about to be."""
+
+
+_UNROUTED = """
+SELECT c.id, c.incident_id, c.change, c.at, c.opening, i.code, i.connector, i.cause, i.snoozed_until,
+    (SELECT count(*) FROM incident_changes AS past WHERE past.incident_id = c.incident_id
+     AND past.at > :lately AND past.at <= c.at AND past.change IN ('opened', 'reopened')) AS lately,
+    (SELECT json_group_array(team || ' ' || channel) FROM
+        (SELECT DISTINCT team, channel FROM alerts WHERE incident_id = c.incident_id AND kind <> 'digest')) AS told
+FROM incident_changes AS c JOIN incidents AS i ON i.id = c.incident_id
+WHERE c.routed = 0 ORDER BY c.id LIMIT :limit
+"""
+
+
+async def unrouted(reads: Reads, *, now: datetime, limit: int) -> list[Change]:
+    """The oldest changes of which nobody has decided yet whom they are told to."""
+    rows = await reads.rows(_UNROUTED, {"lately": stamp(now - LATELY), "limit": limit})
+    return [_change(row) for row in rows]
+
+
+def _change(row: sqlite3.Row) -> Change:
+    return Change(
+        id=row["id"],
+        incident=row["incident_id"],
+        what=row["change"],
+        at=moment(row["at"]),
+        opening=row["opening"],
+        code=row["code"],
+        connector=row["connector"],
+        cause=row["cause"],
+        snoozed_until=_moment(row["snoozed_until"]),
+        lately=row["lately"],
+        told=tuple(sorted(Box(*text.split(" ", 1)) for text in orjson.loads(row["told"]))),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """To be told to a box, when it is due."""
+
+    change: int
+    incident: int
+    opening: int
+    box: Box
+    kind: str
+    severity: str
+    due: datetime
+
+
+_INSERT = """
+INSERT INTO alerts (change_id, incident_id, opening, team, channel, kind, severity, made_at, due_at)
+VALUES (:change, :incident, :opening, :team, :channel, :kind, :severity, :now, :due)
+ON CONFLICT (change_id, team, channel, kind) DO NOTHING
+ON CONFLICT (incident_id, team, channel, kind) WHERE state = 'waiting' DO UPDATE SET
+    change_id = excluded.change_id, opening = excluded.opening, severity = excluded.severity,
+    due_at = CASE kind WHEN 'news' THEN min(due_at, excluded.due_at) ELSE excluded.due_at END
+"""
+_ROUTED = "UPDATE incident_changes SET routed = 1 WHERE id IN (SELECT value FROM json_each(?))"
+
+
+def route(tx: sqlite3.Connection, changes: Collection[int], alerts: Iterable[Alert], *, now: datetime) -> None:
+    """The alerts that these changes call for are on disk, and the changes done with, both or neither."""
+    for one in alerts:
+        tx.execute(_INSERT, _values(one, now))
+    tx.execute(_ROUTED, (orjson.dumps(list(changes)).decode(),))
+
+
+def _values(one: Alert, now: datetime) -> dict[str, object]:
+    return {
+        "change": one.change,
+        "incident": one.incident,
+        "opening": one.opening,
+        "team": one.box.team,
+        "channel": one.box.channel,
+        "kind": one.kind,
+        "severity": one.severity,
+        "now": stamp(now),
+        "due": stamp(one.due),
+    }
+
+
+_WAITING_BOXES = "SELECT DISTINCT team, channel FROM alerts WHERE state = 'waiting'"
+_ROUTE_AGAIN = """
+UPDATE incident_changes SET routed = 0 WHERE id IN
+    (SELECT change_id FROM alerts WHERE state = 'waiting' AND team = ? AND channel = ?)
+"""
+_DROP_BOX = """
+UPDATE alerts SET state = 'dropped', ended_at = ?, reason = 'this box is not configured any more'
+WHERE state = 'waiting' AND team = ? AND channel = ?
+"""
+_KNOW = "INSERT INTO alert_boxes (team, channel, digest_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+
+
+def take_up(tx: sqlite3.Connection, boxes: Collection[Box], *, now: datetime) -> None:
+    """At the start: new boxes are known, and what waited for one that is no more is routed anew."""
+    for box in boxes:
+        tx.execute(_KNOW, (box.team, box.channel, stamp(now)))
+    for row in tx.execute(_WAITING_BOXES).fetchall():
+        if Box(row["team"], row["channel"]) not in boxes:
+            tx.execute(_ROUTE_AGAIN, (row["team"], row["channel"]))
+            tx.execute(_DROP_BOX, (stamp(now), row["team"], row["channel"]))
+
+
+# -- what a box is to be told ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """An incident as it stands now."""
+
+    id: int
+    code: str
+    connector: str
+    cause: str
+    text: str
+    order: str
+    """The order's name in its channel; empty where it concerns none, or many."""
+    count: int
+    opened_at: datetime
+    last_at: datetime
+    closed_at: datetime | None
+    closed_by: str
+    acked_at: datetime | None
+    acked_by: str
+    snoozed_until: datetime | None
+    times_opened: int
+    lately: int
+    """How often it was opened within ``LATELY``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """An alert that is due, with its incident of now."""
+
+    id: int
+    kind: str
+    severity: str
+    opening: int
+    due: datetime
+    incident: Facts
+    last_told: str
+    """The kind of what this box was last told of the incident; empty: nothing."""
+
+
+_FACTS = """
+    i.id AS incident_id, i.code, i.connector, i.cause, i.text, coalesce(nullif(o.name, ''), o.ref, '') AS order_name,
+    i.count, i.opened_at, i.last_at, i.closed_at, i.closed_by, i.acked_at, i.acked_by, i.snoozed_until, i.times_opened,
+    (SELECT count(*) FROM incident_changes AS past WHERE past.incident_id = i.id
+     AND past.at > :lately AND past.change IN ('opened', 'reopened')) AS lately
+"""
+_DUE = f"""
+SELECT a.id, a.kind, a.severity, a.opening, a.due_at, {_FACTS},
+    coalesce((SELECT kind FROM alerts AS told WHERE told.incident_id = a.incident_id AND told.team = a.team
+     AND told.channel = a.channel AND told.state = 'sent' AND told.kind <> 'digest'
+     ORDER BY told.ended_at DESC, told.id DESC LIMIT 1), '') AS last_told
+FROM alerts AS a INDEXED BY alerts_due JOIN incidents AS i ON i.id = a.incident_id
+LEFT JOIN orders AS o ON o.id = i.order_id
+WHERE a.state = 'waiting' AND a.team = :team AND a.channel = :channel AND a.kind <> 'digest'
+  AND a.due_at <= :soon AND (a.due_at <= :now OR a.kind IN ('news', 'recovery'))
+ORDER BY a.due_at LIMIT :limit
+"""  # noqa: S608 - constants of this file
+_NEXT = """
+SELECT min(due_at) FROM alerts INDEXED BY alerts_due
+WHERE state = 'waiting' AND team = ? AND channel = ? AND kind <> 'digest'
+"""
+
+
+async def due(reads: Reads, box: Box, *, now: datetime, soon: datetime, limit: int) -> list[Waiting]:
+    """What is due now, and with it the news that are due ``soon``."""
+    asked: dict[str, object] = {
+        "team": box.team,
+        "channel": box.channel,
+        "now": stamp(now),
+        "soon": stamp(soon),
+        "lately": stamp(now - LATELY),
+        "limit": limit,
+    }
+    return [_waiting(row) for row in await reads.rows(_DUE, asked)]
+
+
+def _waiting(row: sqlite3.Row) -> Waiting:
+    return Waiting(
+        id=row["id"],
+        kind=row["kind"],
+        severity=row["severity"],
+        opening=row["opening"],
+        due=moment(row["due_at"]),
+        incident=_facts(row),
+        last_told=row["last_told"],
+    )
+
+
+def _facts(row: sqlite3.Row) -> Facts:
+    return Facts(
+        id=row["incident_id"],
+        code=row["code"],
+        connector=row["connector"],
+        cause=row["cause"],
+        text=row["text"],
+        order=row["order_name"],
+        count=row["count"],
+        opened_at=moment(row["opened_at"]),
+        last_at=moment(row["last_at"]),
+        closed_at=_moment(row["closed_at"]),
+        closed_by=row["closed_by"],
+        acked_at=_moment(row["acked_at"]),
+        acked_by=row["acked_by"],
+        snoozed_until=_moment(row["snoozed_until"]),
+        times_opened=row["times_opened"],
+        lately=row["lately"],
+    )
+
+
+async def next_due(reads: Reads, box: Box) -> datetime | None:
+    """When the next alert of this box is due; None where none waits."""
+    row = await reads.row(_NEXT, (box.team, box.channel))
+    return _moment(row[0]) if row is not None else None
+
+
+_STANDS = f"""
+SELECT {_FACTS}, routed.severity
+FROM incidents AS i LEFT JOIN orders AS o ON o.id = i.order_id
+JOIN alerts AS routed ON routed.id =
+    (SELECT max(id) FROM alerts WHERE incident_id = i.id AND team = :team AND channel = :channel)
+WHERE i.id IN (SELECT id FROM incidents INDEXED BY incidents_standing WHERE closed_at IS NULL
+               UNION ALL SELECT id FROM incidents INDEXED BY incidents_closed WHERE closed_at > :since)
+ORDER BY i.closed_at IS NOT NULL, i.opened_at DESC LIMIT :limit
+"""  # noqa: S608
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """An incident of a box, for its digest."""
+
+    severity: str
+    incident: Facts
+
+
+async def of_box(reads: Reads, box: Box, *, since: datetime, now: datetime, limit: int) -> list[Standing]:
+    """The incidents routed to this box that stand, the newest first; then those that ended since."""
+    asked = {
+        "team": box.team,
+        "channel": box.channel,
+        "since": stamp(since),
+        "lately": stamp(now - LATELY),
+        "limit": limit,
+    }
+    return [Standing(row["severity"], _facts(row)) for row in await reads.rows(_STANDS, asked)]
+
+
+# -- what became of them -----------------------------------------------------------------------------------------
+
+_END = """
+UPDATE alerts SET state = :state, ended_at = :now, reason = :reason
+WHERE state = 'waiting' AND id IN (SELECT value FROM json_each(:ids))
+"""
+_SENT = """
+UPDATE alert_boxes SET last_letter_at = :now, attempts = 0, next_try_at = NULL, down_since = NULL, why = '',
+    sent = sent + :many
+WHERE team = :team AND channel = :channel
+"""
+_ESCALATED = """
+SELECT 1 FROM incident_changes WHERE incident_id = ? AND change = 'escalated' AND opening = ? LIMIT 1
+"""
+
+
+def drop(tx: sqlite3.Connection, reasons: Mapping[int, str], *, now: datetime) -> None:
+    """Not worth telling any more, by alert: why."""
+    for reason in sorted(set(reasons.values())):
+        ids = [alert for alert, why in reasons.items() if why == reason]
+        _end(tx, ids, "dropped", reason=reason, now=now)
+
+
+def sent(tx: sqlite3.Connection, box: Box, told: Sequence[Waiting], *, now: datetime) -> None:
+    """A letter with these has gone through."""
+    _end(tx, [one.id for one in told], "sent", now=now)
+    tx.execute(_SENT, {"team": box.team, "channel": box.channel, "now": stamp(now), "many": len(told)})
+    for one in told:
+        if one.kind == "escalation":
+            _note_escalated(tx, one, box, now)
+
+
+def _note_escalated(tx: sqlite3.Connection, one: Waiting, box: Box, now: datetime) -> None:
+    if tx.execute(_ESCALATED, (one.incident.id, one.opening)).fetchone() is None:
+        incidents.change(tx, one.incident.id, "escalated", now=now, why=f"to {box.team}: nobody acknowledged it")
+
+
+def _end(tx: sqlite3.Connection, ids: Sequence[int], state: str, *, now: datetime, reason: str = "") -> int:
+    listed = orjson.dumps(list(ids)).decode()
+    return tx.execute(_END, {"state": state, "now": stamp(now), "reason": reason, "ids": listed}).rowcount
+
+
+_DIGEST_SENT = """
+UPDATE alerts SET state = 'sent', ended_at = :now
+WHERE state = 'waiting' AND kind = 'digest' AND team = :team AND channel = :channel AND made_at <= :now
+"""
+_DIGEST_UP_TO = "UPDATE alert_boxes SET digest_at = :now WHERE team = :team AND channel = :channel"
+
+
+def digested(tx: sqlite3.Connection, box: Box, *, told: bool, now: datetime) -> None:
+    """The digest up to now was sent, or there was nothing to tell in it."""
+    named = {"team": box.team, "channel": box.channel, "now": stamp(now)}
+    tx.execute(_DIGEST_SENT, named)
+    tx.execute(_DIGEST_UP_TO, named)
+    if told:
+        tx.execute(_SENT, {**named, "many": 1})
+
+
+_FAILED = """
+UPDATE alert_boxes SET attempts = attempts + 1, next_try_at = :next, down_since = coalesce(down_since, :now), why = :why
+WHERE team = :team AND channel = :channel
+"""
+_GIVEN_UP = "UPDATE alert_boxes SET given_up = given_up + :many WHERE team = :team AND channel = :channel"
+_TOO_OLD = """
+SELECT id FROM alerts INDEXED BY alerts_due
+WHERE state = 'waiting' AND team = :team AND channel = :channel AND due_at < :before
+"""
+
+
+def failed(tx: sqlite3.Connection, box: Box, *, why: str, again: datetime, now: datetime) -> None:
+    """A letter did not go through; it is tried again then."""
+    named = {"team": box.team, "channel": box.channel, "now": stamp(now), "next": stamp(again), "why": why}
+    tx.execute(_FAILED, named)
+
+
+def give_up(tx: sqlite3.Connection, box: Box, ids: Sequence[int], *, why: str, now: datetime) -> int:
+    """Never told: returns how many."""
+    many = _end(tx, ids, "given_up", reason=why, now=now)
+    tx.execute(_GIVEN_UP, {"team": box.team, "channel": box.channel, "many": many})
+    return many
+
+
+def too_old(tx: sqlite3.Connection, box: Box, *, before: datetime) -> list[int]:
+    """Alerts that have waited since before then."""
+    asked = {"team": box.team, "channel": box.channel, "before": stamp(before)}
+    return [int(row["id"]) for row in tx.execute(_TOO_OLD, asked).fetchall()]
+
+
+# -- how the boxes fare ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class BoxState:
+    """How a box fares. ``down_since`` is set from the first failure to the next letter that goes through."""
+
+    box: Box
+    last_letter_at: datetime | None
+    digest_at: datetime
+    attempts: int
+    next_try_at: datetime | None
+    down_since: datetime | None
+    why: str
+    sent: int
+    given_up: int
+    waiting: int
+
+
+_BOXES = """
+SELECT b.*, (SELECT count(*) FROM alerts AS a INDEXED BY alerts_due
+             WHERE a.state = 'waiting' AND a.team = b.team AND a.channel = b.channel) AS waiting
+FROM alert_boxes AS b ORDER BY team, channel
+"""
+
+
+async def boxes(reads: Reads) -> tuple[BoxState, ...]:
+    """Every box there is or was."""
+    return tuple(_state(row) for row in await reads.rows(_BOXES))
+
+
+_BOX = _BOXES.replace("ORDER BY team, channel", "WHERE b.team = ? AND b.channel = ?")
+
+
+async def box_state(reads: Reads, box: Box) -> BoxState:
+    """One that was taken up."""
+    row = await reads.row(_BOX, (box.team, box.channel))
+    assert row is not None
+    return _state(row)
+
+
+def _state(row: sqlite3.Row) -> BoxState:
+    return BoxState(
+        box=Box(row["team"], row["channel"]),
+        last_letter_at=_moment(row["last_letter_at"]),
+        digest_at=moment(row["digest_at"]),
+        attempts=row["attempts"],
+        next_try_at=_moment(row["next_try_at"]),
+        down_since=_moment(row["down_since"]),
+        why=row["why"],
+        sent=row["sent"],
+        given_up=row["given_up"],
+        waiting=row["waiting"],
+    )
+
+
+_PRUNE = """
+DELETE FROM alerts WHERE id IN (
+    SELECT a.id FROM alerts AS a JOIN incidents AS i ON i.id = a.incident_id
+    WHERE a.ended_at < ? AND i.closed_at IS NOT NULL LIMIT ?
+)
+"""
+
+
+def prune(tx: sqlite3.Connection, *, ended_before: datetime, limit: int = 500) -> int:
+    """Forget what was told of incidents that are over; returns how many went."""
+    return tx.execute(_PRUNE, (stamp(ended_before), limit)).rowcount
+
+
+def _moment(text: str | None) -> datetime | None:
+    return moment(text) if text else None
