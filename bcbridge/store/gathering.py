@@ -16,7 +16,7 @@ from typing import Generic, TypeVar
 import anyio
 
 from bcbridge.errors import StoreBusy
-from bcbridge.store.db import Store, Unit
+from bcbridge.store.db import WAITING_LIMIT, Store, Unit
 
 A = TypeVar("A")
 T = TypeVar("T")
@@ -44,6 +44,8 @@ class Gathering(Generic[A, T]):
 
         Raises StoreBusy when the store could not keep it, or whatever the unit raised for this item alone.
         """
+        if len(self._waiting) >= WAITING_LIMIT:
+            raise StoreBusy("too much is waiting for the store")
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, future))
         self._ask()

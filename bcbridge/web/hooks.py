@@ -68,11 +68,15 @@ class Hooks:
         except anyio.WouldBlock:
             return self._busy(connector, "crowded")
         try:
-            return await self._open(connector, webhook, request)
+            opened = await self._open(connector, webhook, request)
         finally:
-            self._room.release()
+            self._room.release()  # who is known waits for the store without keeping others from the door
+        return opened if isinstance(opened, web.Response) else await self._keep(connector, *opened)
 
-    async def _open(self, connector: str, webhook: Webhook, request: web.Request) -> web.Response:
+    async def _open(
+        self, connector: str, webhook: Webhook, request: web.Request
+    ) -> web.Response | tuple[Notification, bytes]:
+        """The refusal, or what was let in and its body."""
         if (request.content_length or 0) > self._body_limit:
             return self._too_large(connector)
         try:
@@ -85,7 +89,7 @@ class Hooks:
         opened = webhook.open(raw)
         if isinstance(opened, Refused):
             return self._answer(connector, opened.reason, opened.status, opened.reason)
-        return await self._keep(connector, opened, raw.body)
+        return opened, raw.body
 
     async def _keep(self, connector: str, notification: Notification, body: bytes) -> web.Response:
         try:
