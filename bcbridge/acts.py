@@ -10,7 +10,9 @@ import sqlite3
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
+from bcbridge.errors import BridgeError
 from bcbridge.flows.orders.story import ORDERS
 from bcbridge.model.acts import ActResult, LeftOut, NotFound, Refusal, Resolution, Selection, Word
 from bcbridge.store import acts as kept
@@ -42,6 +44,8 @@ class PersonActs:
     """table, channel, key, value -> how many blocked orders that frees. Raises Misconfigured."""
     check_mapping: Callable[[str, str, str, str], object]
     """The same without doing it."""
+    mapping_now: Callable[[str, str, str], object]
+    """table, channel, key -> what that very row says now; None where there is none."""
     after_retry: Callable[[str | None], Awaitable[None]] = nothing_more
     """A person wants this channel (or all) tried again: circuits that were opened by content are closed."""
 
@@ -77,10 +81,20 @@ class PersonActs:
     def _write_down(
         self, tx: sqlite3.Connection, act: str, rows: Sequence[sqlite3.Row], *, who: str, why: str = ""
     ) -> None:
-        before = {row["ref"]: row["state"] for row in rows[:SHOWN]}
-        kept.write_down(
-            tx, who=who, act=act, target=f"{len(rows)} orders", why=why, now=self.now(), before=before, count=len(rows)
+        """After the act: what the orders are now is looked up. The first fifty stand in the act, all beside it."""
+        shown = rows[:SHOWN]
+        number = kept.write_down(
+            tx,
+            who=who,
+            act=act,
+            target=f"{len(rows)} orders",
+            why=why,
+            before={row["ref"]: row["state"] for row in shown},
+            after={row["ref"]: row["state"] for row in kept.standing(tx, [row["id"] for row in shown])},
+            now=self.now(),
+            count=len(rows),
         )
+        kept.touched(tx, number, rows)
 
     async def resolve(self, order: str, resolution: Resolution, *, why: str, who: str, dry_run: bool) -> ActResult:
         order_id, reference = await self._one(order)
@@ -105,22 +119,35 @@ class PersonActs:
     def _resolve(
         self, tx: sqlite3.Connection, parts: Sequence[sqlite3.Row], resolution: Resolution, *, who: str, why: str
     ) -> None:
-        now = self.now()
         for part in parts:
-            match resolution.word:
-                case Word.BOOKED:
-                    erp = self.erp_of[part["channel"]]
-                    kept.say_booked(tx, part, resolution.number, erp=erp, who=who, now=now)
-                case Word.ABSENT:
-                    kept.say_absent(tx, part, who=who, now=now)
-                case Word.REBOOK:
-                    kept.close_generation(tx, part, who=who, now=now)
-            before = {"state": part["state"], "number": part["number"]}
-            data: dict[str, object] = {"before": before, "word": resolution.word, "number": resolution.number}
-            kept.write_down(tx, who=who, act="resolve", target=part["reference"], why=why, now=now, **data)
+            order, before = kept.standing(tx, [part["order_id"]]), kept.part_now(tx, part["id"])
+            self._say(tx, part, resolution, who=who)
+            number = kept.write_down(
+                tx,
+                who=who,
+                act="resolve",
+                target=part["reference"],
+                why=why,
+                before=before,
+                after=kept.part_now(tx, part["id"]),
+                now=self.now(),
+                word=resolution.word,
+            )
+            kept.touched(tx, number, order)
         first = parts[0]
-        wish = Wish(flow=ORDERS, connector=first["channel"], ref=first["order_ref"], due=now)
-        queue.enqueue(tx, [wish], now=now)
+        wish = Wish(flow=ORDERS, connector=first["channel"], ref=first["order_ref"], due=self.now())
+        queue.enqueue(tx, [wish], now=self.now())
+
+    def _say(self, tx: sqlite3.Connection, part: sqlite3.Row, resolution: Resolution, *, who: str) -> None:
+        now = self.now()
+        match resolution.word:
+            case Word.BOOKED:
+                erp = self.erp_of[part["channel"]]
+                kept.say_booked(tx, part, resolution.number, erp=erp, who=who, now=now)
+            case Word.ABSENT:
+                kept.say_absent(tx, part, who=who, now=now)
+            case Word.REBOOK:
+                kept.close_generation(tx, part, who=who, now=now)
 
     async def confirm(self, write: str, *, why: str, who: str, dry_run: bool) -> ActResult:
         known = self.writes()
@@ -130,9 +157,12 @@ class PersonActs:
         def unit(tx: sqlite3.Connection) -> int:
             if dry_run:
                 return 0
-            kept.write_down(tx, who=who, act="confirm", target=write, why=why, now=self.now())
+            before, now = kept.confirmation(tx, write), self.now()
             channels = [channel for channel, erp in self.erp_of.items() if write.startswith(f"{erp}.")]
-            return kept.confirm(tx, write, channels=channels, who=who, why=why, flow=ORDERS, now=self.now())
+            waited = kept.confirm(tx, write, channels=channels, who=who, why=why, flow=ORDERS, now=now)
+            after = kept.confirmation(tx, write)
+            kept.write_down(tx, who=who, act="confirm", target=write, why=why, before=before, after=after, now=now)
+            return waited
 
         waited = await self.store.write(unit)
         if not dry_run:
@@ -144,14 +174,19 @@ class PersonActs:
     async def set_mapping(
         self, table: str, channel: str, key: str, value: str, *, who: str, dry_run: bool
     ) -> ActResult:
+        before = self.mapping_now(table, channel, key)
+        self.check_mapping(table, channel, key, value)
         if dry_run:
-            self.check_mapping(table, channel, key, value)
-            return ActResult(matched=1, done=0)
-        freed = await self.save_mapping(table, channel, key, value)
+            return ActResult(matched=1, done=0, note=f"it is {before} now" if before else "it is not mapped yet")
         target = f"{table}.{channel or 'default'}.{key}"
-        await self.store.write(
-            lambda tx: kept.write_down(tx, who=who, act="mapping", target=target, now=self.now(), after=value)
-        )
+        note = partial(kept.write_down, who=who, target=target, now=self.now())
+        await self.store.write(lambda tx: note(tx, act="mapping", before=before, after=value))
+        try:
+            freed = await self.save_mapping(table, channel, key, value)
+        except (BridgeError, OSError) as fault:
+            why = f"it could not be saved: {type(fault).__name__}"
+            await self.store.write(lambda tx: note(tx, act="mapping_failed", why=why, before=value, after=before))
+            raise
         self.ring()
         return ActResult(matched=1, done=1, note=f"{freed} blocked order(s) may be freed by it")
 

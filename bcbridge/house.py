@@ -122,6 +122,7 @@ class House:
             on_confirm=self._on_confirm,
             save_mapping=self.mappings.save,
             check_mapping=self.mappings.with_row,
+            mapping_now=self.mappings.row_now,
             after_retry=self._close_by_word,
         )
 

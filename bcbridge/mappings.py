@@ -97,6 +97,12 @@ class Mappings:
         """Whether anything is mapped for this channel at all."""
         return any(rows for rows in self._rows(table, channel))
 
+    def row(self, table: str, section: str, key: str) -> Any:
+        """What one row says, as it is written in its file; None where there is none. No pattern is tried."""
+        rows = self.tables.get(table, _NO_SECTIONS).get(section, _NO_ROWS)
+        found = rows.get(_written_as(rows, key))
+        return None if found is None else _plain_value(found)
+
     def with_value(self, table: str, channel: str, key: str, value: str) -> Mappings:
         """A copy with one row set; raises Misconfigured where such a row could not be loaded."""
         mistakes = _row_mistakes(table, channel, key, value) if table in TABLES else [_unknown_table(table)]

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from bcbridge.mappings import TABLES
-from bcbridge.store.views import Event, Oldest, Story, Trouble
+from bcbridge.store.views import Act, Event, Oldest, Story, Trouble
 
 STATES: Mapping[str, str] = {
     "not_yet": "not yet",
@@ -117,6 +117,35 @@ _SENTENCES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "differs_in_erp": lambda data: f"the ERP holds something else than was sent: {_said(data.get('differences', ''))}",
     "changed_after_booking": lambda data: f"changed in the channel after booking: {_said(data.get('changes', ''))}",
 }
+
+
+# -- what people did ---------------------------------------------------------------------------------------------
+
+CHANGES_SHOWN = 4
+
+
+def act_text(act: Act) -> str:
+    """``ann mapping ship_via.default.Air: UPG -> FXO (the carrier changed)``."""
+    changed = _change(act.before, act.after)
+    why = f" ({act.why})" if act.why else ""
+    return f"{act.who} {words(act.act)} {act.target}{f': {changed}' if changed else ''}{why}"
+
+
+def _change(before: object, after: object) -> str:
+    if isinstance(before, Mapping) or isinstance(after, Mapping):
+        return _changes(before if isinstance(before, Mapping) else {}, after if isinstance(after, Mapping) else {})
+    return "" if before == after else f"{_was(before)} -> {_was(after)}"
+
+
+def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
+    keys = [key for key in dict.fromkeys([*before, *after]) if before.get(key) != after.get(key)]
+    told = [f"{key} {_was(before.get(key))} -> {_was(after.get(key))}" for key in keys[:CHANGES_SHOWN]]
+    more = len(keys) - len(told)
+    return ", ".join(told) + (f" and {more} more" if more else "")
+
+
+def _was(value: object) -> str:
+    return "nothing" if value in (None, "") else str(value)
 
 
 # -- what to do --------------------------------------------------------------------------------------------------

@@ -63,6 +63,10 @@ class MappingsInForce:
         """What would be in force with one row set. Raises Misconfigured."""
         return self.current.with_value(table, channel or mappings.DEFAULT, key, value)
 
+    def row_now(self, table: str, channel: str, key: str) -> object:
+        """What that very row says; None where there is none."""
+        return self.current.row(table, channel or mappings.DEFAULT, key)
+
     async def save(self, table: str, channel: str, key: str, value: str) -> int:
         """One row, as an operator sets it; returns how many blocked orders it may free. Raises Misconfigured."""
         wanted = self.with_row(table, channel, key, value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from bcbridge.model.answers import Doubtful, Rejected
 from bcbridge.model.ids import Ref
 from bcbridge.model.outcome import Blocked, Never, NotYet, Outcome, Problem
 from bcbridge.model.standing import Facts
-from bcbridge.store import orders
+from bcbridge.store import orders, views
 from tests.runtime.kit import CHANNEL, ERP, SINK, Bench, answers, bench
 
 WHO = "ops@example.com"
@@ -57,6 +57,11 @@ class Desk:
         resolution = Resolution(word=word, number=number)
         return await self.acts.resolve(name, resolution, why="looked in BlueCherry", who=WHO, dry_run=dry_run)
 
+    async def story(self, number: int) -> views.Story:
+        found = await views.story(self.b.store.read, (await self.b.order_row(number))["id"])
+        assert found is not None
+        return found
+
     async def written_down(self) -> list[sqlite3.Row]:
         return await self.b.store.read.rows("SELECT * FROM acts ORDER BY id")
 
@@ -84,6 +89,7 @@ async def d(tmp_path: Path) -> AsyncIterator[Desk]:
             on_confirm=on_confirm,
             save_mapping=save,
             check_mapping=Mappings().with_value,
+            mapping_now=Mappings({"ship_via": {"shop": {"overnight": "UPG"}}}).row,
         )
         yield Desk(b, acts, rung, confirmed, mapped)
 
@@ -152,8 +158,39 @@ async def test_who_when_and_what_it_was_is_written_down(d: Desk) -> None:
     (act,) = await d.written_down()
     assert (act["who"], act["act"], act["target"]) == (WHO, "retry", "2 orders")
     assert act["at"] >= "2026-11-20T12:00:01"
-    assert orjson.loads(act["data"])["before"] == {"order/1": "blocked", "order/2": "blocked"}
+    assert orjson.loads(act["data"]) == {
+        "before": {"order/1": "blocked", "order/2": "blocked"},
+        "after": {"order/1": "ready", "order/2": "ready"},
+        "count": 2,
+    }
     assert "retried" in await d.b.events(1)
+
+
+async def test_every_order_of_a_large_act_knows_what_it_was_before_and_after(d: Desk) -> None:
+    await d.block(*range(1, 71))
+    await d.retry(all=True)
+    (act,) = await views.acts(d.b.store.read)
+    assert (act.data["count"], len(act.before), len(act.after)) == (70, 50, 50)
+    assert [(one.before, one.after) for one in (await d.story(1)).acts] == [("blocked", "ready")]
+    assert [(one.before, one.after) for one in (await d.story(70)).acts] == [("blocked", "blocked")], "its turn comes"
+
+
+async def test_each_act_on_an_order_stands_in_its_story(d: Desk) -> None:
+    await d.block(1)
+    await d.skip("#1")
+    await d.retry("#1")
+    assert [(one.act, one.before, one.after, one.why) for one in (await d.story(1)).acts] == [
+        ("skip", "blocked", "never", "a test"),
+        ("retry", "never", "ready", ""),
+    ]
+
+
+async def test_the_newest_act_is_told_first(d: Desk) -> None:
+    await d.block(1, 2)
+    await d.skip("#1")
+    await d.skip("#2")
+    assert [one.id for one in await views.acts(d.b.store.read, limit=1)] == [2]
+    assert [one.id for one in await views.acts(d.b.store.read)] == [2, 1]
 
 
 async def test_what_is_on_its_way_or_booked_is_left_out_and_said_so(d: Desk) -> None:
@@ -231,7 +268,16 @@ async def test_said_booked_is_booked_under_its_number(d: Desk) -> None:
     assert (await d.state(1))[0] == "booked"
     (act,) = await d.written_down()
     assert (act["act"], act["target"], act["why"]) == ("resolve", "SU1P1G1", "looked in BlueCherry")
-    assert orjson.loads(act["data"])["before"]["state"] == "in_doubt"
+    assert orjson.loads(act["data"]) == {
+        "before": {"state": "in_doubt", "number": ""},
+        "after": {"state": "posted", "number": "SO77"},
+        "word": "booked",
+    }
+    (story,) = (await d.story(1)).acts
+    assert (story.who, story.act, story.target, story.before, story.after) == (
+        *(WHO, "resolve", "SU1P1G1"),
+        *("in_doubt", "booked"),
+    )
 
 
 async def test_said_absent_goes_out_again(d: Desk) -> None:
@@ -303,6 +349,8 @@ async def test_a_confirmed_write_frees_what_waited_three_first(d: Desk) -> None:
     assert d.confirmed == [SINK]
     (act,) = await d.written_down()
     assert (act["who"], act["act"], act["target"], act["why"]) == (WHO, "confirm", SINK, "tried on the test company")
+    facts = orjson.loads(act["data"])
+    assert (facts["before"], facts["after"]["who"]) == (None, WHO)
 
 
 async def test_a_dry_confirm_confirms_nothing(d: Desk) -> None:
@@ -327,8 +375,20 @@ async def test_a_mapping_is_set_and_written_down(d: Desk) -> None:
     assert (act["act"], act["target"], orjson.loads(act["data"])) == (
         "mapping",
         "ship_via.shop.Overnight",
-        {"after": "UP1"},
+        {"before": "UPG", "after": "UP1"},
     )
+
+
+async def test_a_mapping_that_could_not_be_saved_is_written_down_as_that(d: Desk) -> None:
+    async def full(*said: str) -> int:
+        raise OSError(28, "no space left on device")
+
+    acts = replace(d.acts, save_mapping=full)
+    with pytest.raises(OSError, match="no space"):
+        await acts.set_mapping("ship_via", "shop", "Air", "UP1", who=WHO, dry_run=False)
+    meant, failed = await d.written_down()
+    assert (meant["act"], orjson.loads(meant["data"])) == ("mapping", {"before": None, "after": "UP1"})
+    assert (failed["act"], orjson.loads(failed["data"])) == ("mapping_failed", {"before": "UP1", "after": None})
 
 
 async def test_a_dry_mapping_that_could_not_be_set_says_so(d: Desk) -> None:

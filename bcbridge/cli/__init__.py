@@ -43,6 +43,7 @@ for command in (
     acts.resolve,
     acts.confirm,
     reads.jobs,
+    reads.acts,
     run.sandbox,
 ):
     app.command()(command)

@@ -13,9 +13,9 @@ from bcbridge import mappings
 from bcbridge.cli.common import DEFAULT, AsJson, ConfigFile, desk, now, out, read, say, the_order
 from bcbridge.cli.story import print_story
 from bcbridge.mappings import TABLES, Mappings
-from bcbridge.phrases import age, moment_text, money, words
+from bcbridge.phrases import act_text, age, moment_text, money, words
 from bcbridge.store import views
-from bcbridge.store.views import ExceptionGroup, Incident, Job, Jobs, Reads, Story, Unmapped
+from bcbridge.store.views import Act, ExceptionGroup, Incident, Job, Jobs, Reads, Story, Unmapped
 
 NAMES_IN_A_ROW = 4
 
@@ -136,6 +136,27 @@ def _print_job(job: Job) -> None:
     due = f", due {moment_text(job.due_at)}" if job.state == "waiting" else ""
     why = f": {words(job.reason)}" if job.reason else ""
     say(f"{job.id} {job.state} {job.flow} {job.connector} {job.ref}{due}, {job.attempts} tries{why}")
+
+
+# -- acts --------------------------------------------------------------------------------------------------------
+
+
+def acts(
+    limit: Annotated[int, typer.Option(min=1, max=5000, help="How many, the newest first.")] = 20,
+    config_file: ConfigFile = DEFAULT,
+    as_json: AsJson = False,
+) -> None:
+    """What people did: who, when, what, before and after, why."""
+    at = desk(config_file, as_json)
+    found = read(at.settings, partial(views.acts, limit=limit))
+    at.answer(found, lambda: _print_acts(found))
+
+
+def _print_acts(found: tuple[Act, ...]) -> None:
+    if not found:
+        say("Nobody has done anything yet.")
+    for act in found:
+        say(f"{moment_text(act.at)}  {act_text(act)}")
 
 
 # -- mappings ----------------------------------------------------------------------------------------------------

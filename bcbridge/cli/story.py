@@ -8,7 +8,7 @@ from datetime import datetime
 from rich.text import Text
 
 from bcbridge.cli.common import out, say
-from bcbridge.phrases import STATES, advice, age, moment_text, money, sentence, words
+from bcbridge.phrases import STATES, act_text, advice, age, moment_text, money, sentence, words
 from bcbridge.store.views import Part, Story
 
 COLOURS = {"booked": "green", "blocked": "red", "in_doubt": "magenta", "not_yet": "yellow", "never": "dim"}
@@ -24,6 +24,7 @@ def print_story(story: Story, *, now: datetime) -> None:
     _print_links(story)
     _print_jobs(story, now)
     _print_events(story)
+    _print_acts(story)
 
 
 def _print_head(story: Story, now: datetime) -> None:
@@ -101,3 +102,8 @@ def _print_events(story: Story) -> None:
         say(f"... {story.events_left_out} earlier events", style="dim")
     for event in story.events:
         out.print(Text.assemble((moment_text(event.at), "dim"), "  ", sentence(event)), soft_wrap=True)
+
+
+def _print_acts(story: Story) -> None:
+    for act in story.acts:
+        out.print(Text.assemble((moment_text(act.at), "dim"), "  ", (act_text(act), "cyan")), soft_wrap=True)

@@ -12,14 +12,43 @@ import orjson
 from bcbridge.store import events, incidents, meta, outbox, releases
 from bcbridge.store.stamps import stamp
 
-_ACT = "INSERT INTO acts (at, who, act, target, why, data) VALUES (?, ?, ?, ?, ?, ?)"
+_ACT = "INSERT INTO acts (at, who, act, target, why, data) VALUES (?, ?, ?, ?, ?, ?) RETURNING id"
+_TOUCHED = """
+INSERT INTO act_orders (order_id, act_id, before, after)
+SELECT :order, :act, :before, state FROM orders WHERE id = :order
+ON CONFLICT (order_id, act_id) DO UPDATE SET after = excluded.after
+"""
 
 
 def write_down(
-    tx: sqlite3.Connection, *, who: str, act: str, target: str, why: str = "", now: datetime, **data: object
-) -> None:
-    """Every act of a person is kept: who, when, on what, why, before and after."""
-    tx.execute(_ACT, (stamp(now), who, act, target, why, orjson.dumps(data).decode()))
+    tx: sqlite3.Connection,
+    *,
+    who: str,
+    act: str,
+    target: str,
+    why: str = "",
+    before: object = None,
+    after: object = None,
+    now: datetime,
+    **data: object,
+) -> int:
+    """Every act of a person is kept: who, when, on what, why, before and after (JSON-able). Returns its number."""
+    facts = orjson.dumps({"before": before, "after": after, **data}).decode()
+    return int(tx.execute(_ACT, (stamp(now), who, act, target, why, facts)).fetchone()["id"])
+
+
+def touched(tx: sqlite3.Connection, act: int, orders: Sequence[sqlite3.Row]) -> None:
+    """These orders were meant by an act. Rows with ``id`` and the ``state`` before it; the state now is looked up."""
+    rows = [{"act": act, "order": order["id"], "before": order["state"]} for order in orders]
+    tx.executemany(_TOUCHED, rows)
+
+
+_STANDING = "SELECT id, ref, state FROM orders WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id"
+
+
+def standing(tx: sqlite3.Connection, order_ids: Sequence[int]) -> list[sqlite3.Row]:
+    """Rows with id, ref and state, as of now."""
+    return tx.execute(_STANDING, (orjson.dumps(list(order_ids)).decode(),)).fetchall()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +129,15 @@ def open_parts(tx: sqlite3.Connection, order_id: int, reference: str | None) -> 
     return tx.execute(_PARTS, (order_id, reference, reference)).fetchall()
 
 
+_PART_NOW = "SELECT state, number FROM outbox WHERE id = ?"
+
+
+def part_now(tx: sqlite3.Connection, part_id: int) -> dict[str, str]:
+    """State and number of one part."""
+    row = tx.execute(_PART_NOW, (part_id,)).fetchone()
+    return {"state": row["state"], "number": row["number"]}
+
+
 _BOOKED_BY_WORD = """
 UPDATE outbox SET state = 'posted', posted_at = :now, number = :number, reason = 'a person said it is booked'
 WHERE id = :id AND state IN ('in_doubt', 'accepted')
@@ -159,6 +197,7 @@ INSERT INTO confirmations (write, who, why, confirmed_at) VALUES (?, ?, ?, ?)
 ON CONFLICT (write) DO UPDATE SET who = excluded.who, why = excluded.why, confirmed_at = excluded.confirmed_at
 """
 _CONFIRMED = "SELECT write FROM confirmations"
+_CONFIRMED_BY = "SELECT who, why, confirmed_at FROM confirmations WHERE write = ?"
 _READY = """
 SELECT id, connector, ref FROM orders
 WHERE state = 'ready' AND connector IN (SELECT value FROM json_each(?))
@@ -183,6 +222,12 @@ def confirm(
         meta.put(tx, outbox.RENEW + write, "1")
     ready = tx.execute(_READY, (orjson.dumps(list(channels)).decode(),)).fetchall()
     return releases.free_orders(tx, ready, cause=f"confirm {write}", flow=flow, now=now)
+
+
+def confirmation(tx: sqlite3.Connection, write: str) -> dict[str, str] | None:
+    """Who confirmed a write, why and when; None where nobody has."""
+    row = tx.execute(_CONFIRMED_BY, (write,)).fetchone()
+    return None if row is None else {key: row[key] for key in ("who", "why", "confirmed_at")}
 
 
 def confirmed(tx: sqlite3.Connection) -> frozenset[str]:

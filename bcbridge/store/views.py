@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Protocol
@@ -373,6 +373,25 @@ class Incident:
 
 
 @dataclass(frozen=True, slots=True)
+class Act:
+    """What a person did: who, when, to what, why, before and after. ``data``: what else belongs to it.
+
+    Before and after are text, a mapping of what the act touched, or None. As a part of one order's story they are
+    that order's states.
+    """
+
+    id: int
+    at: datetime
+    who: str
+    act: str
+    target: str
+    why: str
+    before: Any
+    after: Any
+    data: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Story:
     """Everything known of one order over both systems, without personal data."""
 
@@ -402,6 +421,8 @@ class Story:
     events_left_out: int = 0
     jobs: tuple[Job, ...] = ()
     incidents: tuple[Incident, ...] = ()
+    acts: tuple[Act, ...] = ()
+    """Of people, on this order."""
     held_for: tuple[str, ...] = field(default=())
     """Causes whose release still holds this order back (three go first)."""
     stopped_for: tuple[str, ...] = field(default=())
@@ -441,6 +462,10 @@ _INCIDENT = """
     FROM incidents i LEFT JOIN orders o ON o.id = i.order_id
 """
 _INCIDENTS_OF_ORDER = f"{_INCIDENT} WHERE i.order_id = ? ORDER BY i.id"
+_ACTS_OF_ORDER = """
+    SELECT a.id, a.at, a.who, a.act, a.target, a.why, a.data, o.before, o.after
+    FROM act_orders o JOIN acts a ON a.id = o.act_id WHERE o.order_id = ? ORDER BY o.act_id
+"""
 _HELD = """
     SELECT r.cause, r.state FROM release_orders h JOIN releases r ON r.id = h.release_id
     WHERE h.order_id = ? AND h.stage = 'held' ORDER BY r.id
@@ -482,6 +507,7 @@ async def story(reads: Reads, order_id: int) -> Story | None:
         events_left_out=await _count(reads, _EVENTS_COUNT, [order_id]) - len(events),
         jobs=tuple(_job(one) for one in await reads.rows(_JOBS_OF_ORDER, key)),
         incidents=tuple(_incident(one) for one in await reads.rows(_INCIDENTS_OF_ORDER, [order_id])),
+        acts=tuple(_act_on_order(one) for one in await reads.rows(_ACTS_OF_ORDER, [order_id])),
         held_for=tuple(one["cause"] for one in held if one["state"] != "stopped"),
         stopped_for=tuple(one["cause"] for one in held if one["state"] == "stopped"),
     )
@@ -752,6 +778,29 @@ async def readiness(reads: Reads, *, now: datetime) -> Marks:
         for row in await reads.rows(_FLOW_MARKS, {"now": stamp(now)})
     ]
     return Marks(tuple(lists), tuple(flows))
+
+
+# -- acts --------------------------------------------------------------------------------------------------------
+
+_LATEST_ACTS = """
+    SELECT id, at, who, act, target, why, data FROM acts
+    WHERE id > (SELECT coalesce(max(id), 0) FROM acts) - :limit ORDER BY id DESC
+"""
+
+
+async def acts(reads: Reads, *, limit: int = LIST_LIMIT) -> tuple[Act, ...]:
+    """What people did, the newest first."""
+    return tuple(_act(row, json.loads(row["data"])) for row in await reads.rows(_LATEST_ACTS, {"limit": limit}))
+
+
+def _act(row: sqlite3.Row, data: dict[str, Any]) -> Act:
+    before, after = data.pop("before", None), data.pop("after", None)
+    return Act(row["id"], moment(row["at"]), row["who"], row["act"], row["target"], row["why"], before, after, data)
+
+
+def _act_on_order(row: sqlite3.Row) -> Act:
+    """What it did to this order, rather than to all that it touched."""
+    return replace(_act(row, json.loads(row["data"])), before=row["before"], after=row["after"], data={})
 
 
 # -- mappings ----------------------------------------------------------------------------------------------------
