@@ -31,12 +31,13 @@ from bcbridge.live import Feed
 from bcbridge.runtime.circuit import Circuit
 from bcbridge.runtime.poller import sweep_to_jobs
 from bcbridge.sdnotify import Systemd
-from bcbridge.store import acts, inbox, incidents, meta, outbox, queue, releases
+from bcbridge.store import acts, incidents, meta, outbox, queue, releases
 from bcbridge.store.db import Store
 from bcbridge.store.orders import open_refs, ready, watch_not_yet
 from bcbridge.store.outbox import queued_refs
 from bcbridge.store.queue import BULK, Wish
 from bcbridge.store.stamps import moment, stamp
+from bcbridge.upkeep import upkeep
 from bcbridge.vitals import HouseVitals
 from bcbridge.web.app import Front, Parts
 from bcbridge.web.server import serving, serving_owner
@@ -50,11 +51,9 @@ SLICE = 500
 KEEP_EVERY = timedelta(hours=3)
 RETRY_SECONDS = 60.0
 WATCH_EVERY_SECONDS = 60.0
-UPKEEP_EVERY = timedelta(hours=1)
+SWEEP_EVERY = timedelta(hours=1)
 SWEEPS = (("sweep_48h", timedelta(hours=24), timedelta(hours=48)), ("sweep_7d", timedelta(days=7), timedelta(days=7)))
 """Name, how often, how far back by creation."""
-DELIVERIES_KEPT = timedelta(days=7)
-JOBS_KEPT = timedelta(days=14)
 
 
 Signals = AsyncIterator[signal.Signals]
@@ -279,7 +278,7 @@ def _start_loops(house: House, loops: TaskGroup) -> None:
         loops.start_soon(_watch_not_yet, house, channel)
     loops.start_soon(house.mappings.watch)
     loops.start_soon(_advance_releases, house)
-    loops.start_soon(_upkeep, house)
+    loops.start_soon(upkeep, house)
 
 
 def _marker(house: House, loops: TaskGroup, name: str) -> Callable[[], None]:
@@ -384,7 +383,7 @@ async def _sweep(house: House, channel: ChannelHouse) -> None:
         for name, every, back in SWEEPS:
             work = partial(_sweep_once, house, channel, name, every, back)
             await _tried(channel.circuit, f"{name} of {channel.connection.name}", work)
-        await anyio.sleep(UPKEEP_EVERY.total_seconds())
+        await anyio.sleep(SWEEP_EVERY.total_seconds())
 
 
 async def _sweep_once(house: House, channel: ChannelHouse, name: str, every: timedelta, back: timedelta) -> None:
@@ -430,18 +429,3 @@ async def _watch_not_yet(house: House, channel: ChannelHouse) -> None:
     while True:
         await _tried(None, f"not yet of {name}", work)
         await anyio.sleep(WATCH_EVERY_SECONDS)
-
-
-async def _upkeep(house: House) -> None:
-    """Forget what has done its duty, in small steps."""
-    while True:
-        await _tried(None, "pruning", partial(_prune, house))
-        await anyio.sleep(UPKEEP_EVERY.total_seconds())
-
-
-async def _prune(house: House) -> None:
-    now = house.now()
-    went = 1
-    while went:
-        went = await house.store.write(lambda tx: inbox.prune_deliveries(tx, received_before=now - DELIVERIES_KEPT))
-        went += await house.store.write(lambda tx: queue.prune(tx, ended_before=now - JOBS_KEPT))

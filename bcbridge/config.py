@@ -139,6 +139,7 @@ class RetentionSection(Section):
     events_days: Days = 2555
     acts_days: Days = 2555
     incidents_days: Days = 400
+    alerts_days: Days = 90
 
     @model_validator(mode="after")
     def _found_by_its_document(self) -> RetentionSection:

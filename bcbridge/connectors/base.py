@@ -61,6 +61,17 @@ class Source(Protocol[T_co]):
         ...
 
 
+class PersonalSource(Source[T_co], Protocol[T_co]):
+    """A source whose documents are about people."""
+
+    def about(self, document: Document) -> frozenset[str]:
+        """Pure: whom it is about, as model/person.py writes them; so that they can be found and erased.
+
+        Lenient: a document that ``read`` calls malformed is looked at all the same. Empty where nobody is named.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """The references asked for and every document the ERP holds under each, compared for equality on our side."""
@@ -199,7 +210,7 @@ class Keeper(Protocol):
 class Channel(Connector, Protocol):
     """A connector that sells."""
 
-    orders: Source[Order]
+    orders: PersonalSource[Order]
     webhook: Webhook
     keeper: Keeper
 

@@ -15,9 +15,8 @@ import threading
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field
-from importlib import resources
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -25,6 +24,9 @@ import aiosqlite
 import anyio
 
 from bcbridge.errors import BridgeError, StoreBusy
+from bcbridge.store import restore
+from bcbridge.store.damage import Damage, unusable
+from bcbridge.store.schema import steps
 
 T = TypeVar("T")
 Unit = Callable[[sqlite3.Connection], T]
@@ -100,8 +102,9 @@ class _Queues:
 class GroupWriter:
     """The only connection that writes. Runs in a thread of its own; the event loop never waits for the disk."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, damage: Damage) -> None:
         self._path = path
+        self._damage = damage
         self._queues = _Queues()
         self._wake = threading.Condition()
         self._closing = False
@@ -179,6 +182,7 @@ class GroupWriter:
         group: list[_Waiting[Any]] = []
         started = time.monotonic()
         try:
+            self._refuse_damage()
             connection.execute("BEGIN IMMEDIATE")
             self._run_units(connection, group, started)
             connection.execute("COMMIT")
@@ -186,11 +190,15 @@ class GroupWriter:
             self.figures.units += len(group)
         except BaseException as fault:
             self._fail(connection, group, fault)
-            if not isinstance(fault, sqlite3.Error):
+            if not isinstance(fault, sqlite3.Error | StoreBusy):
                 raise
         finally:
             self.figures.longest_seconds = max(self.figures.longest_seconds, time.monotonic() - started)
             self._answer(group)
+
+    def _refuse_damage(self) -> None:
+        if refusal := self._damage.refusal():
+            raise refusal
 
     def _run_units(self, connection: sqlite3.Connection, group: list[_Waiting[Any]], started: float) -> None:
         while len(group) < GROUP_LIMIT and time.monotonic() - started < HOLD_SECONDS:
@@ -207,8 +215,8 @@ class GroupWriter:
             waiting.result = waiting.unit(connection)
         except Exception as fault:
             waiting.error = fault
-            if is_busy(fault) or not connection.in_transaction:
-                raise  # SQLITE_FULL, IOERR: the whole group is gone or cannot be kept, not this unit alone
+            if is_busy(fault) or self._damage.found(fault) or not connection.in_transaction:
+                raise  # SQLITE_FULL, IOERR, CORRUPT: the whole group is gone or cannot be kept, not this unit alone
             connection.execute("ROLLBACK TO unit")
         connection.execute("RELEASE unit")
 
@@ -220,8 +228,9 @@ class GroupWriter:
                 connection.execute("ROLLBACK")
         if not group:  # BEGIN itself failed: whoever waits first hears of it, so that nobody waits for ever
             group.extend(self._all_waiting())
+        damaged = self._damage.found(fault)
         for waiting in group:
-            waiting.result, waiting.error = None, StoreBusy(f"the store could not keep this: {fault}")
+            waiting.result, waiting.error = None, damaged or StoreBusy(f"the store could not keep this: {fault}")
 
     def _all_waiting(self) -> list[_Waiting[Any]]:
         with self._wake:
@@ -260,23 +269,28 @@ def connect(path: Path) -> sqlite3.Connection:
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA cache_size = -32000")
+    connection.execute("PRAGMA secure_delete = ON")  # what is erased is overwritten: no byte of it stays in the file
     return connection
+
+
+def checkpoint(path: Path) -> bool:
+    """Write the whole log into the file and empty it: what was erased is in neither. False where somebody reads on."""
+    with closing(connect(path)) as connection:
+        return int(connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]) == 0
 
 
 def migrate(path: Path) -> int:
     """Bring the file to this version's schema; returns the version. Raises StoreTooNew."""
-    steps = sorted(
-        (item for item in resources.files("bcbridge.store.migrations").iterdir() if item.name.endswith(".sql")),
-        key=lambda item: item.name,
-    )
+    known = steps()
     connection = connect(path)
     try:
         version = int(connection.execute("PRAGMA user_version").fetchone()[0])
-        if version > len(steps):
-            raise StoreTooNew(f"{path.name} was written by a newer bcbridge (schema {version}, here {len(steps)})")
-        for number, step in enumerate(steps[version:], start=version + 1):
+        if version > len(known):
+            raise StoreTooNew(f"{path.name} was written by a newer bcbridge (schema {version}, here {len(known)})")
+        for number, step in enumerate(known[version:], start=version + 1):
             connection.executescript(f"BEGIN;\n{step.read_text()}\nPRAGMA user_version = {number};\nCOMMIT;")
-        return len(steps)
+        connection.executescript("BEGIN IMMEDIATE; ROLLBACK;")  # one that may only be read says so now
+        return len(known)
     finally:
         connection.close()
 
@@ -311,9 +325,10 @@ class FileLock:
 class Readers:
     """A few read-only connections, each lent to one reader at a time and bounded in time."""
 
-    def __init__(self, path: Path, *, count: int = 3) -> None:
+    def __init__(self, path: Path, *, count: int = 3, damage: Damage | None = None) -> None:
         self._path = path
         self._count = count
+        self._damage = damage
         self._free: asyncio.Queue[aiosqlite.Connection] = asyncio.Queue()
         self._all: list[aiosqlite.Connection] = []
 
@@ -355,6 +370,8 @@ class Readers:
         except sqlite3.Error as fault:
             if is_busy(fault):
                 raise StoreBusy(f"the store cannot be read: {fault}") from fault
+            if self._damage is not None and (damaged := self._damage.found(fault)):
+                raise damaged from fault
             raise
         except TimeoutError as fault:
             raise StoreBusy("the store did not answer in time") from fault
@@ -369,26 +386,31 @@ class Store:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.damage = Damage(path)
         self._lock = FileLock(path)
-        self._writer = GroupWriter(path)
-        self.read = Readers(path)
+        self._writer = GroupWriter(path, self.damage)
+        self.read = Readers(path, damage=self.damage)
 
     @property
     def figures(self) -> WriterFigures:
         return self._writer.figures
 
     async def open(self) -> None:
-        """Raises StoreLocked, StoreTooNew; then nothing is held."""
+        """Raises StoreLocked, StoreTooNew, StoreDamaged, StoreUnusable; then nothing is held."""
         try:
             await asyncio.to_thread(self._create)
             await self._writer.start()
             await self.read.start()
-        except BaseException:
+        except BaseException as fault:
             await self.close()
+            if isinstance(fault, sqlite3.Error | OSError):
+                raise unusable(self.path, fault) from fault
             raise
 
     def _create(self) -> None:
         self._lock.take()
+        restore.finish(self.path)
+        self.damage.look()
         if not self.path.exists():
             os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
         migrate(self.path)
@@ -398,6 +420,10 @@ class Store:
 
     def submit(self, unit: Unit[T], *, intake: bool = False) -> asyncio.Future[T]:
         return self._writer.submit(unit, intake=intake)
+
+    async def checkpoint(self) -> bool:
+        """Empty the log into the file, so that what was erased is nowhere. False where somebody still reads."""
+        return await asyncio.to_thread(checkpoint, self.path)
 
     async def close(self) -> None:
         await self.read.close()

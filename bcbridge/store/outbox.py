@@ -20,7 +20,7 @@ from bcbridge.model.ids import Reference
 from bcbridge.model.outcome import Problem
 from bcbridge.model.plan import Plan, Write
 from bcbridge.model.sales_order import BookedOrder
-from bcbridge.store import events, incidents
+from bcbridge.store import events, incidents, meta
 from bcbridge.store.db import Store
 from bcbridge.store.orders import set_causes
 from bcbridge.store.stamps import moment, stamp
@@ -430,8 +430,8 @@ async def evidence(store: Store, sink: str, *, ended: datetime, max_request: tim
 
 # -- the order shows its least advanced part -------------------------------------------------------------------
 
-_RANK = ("rejected", "in_doubt", "queued", "sending", "accepted", "posted")
-_SHOWN = {
+RANK = ("rejected", "in_doubt", "queued", "sending", "accepted", "posted")
+SHOWN = {
     "rejected": "blocked",
     "in_doubt": "in_doubt",
     "queued": "sending",
@@ -465,8 +465,8 @@ def refresh_order(tx: sqlite3.Connection, order_id: int, *, now: datetime) -> st
     if not states or len({row["part"] for row in states}) < max(row["parts"] for row in states):
         tx.execute(_MISSING, (stamp(now), order_id))
         return ""
-    least = min(states, key=lambda row: _RANK.index(row["state"]))
-    shown = _SHOWN[least["state"]]
+    least = min(states, key=lambda row: RANK.index(row["state"]))
+    shown = SHOWN[least["state"]]
     reason = least["reason"] if shown == "in_doubt" else ""
     tx.execute(_SHOW, {"id": order_id, "state": shown, "now": stamp(now), "reason": reason})
     return shown
@@ -513,6 +513,25 @@ def strangers(tx: sqlite3.Connection, sink: str, references: Sequence[str]) -> l
 def note_strangers(tx: sqlite3.Connection, sink: str, references: Sequence[str], *, now: datetime) -> None:
     """Met now, in the unit that draws the consequence: it is drawn once."""
     tx.executemany(_NOTE_STRANGER, [(sink, reference, stamp(now)) for reference in references])
+
+
+_STANDS = "SELECT 1 FROM incidents WHERE fingerprint = ? AND closed_at IS NULL"
+_ANY_UNKNOWN = """
+SELECT 1 FROM listed WHERE connector = :sink AND noun = 'sales_orders' AND list = 'strangers'
+  AND NOT EXISTS (SELECT 1 FROM outbox WHERE outbox.sink = :sink AND outbox.reference = listed.ref) LIMIT 1
+"""
+
+
+def end_known(tx: sqlite3.Connection, *, sink: str, erp: str, now: datetime) -> bool:
+    """The incident of unknown references ends when each of them has become a document of this store.
+
+    So it does after a restore, by itself; one that nobody here can explain stands until a person confirms the write.
+    """
+    if tx.execute(_STANDS, (incidents.fingerprint(STRANGERS, erp, sink),)).fetchone() is None:
+        return False
+    if meta.get(tx, STOPPED + sink) is not None or tx.execute(_ANY_UNKNOWN, {"sink": sink}).fetchone() is not None:
+        return False
+    return incidents.close(tx, code=STRANGERS, connector=erp, cause=sink, now=now)
 
 
 _DOUBT_ANEW = """

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime, timedelta
 
 from bcbridge.connectors.base import Document, HeadList, Page
-from bcbridge.connectors.shopify import mapper
+from bcbridge.connectors.shopify import mapper, people
 from bcbridge.connectors.shopify.changes import (
     BEGINNING,
     FULFILMENT_ORDERS,
@@ -60,6 +60,10 @@ class Orders:
             side=self._settings.money_side,
             circular_products=frozenset(self._settings.supercycle_product_ids),
         )
+
+    def about(self, document: Document) -> frozenset[str]:
+        """Pure: the e-mail addresses, telephone numbers and customers in it."""
+        return people.about(document)
 
     def _list(self, name: str, listing: Listing) -> ChangeList:
         return ChangeList(

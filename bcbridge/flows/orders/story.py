@@ -103,7 +103,8 @@ class Orders:
         return {ref: Looked(fetched.get(ref, None if ref in stale else held.get(ref)), held.get(ref)) for ref in refs}
 
     def _is_fresh(self, document: Document | None, job: Job) -> bool:
-        if document is None or document.asked < self.now() - self.stale_after:
+        now = self.now()
+        if document is None or not now - self.stale_after <= document.asked <= now:  # a clock that was set back, too
             return False
         return document.asked >= job.enqueued if job.wanted is None else document.modified >= job.wanted
 
