@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
+from bcbridge.erasure import Erasure
 from bcbridge.errors import BridgeError
 from bcbridge.flows.orders.story import ORDERS
 from bcbridge.model.acts import ActResult, LeftOut, NotFound, Refusal, Resolution, Selection, Word
+from bcbridge.model.person import Whose
 from bcbridge.store import acts as kept
-from bcbridge.store import queue, views
+from bcbridge.store import backup, queue, views
 from bcbridge.store.acts import Wanted
 from bcbridge.store.db import Store
 from bcbridge.store.queue import Wish
@@ -46,6 +48,7 @@ class PersonActs:
     """The same without doing it."""
     mapping_now: Callable[[str, str, str], object]
     """table, channel, key -> what that very row says now; None where there is none."""
+    erasure: Erasure
     after_retry: Callable[[str | None], Awaitable[None]] = nothing_more
     """A person wants this channel (or all) tried again: circuits that were opened by content are closed."""
 
@@ -189,6 +192,18 @@ class PersonActs:
             raise
         self.ring()
         return ActResult(matched=1, done=1, note=f"{freed} blocked order(s) may be freed by it")
+
+    async def erase(self, whose: Whose, *, why: str, who: str, dry_run: bool) -> ActResult:
+        return await self.erasure.erase(whose, why=why, who=who, dry_run=dry_run)
+
+    async def note_backup(self, file: str, *, who: str, dry_run: bool) -> ActResult:
+        def unit(tx: sqlite3.Connection) -> None:
+            backup.note(tx, now=self.now())
+            kept.write_down(tx, who=who, act="backup", target=file, now=self.now())
+
+        if not dry_run:
+            await self.store.write(unit)
+        return ActResult(matched=1, done=0 if dry_run else 1)
 
     # -- which orders --------------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from bcbridge.acts import PersonActs
 from bcbridge.config import Connection, Settings
 from bcbridge.connectors.base import Channel, Connector, Erp, Sink, Tools
 from bcbridge.connectors.kinds import KINDS
+from bcbridge.erasure import About, Erasure
 from bcbridge.flows.orders.reference import parse_reference
 from bcbridge.flows.orders.story import ORDERS, Orders
 from bcbridge.model.catalog import CatalogSku, ShipVia, Warehouse
@@ -123,8 +124,13 @@ class House:
             save_mapping=self.mappings.save,
             check_mapping=self.mappings.with_row,
             mapping_now=self.mappings.row_now,
+            erasure=self.erasure(),
             after_retry=self._close_by_word,
         )
+
+    def erasure(self) -> Erasure:
+        about: dict[str, About] = {name: one.connector.orders.about for name, one in self.channels.items()}
+        return Erasure(self.store, self.now, about)
 
     async def _close_by_word(self, channel: str | None) -> None:
         """A circuit opened by content closes when its page reads cleanly or a person says so."""

@@ -12,6 +12,7 @@ import orjson
 import pytest
 
 from bcbridge.acts import PersonActs
+from bcbridge.erasure import Erasure
 from bcbridge.errors import Misconfigured
 from bcbridge.mappings import Mappings
 from bcbridge.model.acts import ActResult, NotFound, Refusal, Resolution, Selection, Word
@@ -89,6 +90,7 @@ async def d(tmp_path: Path) -> AsyncIterator[Desk]:
             on_confirm=on_confirm,
             save_mapping=save,
             check_mapping=Mappings().with_value,
+            erasure=Erasure(b.store, b.clock, {}),
             mapping_now=Mappings({"ship_via": {"shop": {"overnight": "UPG"}}}).row,
         )
         yield Desk(b, acts, rung, confirmed, mapped)

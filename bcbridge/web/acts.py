@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError
 
 from bcbridge.errors import Misconfigured, StoreBusy
 from bcbridge.model.acts import ActResult, NotFound, Refusal, Resolution, Selection
+from bcbridge.model.person import Whose
 from bcbridge.model.record import Record
 from bcbridge.web.hooks import BODY_WITHIN_SECONDS
 from bcbridge.web.protocols import Acts
@@ -50,6 +51,15 @@ class _SetMapping(_Ask):
     value: str
 
 
+class _Erase(_Ask):
+    whose: Whose
+    why: str = Why
+
+
+class _NoteBackup(_Ask):
+    file: str
+
+
 Act = Callable[[Acts, bytes], Awaitable[ActResult]]
 
 
@@ -78,12 +88,24 @@ async def _set_mapping(acts: Acts, body: bytes) -> ActResult:
     return await acts.set_mapping(ask.table, ask.channel, ask.key, ask.value, who=ask.who, dry_run=ask.dry_run)
 
 
+async def _erase(acts: Acts, body: bytes) -> ActResult:
+    ask = _Erase.model_validate_json(body)
+    return await acts.erase(ask.whose, why=ask.why, who=ask.who, dry_run=ask.dry_run)
+
+
+async def _note_backup(acts: Acts, body: bytes) -> ActResult:
+    ask = _NoteBackup.model_validate_json(body)
+    return await acts.note_backup(ask.file, who=ask.who, dry_run=ask.dry_run)
+
+
 ACTS: dict[str, Act] = {
     "retry": _retry,
     "skip": _skip,
     "resolve": _resolve,
     "confirm": _confirm,
     "set_mapping": _set_mapping,
+    "erase": _erase,
+    "note_backup": _note_backup,
 }
 
 
@@ -97,15 +119,24 @@ class ActDoor:
         return [web.post("/acts/{act}", self.handle)]
 
     async def handle(self, request: web.Request) -> web.Response:
+        """As the owner of the socket asks, in whose name the body says."""
+        return await self.answer(request, signed=lambda body: body)
+
+    async def answer(self, request: web.Request, *, signed: Callable[[bytes], bytes]) -> web.Response:
+        """``signed`` puts into the body in whose name it is asked."""
         act = ACTS.get(request.match_info["act"])
         if act is None:
             return _refused(404, f"no such act; there are {', '.join(ACTS)}")
         try:
             with anyio.fail_after(BODY_WITHIN_SECONDS):
                 body = await request.read()
-            done = await act(self._acts, body)
         except TimeoutError:
             return _refused(408, "the body did not arrive in time")
+        return await self._done(act, signed(body))
+
+    async def _done(self, act: Act, body: bytes) -> web.Response:
+        try:
+            done = await act(self._acts, body)
         except ValidationError as fault:
             return _refused(400, "; ".join(_plain(error["loc"], error["msg"]) for error in fault.errors()))
         except NotFound as fault:

@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 
 from bcbridge.connectors.base import Notification
 from bcbridge.model.acts import ActResult, Resolution, Selection
+from bcbridge.model.person import Whose
 from bcbridge.store.views import FlowPulse, Pulse
 
 
@@ -87,4 +88,12 @@ class Acts(Protocol):
         self, table: str, channel: str, key: str, value: str, *, who: str, dry_run: bool
     ) -> ActResult:
         """Raises Misconfigured where the table does not take the value. An empty channel means all channels."""
+        ...
+
+    async def erase(self, whose: Whose, *, why: str, who: str, dry_run: bool) -> ActResult:
+        """A person's data leaves the store where its orders have ended."""
+        ...
+
+    async def note_backup(self, file: str, *, who: str, dry_run: bool) -> ActResult:
+        """A backup of the store was made into this file."""
         ...

@@ -15,6 +15,7 @@ from anyio import to_thread
 from bcbridge.cli import main
 from bcbridge.connectors.base import Notification
 from bcbridge.model.acts import ActResult, LeftOut, NotFound, Refusal, Resolution, Selection, Word
+from bcbridge.model.person import Whose
 from bcbridge.store.db import Store
 from bcbridge.store.views import FlowPulse, Pulse
 from bcbridge.web.app import Front, Parts
@@ -60,6 +61,12 @@ class Bridge:
         self, table: str, channel: str, key: str, value: str, *, who: str, dry_run: bool
     ) -> ActResult:
         return self._answer("set_mapping", table, channel, key, value, who, dry_run=dry_run)
+
+    async def erase(self, whose: Whose, *, why: str, who: str, dry_run: bool) -> ActResult:
+        return self._answer("erase", whose, why, who, dry_run=dry_run)
+
+    async def note_backup(self, file: str, *, who: str, dry_run: bool) -> ActResult:
+        return self._answer("note_backup", file, who, dry_run=dry_run)
 
     async def take(self, connector: str, notification: Notification, body_hash: str) -> None: ...
 

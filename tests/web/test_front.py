@@ -17,6 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from bcbridge.connectors.base import Notification
 from bcbridge.errors import Misconfigured, Mistake, StoreBusy
 from bcbridge.model.acts import ActResult, LeftOut, NotFound, Refusal, Resolution, Selection
+from bcbridge.model.person import Whose
 from bcbridge.store.db import Store
 from bcbridge.store.views import FlowPulse, Pulse
 from bcbridge.web.app import Front, Parts
@@ -83,6 +84,12 @@ class Said:
         self, table: str, channel: str, key: str, value: str, *, who: str, dry_run: bool
     ) -> ActResult:
         return self._done("set_mapping", table, channel, key, value, who, dry_run)
+
+    async def erase(self, whose: Whose, *, why: str, who: str, dry_run: bool) -> ActResult:
+        return self._done("erase", whose, why, who, dry_run)
+
+    async def note_backup(self, file: str, *, who: str, dry_run: bool) -> ActResult:
+        return self._done("note_backup", file, who, dry_run)
 
 
 @pytest.fixture
