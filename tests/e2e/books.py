@@ -82,11 +82,12 @@ def judge(sold: Iterable[Record], held: Iterable[Record]) -> Judgement:
     orders = {str(order["legacyResourceId"]): order for order in sold}
     wrong += [f"{id_} was booked and never sold" for id_ in documents if id_ not in orders]
     for id_, order in orders.items():
-        wrong += _one(order, documents.get(id_, []))
+        wrong += compare(order, documents.get(id_, []))
     return Judgement(tuple(wrong), frozenset(orders[id_]["name"] for id_ in documents if id_ in orders))
 
 
-def _one(order: Record, documents: list[Record]) -> list[str]:
+def compare(order: Record, documents: list[Record]) -> list[str]:
+    """What is wrong with one order, given all that the ERP holds of it; nothing where both agree."""
     name = order["name"]
     if not documents:
         return [f"{name} is paid and bookable, and is missing"] if is_paid(order) and not spoilt(order) else []

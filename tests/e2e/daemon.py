@@ -1,6 +1,6 @@
 """The bridge as a process of a test: the product's own app, wired to die at a step or to go without its read-back.
 
-``python daemon.py CONFIG [--die-at STEP] [--without-read-back]``
+``python daemon.py CONFIG [--die-at STEP [--time N]] [--without-read-back]``
 """
 
 from __future__ import annotations
@@ -23,11 +23,14 @@ from bcbridge.runtime.writer import StepObserver
 from bcbridge.store.db import Store
 
 
-def dying_at(last: str) -> StepObserver:
-    """SIGKILL to ourselves the first time that step is reached: nothing is closed, nothing is told."""
+def dying_at(last: str, *, time: int = 1) -> StepObserver:
+    """SIGKILL to ourselves at the first, or a later, time that step is reached: nothing is closed, nothing is told."""
+    left = time
 
     async def observe(step: str, reference: Reference) -> None:
-        if step == last:
+        nonlocal left
+        left -= step == last
+        if not left:
             os.kill(os.getpid(), signal.SIGKILL)
 
     return observe
@@ -71,9 +74,10 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("config", type=Path)
     parser.add_argument("--die-at", default="")
+    parser.add_argument("--time", type=int, default=1, help="at which time that the step is reached")
     parser.add_argument("--without-read-back", action="store_true")
     chosen = parser.parse_args()
-    on_step = dying_at(chosen.die_at)
+    on_step = dying_at(chosen.die_at, time=chosen.time)
     wiring = Wiring(on_step=on_step)
     if chosen.without_read_back:
         wiring = Wiring(on_step=on_step, sink=Blind, evidence=always)

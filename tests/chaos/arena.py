@@ -1,0 +1,127 @@
+"""The world of a chaos run: the e2e world, tuned to be hurried, with customers made of canaries."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import resource
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from typing import Any
+
+from tests.e2e.world import CHANNEL, World, call
+
+ERP_SETTINGS = "posting_window_hours = 0.002\nconfirm_by_reference_minutes = 0.05\npage_size = 200"
+"""Accepted and not posted for seven seconds is an incident here."""
+SHOP_SETTINGS = "overlap_seconds = 10\npage_size = 40\nrequest_timeout_seconds = 2"
+LOUD = '\n[log]\nlevel = "debug"\n'
+"""Everything that can be logged is: the search for canaries reads it."""
+PAGE = 500
+NO_LIMIT = resource.RLIM_INFINITY
+
+
+class Arena(World):
+    """One folder, one outside, and a daemon that lives many lives."""
+
+    def configure(self, **ports: int) -> None:
+        super().configure(**ports)
+        text = self.config.read_text()
+        assert "overlap_seconds = 5\n" in text
+        self.config.write_text(text.replace("overlap_seconds = 5\n", f"{SHOP_SETTINGS}\n") + LOUD)
+
+    def pages(self, base: str, noun: str) -> Iterator[dict[str, Any]]:
+        """All records of a noun, one page of them in memory at a time."""
+        after = -1
+        while after is not None:
+            page = call(f"{base}/_sandbox/books/{noun}?limit={PAGE}&after={after}", timeout=120)
+            yield from page[noun]
+            after = page["next"]
+
+    def made(self) -> int:
+        """How many orders the shop has sold."""
+        return sum(plan["made"] for plan in call(f"{self.shop}/_sandbox/sell")["plans"])
+
+    def is_selling(self) -> bool:
+        return any(plan["state"] == "running" for plan in call(f"{self.shop}/_sandbox/sell")["plans"])
+
+    def states_counted(self) -> dict[str, int]:
+        """Orders by state, as ``/metrics`` has them; empty while nobody answers."""
+        try:
+            found = self.metrics()
+        except (OSError, http.client.HTTPException):
+            return {}
+        head = f'bcbridge_orders{{connector="{CHANNEL}",state="'
+        return {name.removeprefix(head)[:-2]: int(n) for name, n in found.items() if name.startswith(head)}
+
+    def skew(self, seconds: float) -> None:
+        """Moves the shop's clock."""
+        call(f"{self.shop}/_sandbox/clock", {"advance_seconds": seconds})
+
+    def no_room(self) -> bool:
+        """From now on no file of the daemon may grow; whether there was a daemon to tell."""
+        return self._limit(0)
+
+    def room_again(self) -> None:
+        self._limit(NO_LIMIT)
+
+    def _limit(self, most: int) -> bool:
+        if self.bridge is None or self.bridge.poll() is not None:
+            return False
+        try:
+            resource.prlimit(self.bridge.pid, resource.RLIMIT_FSIZE, (most, NO_LIMIT))
+        except ProcessLookupError:
+            return False
+        return True
+
+    def knock(self, delivery: str) -> int:
+        """A webhook of our own about the shop's first order; 0 where nobody is there to answer."""
+        body = json.dumps({"admin_graphql_api_id": self.first_order()}).encode()
+        try:
+            return self.ring(body, delivery=delivery)
+        except (OSError, http.client.HTTPException):
+            return 0
+
+    def first_order(self) -> str:
+        (first,) = call(f"{self.shop}/_sandbox/books/orders?limit=1")["orders"]
+        return str(first["id"])
+
+    def is_in_erp(self, reference: str) -> bool:
+        """What a person sees who looks for it in the ERP, after all that was accepted had its turn."""
+        call(f"{self.erp}/_sandbox/post", {})
+        key = (self.folder / "var/sandbox/credentials/bluecherry_subscription_key").read_text().strip()
+        url = f"{self.erp}/SNDBX/api/order?po_num={reference}"
+        asked = urllib.request.Request(url, headers={"Ocp-Apim-Subscription-Key": key})
+        with urllib.request.urlopen(asked, timeout=30) as answer:
+            return bool(json.loads(answer.read())["data"]["header"])
+
+    def page(self, name: str) -> bytes:
+        """A page of the daemon's front door, whatever its status; empty where nobody answers."""
+        try:
+            with urllib.request.urlopen(f"{self.web}/{name}", timeout=30) as answer:
+                return bytes(answer.read())
+        except urllib.error.HTTPError as said:
+            return said.read()
+        except OSError:
+            return b""
+
+    def other_servers(self) -> list[str]:
+        """Addresses of what is simulated besides the shop and the ERP: where alerts go."""
+        told = json.loads((self.folder / "var/sandbox/sandbox.json").read_text())
+        return [url for url in told["urls"].values() if url.startswith("http") and url not in (self.erp, self.shop)]
+
+    def everything(self, base: str) -> bytes:
+        """All books of a server, noun by noun."""
+        nouns = call(f"{base}/_sandbox/")["nouns"]
+        return b"\n".join(json.dumps(one, default=str).encode() for noun in nouns for one in self.pages(base, noun))
+
+    def command_lines(self) -> list[str]:
+        """What ``ps`` shows of our processes."""
+        running = [one for one in (self.bridge, self.sandbox) if one is not None and one.poll() is None]
+        return [_command_line(one.pid) for one in running]
+
+
+def _command_line(pid: int) -> str:
+    with open(f"/proc/{pid}/cmdline", "rb") as file:  # noqa: PTH123 - a file of the kernel's
+        return os.fsdecode(file.read().replace(b"\0", b" "))

@@ -1,0 +1,274 @@
+"""One chaos run, from an empty folder to a verdict.
+
+1. open     the outside, behaving badly, its clock wrong; the daemon, about to be killed
+2. sell     in waves, no faster than the backlog allows; kill, fill the disk, move the clock
+3. top up   sell a little more until every configured fault and every kill has happened
+4. calm     good manners; a person ends what only a person may; selling drips, for what is in doubt needs evidence
+5. judge    both books against each other; search for canaries
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.chaos.arena import Arena
+from tests.chaos.canaries import Search, pattern, secrets_in
+from tests.chaos.judge import Files, Verdict, judge
+from tests.chaos.person import Person
+from tests.chaos.plan import Plan
+from tests.chaos.reaper import Reaper
+from tests.chaos.weather import Weather
+
+TICK_SECONDS = 0.1
+LOOK_EVERY_SECONDS = 0.5
+DRIP_EVERY_SECONDS = 1.0
+PERSON_EVERY_SECONDS = 5.0
+BACKLOG_WAVES = 2
+BURSTS = (0, 0, 40, 80)
+"""Orders a second of a wave; 0 is all at once."""
+DRIP_SEED = 1_000_000
+MOVING = ("ready", "sending", "accepted", "in_doubt")
+SHOWN_ORDERS = 8
+LEAST_BOOKED = 0.8
+
+
+class TooLate(Exception):
+    """The run's deadline is over."""
+
+
+@dataclass
+class Outcome:
+    """What is told of a run."""
+
+    plan: Plan
+    sold: int = 0
+    kills: Counter[str] = field(default_factory=Counter)
+    faults: dict[str, int] = field(default_factory=dict)
+    rebooked: int = 0
+    verdict: Verdict = field(default_factory=Verdict)
+    leaks: list[str] = field(default_factory=list)
+    looked: Counter[str] = field(default_factory=Counter)
+    controls: int = 0
+    selling_seconds: float = 0.0
+    catching_up_seconds: float | None = None
+    """From the last order of the plan until nothing was on its way; None where that did not come."""
+    seconds: float = 0.0
+    ended: str = ""
+    """Why the run broke off; empty where it did not."""
+
+    def failures(self) -> list[str]:
+        """Everything for which the run ends with exit code 1."""
+        verdict = self.verdict
+        found = [f"{verdict[kind]} {kind}" for kind in ("lost", "doubled", "wrong") if verdict[kind]]
+        found += [f"{name}: happened not once" for name, count in self.faults.items() if not count]
+        named = {life.ends for life in self.plan.lives()}
+        found += [f"nobody was killed: {name}" for name in sorted(named) if not self.kills[name]]
+        if verdict.share_booked < LEAST_BOOKED:
+            found.append(f"only {verdict.share_booked:.0%} was booked")
+        found += [f"{len(self.leaks)} places hold what is private"] if self.leaks else []
+        found += [] if self.controls else ["no canary stands where it belongs: the search proves nothing"]
+        return [*([self.ended] if self.ended else []), *found]
+
+
+Watch = Callable[["Run"], None]
+"""Told at every tick: for a progress bar."""
+
+
+@dataclass
+class Run:
+    """The state of a run under way."""
+
+    arena: Arena
+    plan: Plan
+    watch: Watch = lambda run: None
+    outcome: Outcome = field(init=False)
+    weather: Weather = field(init=False)
+    reaper: Reaper = field(init=False)
+    person: Person = field(init=False)
+    states: dict[str, int] = field(default_factory=dict)
+    phase: str = "opening"
+    sold: int = 0
+    began: float = field(default_factory=time.monotonic)
+    _looked: float = 0.0
+    _dripped: float = 0.0
+    _drips: int = 0
+    _waves: int = 0
+    _visited: float = 0.0
+
+    def __post_init__(self) -> None:
+        wiring = () if self.plan.read_back else ("--without-read-back",)
+        self.outcome = Outcome(self.plan)
+        self.weather = Weather(self.arena, self.plan)
+        self.reaper = Reaper(self.arena, self.plan.lives(), wiring)
+        self.person = Person(self.arena)
+        self.outcome.kills = self.reaper.kills
+
+    @property
+    def moving(self) -> int:
+        """Orders on their way. Without read-back, *accepted* is where a way ends."""
+        return sum(self.states.get(state, 0) for state in MOVING if self.plan.read_back or state != "accepted")
+
+    @property
+    def at_rest(self) -> int:
+        return sum(self.states.values()) - self.moving
+
+    @property
+    def deadline(self) -> float:
+        return self.began + 60 * self.plan.deadline_minutes
+
+    def go(self) -> Outcome:
+        """The whole run; whatever breaks it off is told in the outcome, and judged all the same."""
+        try:
+            self._live()
+        except Exception as fault:  # noqa: BLE001 - the books are judged whatever ended the run
+            self.outcome.ended = f"{type(fault).__name__}: {fault}"
+        self.phase = "judging"
+        self._judge()
+        self.outcome.seconds = time.monotonic() - self.began
+        return self.outcome
+
+    def _live(self) -> None:
+        self.weather.begin()
+        self.reaper.start()
+        self._sell_all()
+        self._top_up()
+        self._calm_down()
+
+    # -- 2 and 3 -------------------------------------------------------------------------------------------
+
+    def _sell_all(self) -> None:
+        self.phase, left, begun = "selling", self.plan.orders, time.monotonic()
+        chance = self.plan.chance("waves")
+        while left or self.arena.is_selling():
+            if left and self.sold - self.at_rest < BACKLOG_WAVES * self.plan.wave and not self.arena.is_selling():
+                many = min(left, self.plan.wave)
+                self._sell(many, mixed=0.1, rate=chance.choice(BURSTS))
+                left -= many
+            self._tick()
+        self.outcome.selling_seconds = time.monotonic() - begun
+        self._sold_out = time.monotonic()
+
+    def _sell(self, many: int, **wishes: object) -> None:
+        self._waves += 1
+        self.arena.sell(many, seed=self.plan.seed + self._waves, canary=True, **wishes)
+
+    def _top_up(self) -> None:
+        """What did not happen yet gets its occasion."""
+        self.phase = "topping up"
+        self.reaper.hurry()
+        while not (self.reaper.finished and self.weather.finished):
+            self._drip()
+            self._tick()
+        while missing := self.weather.order_missing():
+            self._drip(self.plan.wave if "shop: moving_list" in missing else 1)
+            self._tick()
+
+    def _drip(self, many: int = 1) -> None:
+        if time.monotonic() - self._dripped > DRIP_EVERY_SECONDS:
+            self._dripped, self._drips = time.monotonic(), self._drips + 1
+            seed = self.plan.seed + DRIP_SEED + self._drips
+            self.arena.sell(many, seed=seed, simple=True, canary=True)
+
+    # -- 4 -------------------------------------------------------------------------------------------------
+
+    def _calm_down(self) -> None:
+        self.phase = "catching up"
+        self.weather.calm()
+        while not self._settled():
+            if self.states.get("in_doubt"):
+                self._drip()
+            if self.plan.read_back:
+                self._visit()
+            self._tick()
+        self.outcome.catching_up_seconds = time.monotonic() - self._sold_out
+
+    def _settled(self) -> bool:
+        """Nothing more is to come, and the daemon has nothing on its way."""
+        if not self.reaper.finished or not self.states or self.arena.is_selling() or self._happenings():
+            return False
+        self._look(now=True)
+        return bool(self.states) and not self.moving and sum(self.states.values()) >= self.arena.made()
+
+    def _happenings(self) -> bool:
+        return next(self.arena.pages(self.arena.shop, "happenings"), None) is not None
+
+    def _visit(self) -> None:
+        """A person looks in from time to time."""
+        if time.monotonic() - self._visited > PERSON_EVERY_SECONDS and self.arena.bridge_is_up():
+            self.person.look()
+            self.outcome.rebooked = len(self.person.rebooked)
+            self._visited = time.monotonic()
+
+    # -- every tick ----------------------------------------------------------------------------------------
+
+    def _tick(self) -> None:
+        if time.monotonic() > self.deadline:
+            raise TooLate(f"not over after {self.plan.deadline_minutes:g} minutes, while {self.phase}: {self.states}")
+        self.reaper.tick()
+        self._look()
+        self.weather.tick(self.sold / self.plan.orders if self.phase == "selling" else 1.0)
+        self.watch(self)
+        time.sleep(TICK_SECONDS)
+
+    def _look(self, *, now: bool = False) -> None:
+        """How far it is; what a dead daemon said last stands until the next one speaks."""
+        if now or time.monotonic() - self._looked > LOOK_EVERY_SECONDS:
+            self._looked = time.monotonic()
+            self.sold = self.arena.made()
+            self.states = self.arena.states_counted() or ({} if now else self.states)
+
+    # -- 5 -------------------------------------------------------------------------------------------------
+
+    def _judge(self) -> None:
+        outcome, arena = self.outcome, self.arena
+        outcome.sold, outcome.faults = arena.made(), self.weather.counts()
+        search = Search(pattern(secrets_in(arena.folder / "var/sandbox/credentials")))
+        files = Files.opened(arena.folder / "judge.db")
+        files.put_documents(arena.pages(arena.erp, "orders"))
+        files.put_served(arena.pages(arena.shop, "servedPaid"))
+        files.put_blocked(arena.did("exceptions", "--all"))
+        files.index()
+        outcome.verdict = judge(files, arena.pages(arena.shop, "orders"))
+        look_for_canaries(search, arena)
+        outcome.leaks, outcome.looked = search.found, search.looked
+        outcome.controls = search.control(arena.store)
+
+
+# -- where canaries are looked for ---------------------------------------------------------------------------------
+
+
+def look_for_canaries(search: Search, arena: Arena) -> None:
+    """Everything the bridge wrote or says, but documents and outbox bodies."""
+    for path in written_files(arena):
+        search.file("files", path)
+    search.store(arena.store)
+    for page in ("metrics", "ready", "health"):
+        search.text("pages", page, arena.page(page))
+    for line in arena.command_lines():
+        search.text("ps", "command line", line)
+    for words in commands(arena):
+        done = arena.cli(*words)
+        search.text("command line", " ".join(words), done.stdout + done.stderr)
+    for base in arena.other_servers():
+        search.text("alerts", base, arena.everything(base))
+
+
+def written_files(arena: Arena) -> Iterator[Path]:
+    """Logs, dumps, whatever lies there: all but the store, the simulated outside and the judge's own."""
+    sandbox = arena.folder / "var/sandbox"
+    spared = (arena.store.name, "judge.db", arena.config.name, "sandbox.log")
+    for path in sorted(arena.folder.rglob("*")):
+        if path.is_file() and sandbox not in path.parents and not path.name.startswith(spared):
+            yield path
+
+
+def commands(arena: Arena) -> Iterator[tuple[str, ...]]:
+    yield from [("exceptions", "--all"), ("exceptions", "--all", "--json"), ("jobs", "--json"), ("doctor",), ("check",)]
+    yield from [("incidents", "list"), ("mappings", "unmapped"), ("mappings", "unmapped", "--json")]
+    for row in arena.rows("SELECT min(name) AS name FROM orders GROUP BY state, code LIMIT ?", SHOWN_ORDERS):
+        yield ("show", str(row["name"]))
+        yield ("show", str(row["name"]), "--json")

@@ -1,0 +1,111 @@
+"""What goes wrong outside while the shop sells: faults of both systems, the shop's clock, a full disk."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.chaos.arena import Arena
+from tests.chaos.plan import CLOCK_STEPS, ERP_VALUES, REFUSED, SHOP_IS_BEHIND_SECONDS, SHOP_VALUES, Plan
+from tests.e2e.world import call
+
+CLOCK = "the shop's clock is wrong"
+DISK = "disk full"
+KNOCKS_EVERY_SECONDS = 0.2
+
+
+@dataclass
+class Weather:
+    """Ordered once; clock, disk and refusals come when so much of the sale is over."""
+
+    arena: Arena
+    plan: Plan
+    happened: dict[str, int] = field(default_factory=dict)
+    """Of what no server counts: the clock's steps, the times that the store could not be written."""
+    steps: list[tuple[float, float]] = field(default_factory=list)
+    disks: list[float] = field(default_factory=list)
+    refusals: list[float] = field(default_factory=list)
+    full_until: float = 0.0
+    felt: bool = False
+    knocked: float = 0.0
+    knocks: int = 0
+
+    def begin(self) -> None:
+        """Before the daemon's first start."""
+        self.happened = {CLOCK: 1, DISK: 0}
+        self.arena.skew(SHOP_IS_BEHIND_SECONDS)
+        self.arena.faults(self.arena.erp, rates=self.plan.erp_faults, values=ERP_VALUES)
+        self.arena.faults(self.arena.shop, rates=self.plan.shop_faults, values=SHOP_VALUES)
+        count = len(CLOCK_STEPS) + 1
+        self.steps = [(place / count, step) for place, step in enumerate(CLOCK_STEPS, 1)]
+        self.disks = [place / (self.plan.disk_fulls + 1) for place in range(1, self.plan.disk_fulls + 1)]
+        self.refusals = [place / (self.plan.refused + 1) for place in range(self.plan.refused)]
+
+    def tick(self, sold: float) -> None:
+        """``sold``: which share of the orders is sold."""
+        while self.steps and sold >= self.steps[0][0]:
+            self.arena.skew(self.steps.pop(0)[1])
+            self.happened[CLOCK] += 1
+        while self.refusals and sold >= self.refusals[0]:
+            self.refusals.pop(0)
+            self.once(self.arena.erp, REFUSED)
+        self._disk(sold)
+
+    def _disk(self, sold: float) -> None:
+        if self.full_until:
+            self._while_full()
+        elif self.disks and sold >= self.disks[0] and self.arena.bridge_is_up() and self.arena.no_room():
+            self.full_until, self.felt = time.monotonic() + self.plan.disk_full_seconds, False
+
+    def _while_full(self) -> None:
+        """It counts once a webhook was told to come again: the store could not keep it."""
+        now = time.monotonic()
+        if not self.felt and now >= self.knocked + KNOCKS_EVERY_SECONDS:
+            self.knocked, self.knocks = now, self.knocks + 1
+            self.felt = self.arena.knock(f"chaos-{self.plan.seed}-{self.knocks}") == 503
+        if now >= self.full_until:
+            self.arena.room_again()
+            self.full_until = 0.0
+            if self.felt:  # else the daemon was killed too early: once more
+                self.happened[DISK] += 1
+                self.disks.pop(0)
+
+    @property
+    def finished(self) -> bool:
+        return not self.disks and not self.steps and not self.refusals and not self.full_until
+
+    # -- what the servers count ----------------------------------------------------------------------------
+
+    def counts(self) -> dict[str, int]:
+        """Every configured fault, and how often it happened."""
+        erp, shop = _happened(self.arena.erp), _happened(self.arena.shop)
+        configured = [*self.plan.erp_faults, *([REFUSED] if self.plan.refused else [])]
+        return {
+            **{f"ERP: {name}": erp[name] for name in configured},
+            **{f"shop: {name}": shop[name] for name in self.plan.shop_faults},
+            **self.happened,
+        }
+
+    def order_missing(self) -> list[str]:
+        """Faults that have not happened yet are ordered for the next occasion; which they are."""
+        missing = [name for name, count in self.counts().items() if not count]
+        for name in missing:
+            system, colon, fault = name.partition(": ")
+            if colon:
+                self.once({"ERP": self.arena.erp, "shop": self.arena.shop}[system], fault)
+        return missing
+
+    def once(self, base: str, fault: str) -> None:
+        self.arena.faults(base, once={fault: 1})
+
+    def calm(self) -> None:
+        """Good manners everywhere; the shop's clock stays as wrong as it is."""
+        self.arena.faults(self.arena.erp, clear=True)
+        kept = {name: SHOP_VALUES[name] for name in ("restore_rate", "bucket")}
+        self.arena.faults(self.arena.shop, clear=True, values=kept)
+
+
+def _happened(base: str) -> dict[str, int]:
+    said: dict[str, Any] = call(f"{base}/_sandbox/faults")["faults"]
+    return {name: fault["happened"] for name, fault in said.items()}
