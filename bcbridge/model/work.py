@@ -49,6 +49,8 @@ Verdict = Done | Again
 
 
 class Settle(Protocol):
+    """Says how a job ended. Written down while the flow goes on: until then the job counts as running."""
+
     async def __call__(self, job: Job, verdict: Verdict) -> None: ...
 
 

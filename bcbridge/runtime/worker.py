@@ -6,6 +6,7 @@ three deaths of the process runs alone: nothing else of any flow runs beside it.
 
 from __future__ import annotations
 
+import asyncio
 import random
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
@@ -18,10 +19,11 @@ import anyio
 import structlog
 
 from bcbridge.errors import OpenCircuit, Retry, StoreBusy
-from bcbridge.model.work import Done, Handler, Job, Verdict
+from bcbridge.model.work import Again, Done, Handler, Job, Verdict
 from bcbridge.runtime.backoff import backoff
 from bcbridge.store import incidents, queue
 from bcbridge.store.db import Store
+from bcbridge.store.gathering import Gathering
 
 if TYPE_CHECKING:
     from bcbridge.runtime.circuit import Circuit
@@ -113,6 +115,40 @@ class WorkerFigures:
     last_failure: str = ""
 
 
+Settlings = Gathering[tuple[Job, Verdict], None]
+
+
+class Hand:
+    """The jobs of one batch. What is settled is written down with whatever else is, while the flow goes on.
+
+    A job that was settled and is not yet written down is still running for everybody else: were the process to end
+    now, it would be looked at once more.
+    """
+
+    def __init__(self, jobs: Sequence[Job], settlings: Settlings) -> None:
+        self._open = {job.id: job for job in jobs}
+        self._settlings = settlings
+        self._settling: list[tuple[Job, asyncio.Future[None]]] = []
+        self.fault: BaseException | None = None
+        """Why something that was settled could not be written down."""
+
+    async def settle(self, job: Job, verdict: Verdict) -> None:
+        self._settling.append((job, self._settlings.begin((job, verdict))))
+
+    async def left(self) -> list[Job]:
+        """What is not settled on disk, once everything that was settled has been tried."""
+        if self._settling:
+            with anyio.CancelScope(shield=True):
+                await asyncio.wait([future for _, future in self._settling])
+        for job, future in self._settling:
+            fault = future.exception()
+            self.fault = fault or self.fault
+            if fault is None:
+                self._open.pop(job.id, None)
+        self._settling.clear()
+        return list(self._open.values())
+
+
 @dataclass(slots=True)
 class Worker:
     """One flow at one connection."""
@@ -132,6 +168,10 @@ class Worker:
     stopping: anyio.Event = field(default_factory=anyio.Event)
     ended: anyio.Event = field(default_factory=anyio.Event)
     _stranded: list[tuple[Job, BaseException, bool]] = field(default_factory=list)
+    _settlings: Settlings = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._settlings = Gathering(self.store, self._settle)
 
     async def run(self) -> None:
         """Until told to stop; what runs then is finished."""
@@ -194,19 +234,14 @@ class Worker:
         if not jobs:
             return
         fault: BaseException = RuntimeError("tried while the circuit was open")
-        settled: set[int] = set()
-
-        async def settle(job: Job, verdict: Verdict) -> None:
-            await self.store.write(lambda tx: self._settle(tx, job, verdict))
-            settled.add(job.id)
-
+        hand = Hand(jobs, self._settlings)
         try:
-            await self.handler.handle(jobs, settle)
+            await self.handler.handle(jobs, hand.settle)
         except Exception as raised:
             fault = raised
             raise
         finally:
-            await self._put_back([job for job in jobs if job.id not in settled], fault, burn=False)
+            await self._put_back(await hand.left(), fault, burn=False)
 
     async def _one_must_run_alone(self) -> bool:
         return await queue.alone_due(self.store, flow=self.flow, connector=self.connector, now=self.now())
@@ -217,58 +252,60 @@ class Worker:
         )
 
     async def _run(self, jobs: Sequence[Job]) -> None:
-        open_jobs = {job.id: job for job in jobs}
-
-        async def settle(job: Job, verdict: Verdict) -> None:
-            await self.store.write(lambda tx: self._settle(tx, job, verdict))
-            open_jobs.pop(job.id, None)
-
+        hand = Hand(jobs, self._settlings)
         try:
             with anyio.fail_after(self.deadline.total_seconds()):
-                await self.handler.handle(jobs, settle)
+                await self.handler.handle(jobs, hand.settle)
         except OpenCircuit as fault:
             await self.circuit.open(fault, again=self._probe)
-            await self._put_back(open_jobs.values(), fault, burn=False)
+            await self._put_back(await hand.left(), fault, burn=False)
         except StoreBusy as fault:
-            await self._put_back(open_jobs.values(), fault, burn=False)
+            await self._put_back(await hand.left(), fault, burn=False)
         except (Retry, TimeoutError) as fault:
-            await self._put_back(open_jobs.values(), fault, burn=True)
+            await self._put_back(await hand.left(), fault, burn=True)
         except Exception as fault:
             if len(jobs) > 1:  # one of them; its neighbours go on
-                await self._each_alone(open_jobs)
+                await self._each_alone(await hand.left())
                 return
             log.exception("job failed", flow=self.flow, connector=self.connector, ref=jobs[0].ref)
-            await self._put_back(open_jobs.values(), fault, burn=True)
+            await self._put_back(await hand.left(), fault, burn=True)
         except BaseException:
             with anyio.CancelScope(shield=True):
-                await self._put_back(open_jobs.values(), RuntimeError("stopped"), burn=False)
+                await self._put_back(await hand.left(), RuntimeError("stopped"), burn=False)
             raise
         else:
-            await self._put_back(open_jobs.values(), RuntimeError("left unsettled by its flow"), burn=True)
+            left = await hand.left()
+            why = hand.fault or RuntimeError("left unsettled by its flow")
+            await self._put_back(left, why, burn=not isinstance(why, StoreBusy))
 
-    async def _each_alone(self, open_jobs: dict[int, Job]) -> None:
+    async def _each_alone(self, jobs: Sequence[Job]) -> None:
         """A batch of one each: what failed together shows which of them it was."""
-        while open_jobs:
-            job = open_jobs.pop(next(iter(open_jobs)))
+        for place, job in enumerate(jobs, start=1):
             try:
                 await self._run([job])
             except BaseException:
                 with anyio.CancelScope(shield=True):
-                    await self._put_back(open_jobs.values(), RuntimeError("stopped"), burn=False)
+                    await self._put_back(jobs[place:], RuntimeError("stopped"), burn=False)
                 raise
 
-    def _settle(self, tx: sqlite3.Connection, job: Job, verdict: Verdict) -> None:
+    def _settle(self, tx: sqlite3.Connection, settled: Sequence[tuple[Job, Verdict]]) -> list[None]:
         now = self.now()
-        if isinstance(verdict, Done):
-            queue.done(tx, job, now=now, reason=verdict.reason)
-            self.figures.done += 1
+        ended: dict[str, list[Job]] = {}
+        for job, verdict in settled:
+            if isinstance(verdict, Done):
+                ended.setdefault(verdict.reason, []).append(job)
+            else:
+                self._again(tx, job, verdict, now)
+        for reason, jobs in ended.items():
+            queue.done(tx, *jobs, now=now, reason=reason)
+            self.figures.done += len(jobs)
             self.figures.last_success = now
-        else:
-            due = now + verdict.after
-            queue.put_back(
-                tx, job.id, due=due, reason=verdict.reason, burn=verdict.burn, anew=now if verdict.anew else None
-            )
-            self.figures.again += 1
+        return [None] * len(settled)
+
+    def _again(self, tx: sqlite3.Connection, job: Job, verdict: Again, now: datetime) -> None:
+        due, anew = now + verdict.after, now if verdict.anew else None
+        queue.put_back(tx, job.id, due=due, reason=verdict.reason, burn=verdict.burn, anew=anew)
+        self.figures.again += 1
 
     async def _put_back(self, jobs: Iterable[Job], fault: BaseException, *, burn: bool) -> None:
         left = list(jobs)
