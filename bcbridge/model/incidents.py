@@ -59,7 +59,9 @@ STANDING = _by_code(
         Failure("release_stopped", "A release was refused and stands still", NORMAL, OPERATIONS),
         Failure("mappings_refused", "A mappings file cannot be read", NORMAL, OPERATIONS),
         Failure("malformed", "A record cannot be read", NORMAL, ENGINEERS),
-        Failure("job_dead", "A piece of work was given up", NORMAL, ENGINEERS, ends=False),
+        Failure("job_dead", "A piece of work was given up", NORMAL, ENGINEERS),
+        Failure("alerts_not_delivered", "Alerts cannot be delivered", CRITICAL, ENGINEERS),
+        Failure("alerts_given_up", "Alerts were never delivered", NORMAL, ENGINEERS, ends=False),
     ]
 )
 """Incidents of the bridge and its connections."""
