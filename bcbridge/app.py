@@ -39,6 +39,7 @@ from bcbridge.store.queue import BULK, Wish
 from bcbridge.store.stamps import moment, stamp
 from bcbridge.upkeep import upkeep
 from bcbridge.vitals import HouseVitals
+from bcbridge.web.admin import Keys, Token
 from bcbridge.web.app import Front, Parts
 from bcbridge.web.server import serving, serving_owner
 
@@ -169,12 +170,8 @@ async def _recover(house: House) -> None:
 
 async def _serve(house: House, signals: Signals, view: View | None, systemd: Systemd) -> None:
     front, vitals = _front(house)
-    web = house.settings.web
     async with AsyncExitStack() as doors:
-        public = serving(front.public(), host=web.host, port=web.port, callers=front.callers)
-        address = await doors.enter_async_context(public)
-        await doors.enter_async_context(serving_owner(front.owner(), web.socket))
-        shown = {"health": f"{address}/health", "metrics": f"{address}/metrics", **_sandboxes(house)}
+        shown = await _open(doors, front, house)
         log.info("started", **shown)
         systemd.tell("READY=1", status="started")
         async with anyio.create_task_group() as loops:
@@ -186,6 +183,23 @@ async def _serve(house: House, signals: Signals, view: View | None, systemd: Sys
             await _work_until_told(house, signals, systemd)
             loops.cancel_scope.cancel()
     log.info("stopped")
+
+
+async def _open(doors: AsyncExitStack, front: Front, house: House) -> dict[str, str]:
+    """Every door there is; returns the addresses worth showing."""
+    web = house.settings.web
+    public = serving(front.public(figures=web.on_loopback), host=web.host, port=web.port, callers=front.callers)
+    address = await doors.enter_async_context(public)
+    await doors.enter_async_context(serving_owner(front.owner(), web.socket))
+    shown = {"health": f"{address}/health"}
+    if web.on_loopback:
+        shown["metrics"] = f"{address}/metrics"
+    if web.admin.enabled:
+        tokens = [Token.of(one.name, one.role, secret) for one, secret in config.token_secrets(house.settings)]
+        app = front.admin(Keys(tokens, now=house.now))
+        admin = serving(app, host=web.admin.host, port=web.admin.port, setting="web.admin.port")
+        shown["admin"] = await doors.enter_async_context(admin)
+    return {**shown, **_sandboxes(house)}
 
 
 def _sandboxes(house: House) -> dict[str, str]:

@@ -17,7 +17,8 @@ import re
 import stat
 import tomllib
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 from enum import StrEnum
 from pathlib import Path
 from types import UnionType
@@ -39,6 +40,8 @@ REFERENCE = (
     " and put the secret there"
 )
 CREDENTIALS = "CREDENTIALS_DIRECTORY"
+TOKEN_LENGTH = 24
+"""Characters of an admin token at least: nobody guesses 24 of them."""
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]
@@ -185,6 +188,29 @@ class SandboxSection(Section):
     alerts: SandboxAlertsSection = SandboxAlertsSection()
 
 
+class WatchesSection(Section):
+    """When something that stands still becomes somebody's business (docs/runbook/)."""
+
+    every_seconds: Seconds = 60.0
+    blocked_limit_hours: Seconds = 24.0
+    waiting_limit_minutes: Seconds = 30.0
+    """How long an order that nothing keeps back may wait for the ERP."""
+    in_doubt_limit_minutes: Seconds = 60.0
+    source_silent_minutes: Seconds = 30.0
+    webhooks_silent_minutes: Seconds = 60.0
+    no_orders: bool = True
+    no_orders_after_minutes: Seconds = 30.0
+    """No silence shorter than this is looked at, however busy the shop."""
+    credential_warning_days: Annotated[int, Field(ge=1)] = 30
+    erp_slow_seconds: Seconds = 5.0
+    starved_minutes: Seconds = 15.0
+    disk_free_mb: Annotated[int, Field(ge=1)] = 1024
+    disk_hours_left: Seconds = 12.0
+    wal_limit_mb: Annotated[int, Field(ge=1)] = 1024
+    backup_max_age_hours: Seconds | None = None
+    """Unset: 26 once a connection is production, else backups are nobody's business."""
+
+
 class _ConnectionHead(BaseModel):
     """What every connection has, whatever its kind; the rest of its table belongs to its room."""
 
@@ -193,6 +219,8 @@ class _ConnectionHead(BaseModel):
     kind: str
     enabled: bool = True
     poll_every_seconds: Seconds = 120.0
+    credential_lapses_on: date | None = None
+    """The day on which its key, secret or certificate runs out, where it does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +233,7 @@ class Connection:
     poll_every_seconds: float
     room: BaseModel
     address: str
+    credential_lapses_on: date | None = None
 
     @property
     def on_loopback(self) -> bool:
@@ -237,6 +266,7 @@ class Settings:
     log: LogSection
     retention: RetentionSection
     backup: BackupSection
+    watches: WatchesSection
     sandbox: SandboxSection
     connections: Mapping[str, Connection]
     channels: Mapping[str, Channel]
@@ -304,6 +334,31 @@ class Secrets:
         raise Misconfigured([Mistake(where, what, instead)])
 
 
+def token_secrets(settings: Settings) -> list[tuple[TokenSection, str]]:
+    """The tokens of the admin door with their secrets. Raises Misconfigured with everything wrong with them."""
+    if not settings.web.admin.enabled:
+        return []
+    found: list[tuple[TokenSection, str]] = []
+    mistakes: list[Mistake] = []
+    for number, token in enumerate(settings.web.admin.tokens):
+        at = f"web.admin.tokens.{number}.token"
+        try:
+            secret = settings.secrets(token.token)
+        except Misconfigured as fault:
+            mistakes += [replace(one, where=at, what=f"{one.where} {one.what}") for one in fault.mistakes]
+            continue
+        if len(secret) < TOKEN_LENGTH:
+            mistakes.append(
+                Mistake(at, f"has fewer than {TOKEN_LENGTH} characters", "take one of openssl rand -hex 32")
+            )
+        found.append((token, secret))
+    if len({secret for _, secret in found}) < len(found):
+        mistakes.append(Mistake("web.admin.tokens", "two tokens are the same", "give each its own secret"))
+    if mistakes:
+        raise Misconfigured(mistakes)
+    return found
+
+
 def references_of(connection: Connection, kinds: Mapping[str, Kind] = KINDS) -> Iterator[tuple[str, str]]:
     """Each secret reference of a connection with its key path."""
     for field in kinds[connection.kind].secrets:
@@ -340,7 +395,7 @@ def _parse(file: Path) -> Table:
 
 ROLES = {"channel": "a channel", "erp": "an ERP"}
 MISSING = "is missing"
-SECTIONS = ("store", "web", "mappings", "log", "retention", "backup", "sandbox", "connections", "channels")
+SECTIONS = ("store", "web", "mappings", "log", "retention", "backup", "watches", "sandbox", "connections", "channels")
 
 
 class _Loading:
@@ -360,6 +415,7 @@ class _Loading:
         log = self._section(table, "log", LogSection)
         retention = self._section(table, "retention", RetentionSection)
         backup = self._section(table, "backup", BackupSection)
+        watches = self._section(table, "watches", WatchesSection)
         sandbox = self._section(table, "sandbox", SandboxSection)
         connections = self._connections(self._table(table, "connections"))
         channels = self._channels(self._table(table, "channels"), connections)
@@ -373,6 +429,7 @@ class _Loading:
             log=self._placed(log, "path"),
             retention=retention,
             backup=self._placed(backup, "folder"),
+            watches=watches,
             sandbox=self._placed(sandbox, "folder"),
             connections=connections,
             channels=channels,
@@ -434,7 +491,15 @@ class _Loading:
         if head is None or room is None:
             return None
         self._clear_text(at, kind.address(room))
-        return Connection(name, head.kind, head.enabled, head.poll_every_seconds, room, kind.address(room))
+        return Connection(
+            name,
+            head.kind,
+            head.enabled,
+            head.poll_every_seconds,
+            room,
+            kind.address(room),
+            credential_lapses_on=head.credential_lapses_on,
+        )
 
     def _clear_text(self, at: tuple[str, ...], address: str) -> None:
         parts = urlsplit(address)

@@ -299,3 +299,104 @@ async def test_a_production_channel_needs_its_go_live_boundary(tmp_path: Path) -
     undated = load(written(tmp_path, GOOD.replace("orders_created_from = 2026-11-01T00:00:00Z", "")))
     (mistake,) = await config.production_mistakes(undated)
     assert mistake.where == "channels.shopify_us.orders_created_from"
+
+
+# -- the admin door ------------------------------------------------------------------------------------------------
+
+ADMIN = """
+[web.admin]
+enabled = true
+[[web.admin.tokens]]
+name = "grafana"
+role = "read"
+token = "file:grafana"
+[[web.admin.tokens]]
+name = "ann"
+role = "act"
+token = "credential:ann"
+"""
+
+
+def test_the_admin_door_is_shut_unless_it_is_opened(tmp_path: Path) -> None:
+    admin = good(tmp_path).web.admin
+    assert (admin.enabled, admin.host) == (False, "127.0.0.1")
+    assert config.token_secrets(good(tmp_path)) == []
+
+
+def test_tokens_are_read_by_their_references(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(config.CREDENTIALS, str(tmp_path))
+    (tmp_path / "grafana").write_text("g" * 32)
+    (tmp_path / "ann").write_text("a" * 32)
+    found = config.token_secrets(load(written(tmp_path, ADMIN)))
+    assert [(one.name, one.role, secret) for one, secret in found] == [
+        ("grafana", "read", "g" * 32),
+        ("ann", "act", "a" * 32),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "word"),
+    [
+        ("[web.admin]\nenabled = true", "web.admin", "no tokens"),
+        (ADMIN.replace('"grafana"', '"ann"'), "web.admin", "one name"),
+        (ADMIN.replace("file:grafana", "canary" * 5), "web.admin.tokens.0.token", "must not stand in this file"),
+        (ADMIN.replace('"act"', '"both"'), "web.admin.tokens.1.role", "'read' or 'act'"),
+        (ADMIN.replace('"ann"', '"ann\\n"'), "web.admin.tokens.1.name", "pattern"),
+    ],
+)
+def test_an_admin_door_that_makes_no_sense_is_a_mistake(tmp_path: Path, text: str, where: str, word: str) -> None:
+    found = mistakes(tmp_path, text)
+    assert word in found[where]
+    assert "canary" not in str(found)
+
+
+@pytest.mark.parametrize(("grafana", "ann", "word"), [("g" * 32, "short", "fewer"), ("s" * 32, "s" * 32, "the same")])
+def test_a_token_that_can_be_guessed_or_is_another_s_is_a_mistake(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, grafana: str, ann: str, word: str
+) -> None:
+    monkeypatch.setenv(config.CREDENTIALS, str(tmp_path))
+    (tmp_path / "grafana").write_text(grafana)
+    (tmp_path / "ann").write_text(ann)
+    with pytest.raises(Misconfigured, match=word) as caught:
+        config.token_secrets(load(written(tmp_path, ADMIN)))
+    assert ann not in str(caught.value)
+
+
+# -- credentials ---------------------------------------------------------------------------------------------------
+
+
+def test_a_credential_is_a_file_where_systemd_put_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(config.CREDENTIALS, str(tmp_path))
+    (tmp_path / "key").write_text("s3cret\n")
+    assert Secrets(tmp_path / "elsewhere")("credential:key") == "s3cret"
+
+
+@pytest.mark.parametrize(
+    ("folder", "reference", "word"),
+    [
+        ("", "credential:key", "CREDENTIALS_DIRECTORY is not set"),
+        ("here", "credential:../key", "holds no /"),
+        ("here", "credential:gone", "cannot be read"),
+    ],
+)
+def test_a_credential_that_is_not_there_says_who_sets_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str, reference: str, word: str
+) -> None:
+    monkeypatch.setenv(config.CREDENTIALS, str(tmp_path / folder) if folder else "")
+    with pytest.raises(Misconfigured, match=word):
+        Secrets(tmp_path)(reference)
+
+
+# -- no clear text -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("address", ["http://203.0.113.7/x", "http://brand.myshopify.com", "brand.myshopify.com"])
+def test_a_connection_in_clear_text_is_a_mistake_but_on_this_machine(tmp_path: Path, address: str) -> None:
+    text = GOOD.replace('shop = "brand', f'base_url = "{address}"\nshop = "brand')
+    assert "must be https" in mistakes(tmp_path, text)["connections.shopify_us.base_url"]
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1:9102", "http://localhost:9102", "https://203.0.113.7"])
+def test_a_connection_with_tls_or_on_this_machine_is_none(tmp_path: Path, address: str) -> None:
+    text = GOOD.replace('shop = "brand', f'base_url = "{address}"\nshop = "brand')
+    assert load(written(tmp_path, text)).connections["shopify_us"].address == address

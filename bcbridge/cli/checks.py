@@ -65,6 +65,7 @@ async def _problems(config_file: Path) -> list[Problem]:
         *(Problem.of(mistake) for mistake in config.undated(settings, real)),
         *_of_mappings(settings.mappings.folder, list(settings.connections)),
         *(problem for one in settings.enabled for problem in _of_credentials(settings, one, natures[one.name])),
+        *_of_doors(settings),
         *await _of_writes(settings, natures),
     ]
 
@@ -89,6 +90,20 @@ def _of_mappings(folder: Path, channels: Iterable[str]) -> list[Problem]:
     except Misconfigured as fault:
         return [Problem.of(mistake) for mistake in fault.mistakes]
     return []
+
+
+def _of_doors(settings: Settings) -> Iterator[Problem]:
+    """Who could come in: tokens that cannot be had, and a door that sends them in clear text."""
+    try:
+        config.token_secrets(settings)
+    except Misconfigured as fault:
+        yield from (Problem.of(mistake) for mistake in fault.mistakes)
+    admin = settings.web.admin
+    if admin.enabled and admin.host not in config.LOOPBACK:
+        what = f"the admin door listens on {admin.host}: tokens and orders travel unencrypted"
+        yield Problem(
+            Severity.WARNING, "web.admin.host", what, "bind it to 127.0.0.1 behind TLS, or to a private network"
+        )
 
 
 def _of_credentials(settings: Settings, connection: Connection, nature: Nature) -> Iterator[Problem]:

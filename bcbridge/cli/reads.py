@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from typing import Annotated
 
@@ -15,7 +15,7 @@ from bcbridge.cli.story import print_story
 from bcbridge.mappings import TABLES, Mappings
 from bcbridge.phrases import act_text, age, moment_text, money, words
 from bcbridge.store import views
-from bcbridge.store.views import Act, ExceptionGroup, Incident, Job, Jobs, Reads, Story, Unmapped
+from bcbridge.store.views import Act, ExceptionGroup, Exceptions, Incident, Job, Jobs, Reads, Story, Unmapped
 
 NAMES_IN_A_ROW = 4
 
@@ -40,13 +40,6 @@ async def _story(reads: Reads, *, text: str) -> Story:
 # -- exceptions --------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Exceptions:
-    blocked_orders: int
-    groups: tuple[ExceptionGroup, ...]
-    incidents: tuple[Incident, ...]
-
-
 def exceptions(
     channel: Annotated[str | None, typer.Option(help="Only orders of this connection.")] = None,
     every_name: Annotated[bool, typer.Option("--all", help="Name every order, not the oldest of a cause.")] = False,
@@ -55,16 +48,9 @@ def exceptions(
 ) -> None:
     """Blocked orders grouped by cause, with age and value; and the incidents that stand."""
     at = desk(config_file, as_json)
-    found = read(at.settings, partial(_exceptions, channel=channel, names=None if every_name else views.NAMES_SHOWN))
+    names = None if every_name else views.NAMES_SHOWN
+    found = read(at.settings, partial(views.all_exceptions, channel=channel, names=names))
     at.answer(found, lambda: _print_exceptions(found, names=None if every_name else NAMES_IN_A_ROW))
-
-
-async def _exceptions(reads: Reads, *, channel: str | None, names: int | None) -> Exceptions:
-    counted = await views.counts(reads)
-    blocked = sum(n for (name, state), n in counted.items() if state == "blocked" and channel in (None, name))
-    return Exceptions(
-        blocked, await views.exceptions(reads, channel=channel, names=names), await views.incidents(reads)
-    )
 
 
 def _print_exceptions(found: Exceptions, *, names: int | None) -> None:

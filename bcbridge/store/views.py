@@ -641,6 +641,21 @@ async def exceptions(
     return tuple(sorted(done, key=lambda group: (-group.orders, group.oldest_since)))
 
 
+@dataclass(frozen=True, slots=True)
+class Exceptions:
+    """What needs a person: blocked orders by cause, and the incidents that stand."""
+
+    blocked_orders: int
+    groups: tuple[ExceptionGroup, ...]
+    incidents: tuple[Incident, ...]
+
+
+async def all_exceptions(reads: Reads, *, channel: str | None, names: int | None = NAMES_SHOWN) -> Exceptions:
+    counted = await counts(reads)
+    blocked = sum(n for (name, state), n in counted.items() if state == "blocked" and channel in (None, name))
+    return Exceptions(blocked, await exceptions(reads, channel=channel, names=names), await incidents(reads))
+
+
 # -- jobs, incidents, confirmations ------------------------------------------------------------------------------
 
 

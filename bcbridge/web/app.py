@@ -1,4 +1,5 @@
-"""The front door: webhooks, health, readiness and metrics for everybody; acts for the owner of the socket.
+"""The front door: webhooks and health for everybody, readiness and metrics for this machine, acts for the owner of
+the socket; and, where it is switched on, all but the webhooks for whoever has a token.
 
 >>> front = Front(parts)
 >>> async with serving(front.public(), host="127.0.0.1", port=8080) as address: ...
@@ -19,6 +20,7 @@ from bcbridge.connectors.base import Webhook
 from bcbridge.store.db import Store
 from bcbridge.web import metrics, ready
 from bcbridge.web.acts import ActDoor
+from bcbridge.web.admin import AdminDoor, Keys, only_with_a_token
 from bcbridge.web.callers import Callers, Limits
 from bcbridge.web.hooks import Hooks
 from bcbridge.web.jsonable import dumps
@@ -59,22 +61,27 @@ class Front:
             bodies_at_once=parts.bodies_at_once,
         )
 
-    def public(self) -> web.Application:
+    def public(self, *, figures: bool = True) -> web.Application:
+        """Notifications and health; readiness and metrics only where this machine alone listens (``figures``)."""
         app = web.Application(client_max_size=self._parts.body_limit_bytes)
-        app.add_routes(
-            [
-                *self.hooks.routes(),
-                web.get("/health", self.health),
-                web.get("/ready", self.ready),
-                web.get("/metrics", self.metrics),
-            ]
-        )
+        app.add_routes([*self.hooks.routes(), web.get("/health", self.health), *(self._figures() if figures else ())])
         return app
 
     def owner(self) -> web.Application:
+        """All of it, and acts."""
         app = self.public()
         app.add_routes(ActDoor(self._parts.acts).routes())
         return app
+
+    def admin(self, keys: Keys) -> web.Application:
+        """Looking and acting for whoever has a token."""
+        app = web.Application(client_max_size=self._parts.body_limit_bytes, middlewares=[only_with_a_token(keys)])
+        door = AdminDoor(self._parts.store.read, ActDoor(self._parts.acts))
+        app.add_routes([web.get("/health", self.health), *self._figures(), *door.routes()])
+        return app
+
+    def _figures(self) -> list[web.RouteDef]:
+        return [web.get("/ready", self.ready), web.get("/metrics", self.metrics)]
 
     async def health(self, _: web.Request) -> web.Response:
         """200 as long as the loop turns; asks nobody."""

@@ -79,7 +79,7 @@ def _bound(path: Path) -> socket.socket:
 async def _running(
     app: web.Application, callers: Callers, listen: Callable[[Make], Awaitable[asyncio.Server]]
 ) -> AsyncIterator[asyncio.Server]:
-    app.middlewares.append(attended)
+    app.middlewares.insert(0, attended)
     app.on_response_prepare.append(without_our_makers)
     runner = web.AppRunner(app, handle_signals=False, access_log=None, shutdown_timeout=DRAIN_SECONDS)
     await runner.setup()
