@@ -51,16 +51,20 @@ class Change:
     snoozed_until: datetime | None
     lately: int
     """How often it was opened within ``LATELY`` before."""
-    told: tuple[Box, ...]
-    """Boxes that were told of it, or are about to be."""
+    told: Mapping[Box, str]
+    """Boxes that were told of it, or are about to be: the kind of what they were told last, empty if nothing yet."""
 
 
 _UNROUTED = """
 SELECT c.id, c.incident_id, c.change, c.at, c.opening, i.code, i.connector, i.cause, i.snoozed_until,
     (SELECT count(*) FROM incident_changes AS past WHERE past.incident_id = c.incident_id
      AND past.at > :lately AND past.at <= c.at AND past.change IN ('opened', 'reopened')) AS lately,
-    (SELECT json_group_array(team || ' ' || channel) FROM
-        (SELECT DISTINCT team, channel FROM alerts WHERE incident_id = c.incident_id AND kind <> 'digest')) AS told
+    (SELECT json_group_array(json_array(team, channel, last)) FROM
+        (SELECT team, channel, coalesce((SELECT kind FROM alerts AS past WHERE past.incident_id = box.incident_id
+             AND past.team = box.team AND past.channel = box.channel AND past.state = 'sent' AND past.kind <> 'digest'
+             ORDER BY past.ended_at DESC, past.id DESC LIMIT 1), '') AS last
+         FROM alerts AS box WHERE box.incident_id = c.incident_id AND box.kind <> 'digest'
+         GROUP BY team, channel)) AS told
 FROM incident_changes AS c JOIN incidents AS i ON i.id = c.incident_id
 WHERE c.routed = 0 ORDER BY c.id LIMIT :limit
 """
@@ -84,7 +88,7 @@ def _change(row: sqlite3.Row) -> Change:
         cause=row["cause"],
         snoozed_until=_moment(row["snoozed_until"]),
         lately=row["lately"],
-        told=tuple(sorted(Box(*text.split(" ", 1)) for text in orjson.loads(row["told"]))),
+        told={Box(team, channel): last for team, channel, last in orjson.loads(row["told"])},
     )
 
 
@@ -99,6 +103,8 @@ class Alert:
     kind: str
     severity: str
     due: datetime
+    sooner: bool = False
+    """Where one of its kind waits already, the earlier of both times counts; else the newer word does."""
 
 
 _INSERT = """
@@ -107,7 +113,7 @@ VALUES (:change, :incident, :opening, :team, :channel, :kind, :severity, :now, :
 ON CONFLICT (change_id, team, channel, kind) DO NOTHING
 ON CONFLICT (incident_id, team, channel, kind) WHERE state = 'waiting' DO UPDATE SET
     change_id = excluded.change_id, opening = excluded.opening, severity = excluded.severity,
-    due_at = CASE kind WHEN 'news' THEN min(due_at, excluded.due_at) ELSE excluded.due_at END
+    due_at = CASE WHEN :sooner THEN min(due_at, excluded.due_at) ELSE excluded.due_at END
 """
 _ROUTED = "UPDATE incident_changes SET routed = 1 WHERE id IN (SELECT value FROM json_each(?))"
 
@@ -130,6 +136,7 @@ def _values(one: Alert, now: datetime) -> dict[str, object]:
         "severity": one.severity,
         "now": stamp(now),
         "due": stamp(one.due),
+        "sooner": one.sooner,
     }
 
 
