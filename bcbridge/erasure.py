@@ -19,13 +19,12 @@ from functools import partial
 
 from bcbridge.connectors.base import Document
 from bcbridge.model.acts import ActResult, LeftOut, NotFound, Refusal
-from bcbridge.model.person import NotOne, Whose
+from bcbridge.model.person import Whose
 from bcbridge.store import acts, erase, views
 from bcbridge.store.db import Store
 
 SHOWN = 50
 ORDERS_A_UNIT = 20
-REFS_WRITTEN_DOWN = 1000
 AGAIN = "the log could not be emptied while somebody reads the store; erase once more to be sure of every byte"
 ELSEWHERE = "what was kept elsewhere goes its own way: backups made before, the systems themselves"
 
@@ -63,11 +62,9 @@ class Erasure:
     # -- find ----------------------------------------------------------------------------------------------
 
     async def _meant(self, whose: Whose) -> list[tuple[str, str]]:
-        try:
-            by = whose.by
-        except NotOne as fault:
-            raise Refusal(str(fault)) from None
-        return [await self._one(whose.order)] if by == "order" else await self._all_of(whose.trait)
+        if not whose.is_one:
+            raise Refusal("say one of an order, an e-mail address, a telephone number, a customer")
+        return await self._all_of(whose.trait) if whose.trait else [await self._one(whose.order)]
 
     async def _one(self, text: str) -> tuple[str, str]:
         found = await views.find_order(self.store.read, text)
@@ -99,13 +96,15 @@ class Erasure:
     async def _erase(self, rows: Sequence[sqlite3.Row], whose: Whose, *, why: str, who: str) -> None:
         """The act is on disk before the first of it: who asked is known whatever happens then."""
         now = self.now()
-        refs = [row["ref"] for row in rows[:REFS_WRITTEN_DOWN]]
-        target = f"{len(rows)} orders"
-        await self.store.write(
-            lambda tx: acts.write_down(
-                tx, who=who, act="erase", target=target, why=why, now=now, by=whose.by, orders=refs
+
+        def note(tx: sqlite3.Connection) -> None:
+            target, refs = f"{len(rows)} orders", [row["ref"] for row in rows[:SHOWN]]
+            number = acts.write_down(
+                tx, who=who, act="erase", target=target, why=why, now=now, by=whose.said[0], orders=refs
             )
-        )
+            acts.touched(tx, number, rows)
+
+        await self.store.write(note)
         for begin in range(0, len(rows), ORDERS_A_UNIT):
             some = rows[begin : begin + ORDERS_A_UNIT]
             await self.store.write(partial(_erase_some, rows=some, who=who, now=now))

@@ -11,7 +11,7 @@ import structlog
 import typer
 
 from bcbridge import __version__
-from bcbridge.cli import acts, checks, reads, run
+from bcbridge.cli import acts, checks, keep, reads, run
 from bcbridge.cli.common import FAILED, MISCONFIGURED, NOT_FOUND, NOT_RUNNING, AsJson, NotRunning, err, print_json, say
 from bcbridge.errors import BridgeError, Misconfigured
 from bcbridge.model.acts import NotFound
@@ -44,6 +44,10 @@ for command in (
     acts.confirm,
     reads.jobs,
     reads.acts,
+    keep.backup,
+    keep.restore,
+    keep.verify,
+    keep.erase,
     run.sandbox,
 ):
     app.command()(command)

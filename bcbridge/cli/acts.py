@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Annotated
 
@@ -38,6 +39,9 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only count.")]
 Why = Annotated[str, typer.Option("--why", help="The reason, kept for good.")]
 
+Doer = Callable[[Settings, str, dict[str, object]], ActResult]
+"""Who does it: mostly the running bridge."""
+
 
 def retry(
     orders: Orders = None,
@@ -53,7 +57,7 @@ def retry(
     """Look at blocked or skipped orders again: some, those of a cause, or all."""
     at = desk(config_file, as_json)
     selection = _selection(orders, cause, code, channel, everything)
-    _after_asking(at, "retry", {"selection": selection.model_dump()}, yes=yes, dry_run=dry_run)
+    after_asking(at, "retry", {"selection": selection.model_dump()}, yes=yes, dry_run=dry_run)
 
 
 def skip(
@@ -71,7 +75,7 @@ def skip(
     """Never book these orders (retry opens them again)."""
     at = desk(config_file, as_json)
     selection = _selection(orders, cause, code, channel, everything)
-    _after_asking(at, "skip", {"selection": selection.model_dump(), "why": _reason(why)}, yes=yes, dry_run=dry_run)
+    after_asking(at, "skip", {"selection": selection.model_dump(), "why": reason(why)}, yes=yes, dry_run=dry_run)
 
 
 def resolve(
@@ -90,8 +94,8 @@ def resolve(
     resolution = _resolution(booked, absent, rebook)
     if not as_json:
         _show(at.settings, order)
-    ask: dict[str, object] = {"order": order, "resolution": resolution.model_dump(), "why": _reason(why)}
-    _after_asking(at, "resolve", ask, yes=yes, dry_run=dry_run)
+    ask: dict[str, object] = {"order": order, "resolution": resolution.model_dump(), "why": reason(why)}
+    after_asking(at, "resolve", ask, yes=yes, dry_run=dry_run)
 
 
 def confirm(
@@ -107,7 +111,7 @@ def confirm(
     if write is None:
         _list_writes(at)
         return
-    _after_asking(at, "confirm", {"write": write, "why": _reason(why)}, yes=yes, dry_run=dry_run)
+    after_asking(at, "confirm", {"write": write, "why": reason(why)}, yes=yes, dry_run=dry_run)
 
 
 def mappings_set(
@@ -123,7 +127,7 @@ def mappings_set(
     """Set one row of a cross-reference table; orders blocked by it are looked at again, three first."""
     at = desk(config_file, as_json)
     ask: dict[str, object] = {"table": table, "key": key, "value": value, "channel": channel}
-    _after_asking(at, "set_mapping", ask, yes=yes, dry_run=dry_run)
+    after_asking(at, "set_mapping", ask, yes=yes, dry_run=dry_run)
 
 
 def _selection(
@@ -143,18 +147,18 @@ def _resolution(booked: str | None, absent: bool, rebook: bool) -> Resolution:
     return Resolution(word=Word.ABSENT if absent else Word.REBOOK)
 
 
-def _reason(why: str) -> str:
+def reason(why: str) -> str:
     if not why.strip():
         raise typer.BadParameter("a reason is needed: --why '...'")
     return why.strip()
 
 
-def _after_asking(at: Desk, name: str, ask: dict[str, object], *, yes: bool, dry_run: bool) -> None:
+def after_asking(at: Desk, name: str, ask: dict[str, object], *, yes: bool, dry_run: bool, do: Doer = act) -> None:
     """Count, ask, do. In JSON there is nobody to ask: it takes --yes or --dry-run."""
     if at.as_json and not (yes or dry_run):
         raise typer.BadParameter("with --json say --yes to do it or --dry-run to count only")
     ask = {**ask, "who": who()}
-    counted = act(at.settings, name, {**ask, "dry_run": True})
+    counted = do(at.settings, name, {**ask, "dry_run": True})
     if not at.as_json:
         _show_counted(name, counted)
     if dry_run:
@@ -164,7 +168,7 @@ def _after_asking(at: Desk, name: str, ask: dict[str, object], *, yes: bool, dry
         raise NotFound(counted.note or "nothing there to do it to")
     if not yes:
         typer.confirm("Do it?", abort=True)
-    done = act(at.settings, name, {**ask, "dry_run": False})
+    done = do(at.settings, name, {**ask, "dry_run": False})
     at.answer(done, lambda: say(f"Done: {_of(name, done.done)}." + (f" {done.note}" if done.note else "")))
 
 

@@ -12,7 +12,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -27,6 +26,7 @@ from bcbridge.config import Settings
 from bcbridge.errors import BridgeError
 from bcbridge.model.acts import ActResult, NotFound
 from bcbridge.store.db import Readers
+from bcbridge.store.schema import steps
 from bcbridge.store.views import Candidate, Reads, find_order
 from bcbridge.web.jsonable import dumps
 
@@ -120,8 +120,7 @@ async def reading(settings: Settings) -> AsyncIterator[Readers]:
 
 async def _same_schema(readers: Readers, path: Path) -> None:
     row = await readers.row("PRAGMA user_version")
-    here = sum(item.name.endswith(".sql") for item in resources.files("bcbridge.store.migrations").iterdir())
-    if row is None or row[0] != here:
+    if row is None or row[0] != len(steps()):
         raise BridgeError(f"{path.name} was written by another version of bcbridge; start this one once: bcbridge run")
 
 
@@ -151,9 +150,9 @@ async def the_order(reads: Reads, text: str) -> Candidate:
 # -- the bridge, through its socket ------------------------------------------------------------------------------
 
 
-def act(settings: Settings, name: str, ask: dict[str, object]) -> ActResult:
+def act(settings: Settings, name: str, ask: dict[str, object], *, within: float = ACT_WITHIN_SECONDS) -> ActResult:
     """Have the running bridge do it. Raises NotRunning, NotFound, BridgeError with the bridge's own words."""
-    answer = _call(settings, "POST", f"/acts/{name}", ask)
+    answer = _call(settings, "POST", f"/acts/{name}", ask, within=within)
     if answer.status_code == 200:
         return ActResult.model_validate_json(answer.content)
     text = _error(answer)
@@ -166,13 +165,15 @@ def ask_ready(settings: Settings) -> dict[str, Any]:
     return said
 
 
-def _call(settings: Settings, method: str, path: str, ask: dict[str, object] | None) -> httpx.Response:
+def _call(
+    settings: Settings, method: str, path: str, ask: dict[str, object] | None, *, within: float = ACT_WITHIN_SECONDS
+) -> httpx.Response:
     if not _listens(settings.web.socket):
         start = f"bcbridge run --config {settings.file}"
         raise NotRunning(f"the bridge is not running (nobody on {settings.web.socket}); start it: {start}")
     transport = httpx.HTTPTransport(uds=str(settings.web.socket))
     try:
-        with httpx.Client(transport=transport, base_url="http://bcbridge", timeout=ACT_WITHIN_SECONDS) as client:
+        with httpx.Client(transport=transport, base_url="http://bcbridge", timeout=within) as client:
             return client.request(method, path, json=ask)
     except httpx.HTTPError as fault:
         raise BridgeError(f"the bridge did not answer ({type(fault).__name__}); look before doing it again") from None

@@ -85,7 +85,7 @@ def _forget_store(settings: Settings) -> None:
     lock = FileLock(path)
     lock.take()
     try:
-        for suffix in ("", "-wal", "-shm"):
+        for suffix in ("", "-wal", "-shm", ".restored", ".damaged"):
             with suppress(FileNotFoundError):
                 path.with_name(path.name + suffix).unlink()
     finally:

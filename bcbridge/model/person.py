@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-from bcbridge.errors import BridgeError
 from bcbridge.model.record import Record
 
 
@@ -23,6 +22,9 @@ def customer(text: str) -> str:
     return f"customer/{text.strip().rpartition('/')[2]}"
 
 
+TRAITS = {"email": email, "phone": phone, "customer": customer}
+
+
 class Whose(Record):
     """Whose data is meant; exactly one is said. ``order`` is whatever names one: its orders alone are meant then."""
 
@@ -32,18 +34,15 @@ class Whose(Record):
     customer: str = ""
 
     @property
-    def by(self) -> str:
-        """Which of the four was said. Raises NotOne."""
-        said = [name for name in ("order", "email", "phone", "customer") if getattr(self, name).strip()]
-        if len(said) != 1:
-            raise NotOne("say one of --order, --email, --phone, --customer")
-        return said[0]
+    def said(self) -> tuple[str, ...]:
+        """Which of the four were said."""
+        return tuple(name for name in ("order", *TRAITS) if getattr(self, name).strip())
+
+    @property
+    def is_one(self) -> bool:
+        return len(self.said) == 1
 
     @property
     def trait(self) -> str:
-        """The one form of an e-mail address, a telephone number or a customer's id."""
-        return {"email": email, "phone": phone, "customer": customer}[self.by](getattr(self, self.by))
-
-
-class NotOne(BridgeError):
-    """Nobody was named, or in two ways at once."""
+        """The one form of the e-mail address, telephone number or customer's id; empty where an order was named."""
+        return next((form(getattr(self, name)) for name, form in TRAITS.items() if name in self.said), "")

@@ -61,7 +61,8 @@ def make(store: Path, file: Path, *, replace: bool = False, stopped: Callable[[]
             look(part)
             _keep(part, file)
     except (OSError, sqlite3.Error, NotABackup) as fault:
-        raise BackupFailed(f"no backup was made: {fault}") from fault
+        why = "it was told to stop" if stopped() else str(fault)
+        raise BackupFailed(f"no backup was made: {why}") from fault
     return Made(file, file.stat().st_size, time.monotonic() - began)
 
 

@@ -25,7 +25,7 @@ import anyio
 
 from bcbridge.errors import BridgeError, StoreBusy
 from bcbridge.store import restore
-from bcbridge.store.damage import Damage, unusable
+from bcbridge.store.damage import Damage, is_damage, unusable
 from bcbridge.store.schema import steps
 
 T = TypeVar("T")
@@ -370,8 +370,8 @@ class Readers:
         except sqlite3.Error as fault:
             if is_busy(fault):
                 raise StoreBusy(f"the store cannot be read: {fault}") from fault
-            if self._damage is not None and (damaged := self._damage.found(fault)):
-                raise damaged from fault
+            if self._damage is not None and is_damage(fault):
+                raise await asyncio.to_thread(self._damage.found, fault) or fault from fault
             raise
         except TimeoutError as fault:
             raise StoreBusy("the store did not answer in time") from fault

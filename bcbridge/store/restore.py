@@ -104,6 +104,6 @@ def _mark(draft: Path, file: Path, *, who: str, now: datetime) -> None:
         connection.execute("BEGIN IMMEDIATE")
         connection.execute(_RENEW)
         connection.execute(_RESTORED, (RESTORED_AT, stamp(now)))
-        data = orjson.dumps({"bytes": file.stat().st_size}).decode()
+        data = orjson.dumps({"before": None, "after": None, "bytes": file.stat().st_size}).decode()
         connection.execute(_ACT, (stamp(now), who, file.name, data))
         connection.execute("COMMIT")

@@ -1,7 +1,7 @@
 """What has done its duty is forgotten, class by class, a few rows a unit; counted from when its work ended.
 
 An order that is open keeps everything. For ever stay: the order's own row, its references, numbers, hashes and links.
-Each function takes one step and returns how many rows went: fewer than its step means that nothing more is due.
+Each function takes one step and returns how many rows went: none means that nothing more is due.
 """
 
 from __future__ import annotations
@@ -66,21 +66,29 @@ DELETE FROM events WHERE (order_id, seq) IN (
 """
 
 
-def prune_events(tx: sqlite3.Connection, *, before: datetime) -> int:
-    """Events older than this of orders that ended before it. Returns how many went or, where none did, orders passed.
+@dataclass(frozen=True, slots=True)
+class Walked:
+    """A step of the walk: events that went, and orders that were looked at (none: the round is over)."""
 
-    Walks over the orders once, a few a step, and begins again with the first: 0 when a round is over.
+    went: int
+    orders: int
+
+
+def prune_events(tx: sqlite3.Connection, *, before: datetime) -> Walked:
+    """Events older than this of orders that ended before it.
+
+    Walks over the orders, a few a step, and after the last begins again with the first.
     """
     after = int(meta.get(tx, EVENTS_ROUND) or 0)
     passed = [int(row["id"]) for row in tx.execute(_NEXT_ORDERS, (after, stamp(before), STEP)).fetchall()]
     if not passed:
         meta.put(tx, EVENTS_ROUND, "0")
-        return 0
+        return Walked(0, 0)
     span = {"after": after, "last": passed[-1], "before": stamp(before), "step": STEP}
     went = tx.execute(_EVENTS, span).rowcount
     if went < STEP:
         meta.put(tx, EVENTS_ROUND, str(passed[-1]))
-    return went or len(passed)
+    return Walked(went, len(passed))
 
 
 # -- what people did, and what they were told --------------------------------------------------------------------
