@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 import sqlite3
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
@@ -18,12 +19,11 @@ from typing import TYPE_CHECKING
 import anyio
 import structlog
 
-from bcbridge.errors import OpenCircuit, Retry, StoreBusy
+from bcbridge.errors import BridgeError, OpenCircuit, Retry, StoreBusy, plain
 from bcbridge.model.work import Again, Done, Handler, Job, Verdict
 from bcbridge.runtime.backoff import backoff
 from bcbridge.store import incidents, queue
 from bcbridge.store.db import Store
-from bcbridge.store.gathering import Gathering
 
 if TYPE_CHECKING:
     from bcbridge.runtime.circuit import Circuit
@@ -115,7 +115,7 @@ class WorkerFigures:
     last_failure: str = ""
 
 
-Settlings = Gathering[tuple[Job, Verdict], None]
+Settled = tuple[Job, Verdict]
 
 
 class Hand:
@@ -125,28 +125,53 @@ class Hand:
     now, it would be looked at once more.
     """
 
-    def __init__(self, jobs: Sequence[Job], settlings: Settlings) -> None:
+    def __init__(
+        self, jobs: Sequence[Job], store: Store, unit: Callable[[sqlite3.Connection, Sequence[Settled]], None]
+    ) -> None:
         self._open = {job.id: job for job in jobs}
-        self._settlings = settlings
-        self._settling: list[tuple[Job, asyncio.Future[None]]] = []
+        self._store = store
+        self._unit = unit
+        self._noted: deque[Settled] = deque()
+        self._writing: asyncio.Future[list[Settled]] | None = None
         self.fault: BaseException | None = None
         """Why something that was settled could not be written down."""
 
     async def settle(self, job: Job, verdict: Verdict) -> None:
-        self._settling.append((job, self._settlings.begin((job, verdict))))
+        self._noted.append((job, verdict))
+        self._write()
 
     async def left(self) -> list[Job]:
         """What is not settled on disk, once everything that was settled has been tried."""
-        if self._settling:
+        while self._writing is not None:
             with anyio.CancelScope(shield=True):
-                await asyncio.wait([future for _, future in self._settling])
-        for job, future in self._settling:
-            fault = future.exception()
-            self.fault = fault or self.fault
-            if fault is None:
-                self._open.pop(job.id, None)
-        self._settling.clear()
+                await asyncio.wait([self._writing])
         return list(self._open.values())
+
+    def _write(self) -> None:
+        """One unit at a time; it takes along what was settled by the time its turn has come."""
+        if self._writing is None and self._noted:
+            try:
+                self._writing = self._store.submit(self._all_noted)
+            except StoreBusy as fault:
+                self._noted.clear()
+                self.fault = fault
+            else:
+                self._writing.add_done_callback(self._written)
+
+    def _all_noted(self, tx: sqlite3.Connection) -> list[Settled]:
+        settled = [self._noted.popleft() for _ in range(len(self._noted))]
+        self._unit(tx, settled)
+        return settled
+
+    def _written(self, ended: asyncio.Future[list[Settled]]) -> None:
+        self._writing = None
+        if fault := ended.exception():
+            self._noted.clear()
+            self.fault = fault
+            return
+        for job, _ in ended.result():
+            self._open.pop(job.id, None)
+        self._write()
 
 
 @dataclass(slots=True)
@@ -168,10 +193,6 @@ class Worker:
     stopping: anyio.Event = field(default_factory=anyio.Event)
     ended: anyio.Event = field(default_factory=anyio.Event)
     _stranded: list[tuple[Job, BaseException, bool]] = field(default_factory=list)
-    _settlings: Settlings = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._settlings = Gathering(self.store, self._settle)
 
     async def run(self) -> None:
         """Until told to stop; what runs then is finished."""
@@ -195,7 +216,7 @@ class Worker:
                 if not await self._once(alone=alone) and not self.stopping.is_set():
                     await self._idle(rings)
             except (StoreBusy, TimeoutError, sqlite3.Error) as fault:
-                why = str(fault) or type(fault).__name__
+                why = plain(fault)
                 log.warning("store busy", flow=self.flow, connector=self.connector, why=why)
                 with anyio.move_on_after(STORE_PAUSE_SECONDS):
                     await self.stopping.wait()
@@ -234,7 +255,7 @@ class Worker:
         if not jobs:
             return
         fault: BaseException = RuntimeError("tried while the circuit was open")
-        hand = Hand(jobs, self._settlings)
+        hand = Hand(jobs, self.store, self._settle)
         try:
             await self.handler.handle(jobs, hand.settle)
         except Exception as raised:
@@ -252,7 +273,7 @@ class Worker:
         )
 
     async def _run(self, jobs: Sequence[Job]) -> None:
-        hand = Hand(jobs, self._settlings)
+        hand = Hand(jobs, self.store, self._settle)
         try:
             with anyio.fail_after(self.deadline.total_seconds()):
                 await self.handler.handle(jobs, hand.settle)
@@ -271,11 +292,11 @@ class Worker:
             await self._put_back(await hand.left(), fault, burn=True)
         except BaseException:
             with anyio.CancelScope(shield=True):
-                await self._put_back(await hand.left(), RuntimeError("stopped"), burn=False)
+                await self._put_back(await hand.left(), BridgeError("stopped"), burn=False)
             raise
         else:
             left = await hand.left()
-            why = hand.fault or RuntimeError("left unsettled by its flow")
+            why = hand.fault or BridgeError("left unsettled by its flow")
             await self._put_back(left, why, burn=not isinstance(why, StoreBusy))
 
     async def _each_alone(self, jobs: Sequence[Job]) -> None:
@@ -285,10 +306,10 @@ class Worker:
                 await self._run([job])
             except BaseException:
                 with anyio.CancelScope(shield=True):
-                    await self._put_back(jobs[place:], RuntimeError("stopped"), burn=False)
+                    await self._put_back(jobs[place:], BridgeError("stopped"), burn=False)
                 raise
 
-    def _settle(self, tx: sqlite3.Connection, settled: Sequence[tuple[Job, Verdict]]) -> list[None]:
+    def _settle(self, tx: sqlite3.Connection, settled: Sequence[Settled]) -> None:
         now = self.now()
         ended: dict[str, list[Job]] = {}
         for job, verdict in settled:
@@ -300,7 +321,6 @@ class Worker:
             queue.done(tx, *jobs, now=now, reason=reason)
             self.figures.done += len(jobs)
             self.figures.last_success = now
-        return [None] * len(settled)
 
     def _again(self, tx: sqlite3.Connection, job: Job, verdict: Again, now: datetime) -> None:
         due, anew = now + verdict.after, now if verdict.anew else None
@@ -326,7 +346,7 @@ class Worker:
             self._stranded += held
 
     async def _let_go(self, left: Sequence[Job], fault: BaseException, *, burn: bool) -> None:
-        reason = str(fault) or type(fault).__name__
+        reason = plain(fault)
         if burn:
             self.figures.failed += len(left)
             self.figures.last_failure = reason

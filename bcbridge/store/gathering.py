@@ -44,20 +44,14 @@ class Gathering(Generic[A, T]):
 
         Raises StoreBusy when the store could not keep it, or whatever the unit raised for this item alone.
         """
-        future = self.begin(item)
+        if len(self._waiting) >= WAITING_LIMIT:
+            raise StoreBusy("too much is waiting for the store")
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, future))
+        self._ask()
         with anyio.CancelScope(shield=True):
             await future
         return future.result()
-
-    def begin(self, item: A) -> asyncio.Future[T]:
-        """The same without waiting for it; the future must be looked at."""
-        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        if len(self._waiting) >= WAITING_LIMIT:
-            future.set_exception(StoreBusy("too much is waiting for the store"))
-            return future
-        self._waiting.append((item, future))
-        self._ask()
-        return future
 
     def _ask(self) -> None:
         """Have a unit wait for its turn, unless one does already."""

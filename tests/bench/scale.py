@@ -15,7 +15,6 @@ class Scale:
     steady_seconds: float
     traced: int
     jobs: int
-    peer_jobs: int
     finished_rows: int
     event_rows: int
     pairs: int
@@ -23,7 +22,7 @@ class Scale:
     memory_orders: int
     flow_seconds: float
     isolation_seconds: float
-    mature_peers: bool
+    peers: bool
 
 
 WHOLE = Scale(
@@ -32,8 +31,7 @@ WHOLE = Scale(
     webhooks=16_000,
     steady_seconds=10,
     traced=300,
-    jobs=50_000,
-    peer_jobs=10_000,
+    jobs=10_000,
     finished_rows=5_000_000,
     event_rows=5_000_000,
     pairs=3_000,
@@ -41,7 +39,7 @@ WHOLE = Scale(
     memory_orders=100_000,
     flow_seconds=40,
     isolation_seconds=20,
-    mature_peers=True,
+    peers=True,
 )
 QUICK = Scale(
     rounds=1,
@@ -49,8 +47,7 @@ QUICK = Scale(
     webhooks=5_000,
     steady_seconds=3,
     traced=100,
-    jobs=10_000,
-    peer_jobs=2_000,
+    jobs=3_000,
     finished_rows=300_000,
     event_rows=300_000,
     pairs=500,
@@ -58,7 +55,7 @@ QUICK = Scale(
     memory_orders=3_000,
     flow_seconds=8,
     isolation_seconds=6,
-    mature_peers=True,
+    peers=True,
 )
 TINY = Scale(
     rounds=1,
@@ -67,7 +64,6 @@ TINY = Scale(
     steady_seconds=0.2,
     traced=10,
     jobs=50,
-    peer_jobs=10,
     finished_rows=1_000,
     event_rows=1_000,
     pairs=10,
@@ -75,5 +71,5 @@ TINY = Scale(
     memory_orders=20,
     flow_seconds=1,
     isolation_seconds=1,
-    mature_peers=False,
+    peers=False,
 )

@@ -153,6 +153,26 @@ async def test_what_a_flow_leaves_unsettled_comes_back(s: Shop) -> None:
     assert await s.jobs("attempts") == {"1": 1, "2": 1}
 
 
+async def test_many_are_settled_in_few_commits(s: Shop) -> None:
+    s.worker.batch = 100
+    await s.ask(*map(str, range(100)))
+    before = s.store.figures.commits
+    await s.once()
+    assert set((await s.jobs()).values()) == {"done"}
+    assert s.store.figures.commits - before < 20
+
+
+async def test_one_that_cannot_be_settled_keeps_no_other_from_it(s: Shop) -> None:
+    async def oddly(jobs: Sequence[Job], settle: Settle) -> None:
+        for job in jobs:
+            await settle(job, Done("\udc80 is no text" if job.ref == "2" else "fine"))
+
+    s.flow.work = oddly
+    await s.ask("1", "2", "3")
+    await s.once()
+    assert await s.jobs() == {"1": "done", "3": "done", "2": "waiting"}
+
+
 # -- failing ---------------------------------------------------------------------------------------------------
 
 
