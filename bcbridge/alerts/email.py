@@ -82,7 +82,7 @@ def decide(fault: aiosmtplib.SMTPException) -> Retry | OpenCircuit | Reject:
         codes = [one.code for one in fault.recipients]
         said = f"the mail server refused every address ({', '.join(sorted({str(code) for code in codes}))})"
         return Retry(said) if all(400 <= code < 500 for code in codes) else OpenCircuit(said)
-    if isinstance(fault, aiosmtplib.SMTPNotSupported):
+    if isinstance(fault, aiosmtplib.SMTPNotSupported) or type(fault) is aiosmtplib.SMTPException:  # no STARTTLS there
         return OpenCircuit(f"the mail server does not offer what is asked for ({type(fault).__name__})")
     code = fault.code if isinstance(fault, aiosmtplib.SMTPResponseException) else 0
     said = f"the mail server answered {code}" if code else f"no mail server ({type(fault).__name__})"
