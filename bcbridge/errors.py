@@ -7,6 +7,7 @@ decision, message by fact). A normal ending is a value, never an exception.
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,6 +15,15 @@ from datetime import timedelta
 
 class BridgeError(Exception):
     """Any of ours. Its text never carries a secret or a customer's data."""
+
+
+def plain(fault: BaseException) -> str:
+    """What may be shown of any fault, in one line: our own words, the system's and SQLite's.
+
+    Of anything else its class alone: a library's message may quote what it could not read, a customer or a key.
+    """
+    ours = isinstance(fault, BridgeError | OSError | sqlite3.Error)
+    return (" ".join(str(fault).split()) if ours else "") or type(fault).__name__
 
 
 class Retry(BridgeError):
