@@ -18,6 +18,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Protocol
 
 import anyio
@@ -386,7 +387,7 @@ class DocumentWriter:
         late = self.now() - self.sink.rules.posting_window
         for row in rows:
             if not found.hits.get(row.reference) and row.accepted is not None and row.accepted < late:
-                await self._not_posted(row)
+                await self.store.write(partial(outbox.overdue, row=row, erp=self.erp, now=self.now()))
 
     async def _confirm_hits(self, found: Found | Unproven) -> None:
         hits = {reference: booked for reference, booked in found.hits.items() if booked}
@@ -397,20 +398,6 @@ class DocumentWriter:
         if news:
             self._count_posted(news)
             await self.on_step("after_link", next(iter(hits)))
-
-    async def _not_posted(self, row: Row) -> None:
-        text = f"{row.reference} was accepted and is not posted; look for it in the ERP, then `bcbridge resolve`"
-        await self.store.write(
-            lambda tx: incidents.open_one(
-                tx,
-                code=outbox.NOT_POSTED,
-                connector=self.erp,
-                cause=row.reference,
-                text=text,
-                now=self.now(),
-                order_id=row.order_id,
-            )
-        )
 
     # -- step 3: what is in doubt --------------------------------------------------------------------------
 

@@ -389,6 +389,19 @@ NOT_POSTED = "accepted_not_posted"
 """The incident of a document that was accepted and is not posted within the posting window."""
 
 
+_STILL_ACCEPTED = "SELECT 1 FROM outbox WHERE id = ? AND state = 'accepted'"
+
+
+def overdue(tx: sqlite3.Connection, row: Row, *, erp: str, now: datetime) -> None:
+    """Accepted, and not found after the posting window; not where somebody has spoken while it was looked for."""
+    if tx.execute(_STILL_ACCEPTED, (row.id,)).fetchone() is None:
+        return
+    text = f"{row.reference} was accepted and is not posted; look for it in the ERP, then `bcbridge resolve`"
+    incidents.open_one(
+        tx, code=NOT_POSTED, connector=erp, cause=row.reference, text=text, now=now, order_id=row.order_id
+    )
+
+
 def no_longer_overdue(tx: sqlite3.Connection, reference: str, *, erp: str, now: datetime) -> None:
     """Seen posted after all, or a person has spoken."""
     incidents.close(tx, code=NOT_POSTED, connector=erp, cause=reference, now=now)

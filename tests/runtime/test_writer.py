@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import orjson
 import pytest
 from structlog.testing import capture_logs
 
-from bcbridge.connectors.base import PostingRules
+from bcbridge.connectors.base import Found, PostingRules, Unproven
 from bcbridge.errors import CutChanged, OpenCircuit, PostingClosed, Retry, StoreBusy
 from bcbridge.model.acts import Resolution, Word
 from bcbridge.model.answers import Accepted, Doubtful, PutAnswer, Rejected
@@ -437,6 +437,20 @@ async def test_that_incident_closes_when_it_is_seen_posted_after_all(b: Bench) -
     await b.writer.confirm_posted()
     assert await b.incidents() == []
     assert await b.incidents(closed=True) == ["accepted_not_posted"]
+
+
+async def test_a_person_who_speaks_while_it_is_looked_for_is_not_told_again(b: Bench) -> None:
+    await b.book(1)
+    b.clock.tick(5 * 3600)
+    looked_for = b.erp.find
+
+    async def meanwhile(references: Sequence[Reference]) -> Found | Unproven:
+        await word(b, 1, Resolution(word=Word.REBOOK))
+        return await looked_for(references)
+
+    b.erp.find = meanwhile  # type: ignore[method-assign]
+    await b.writer.confirm_posted()
+    assert (await b.state(1), await b.incidents()) == ("closed", [])
 
 
 async def test_what_the_list_missed_is_asked_for_by_reference(b: Bench) -> None:
