@@ -295,9 +295,15 @@ class Worker:
                 await self._put_back(await hand.left(), BridgeError("stopped"), burn=False)
             raise
         else:
-            left = await hand.left()
-            why = hand.fault or BridgeError("left unsettled by its flow")
+            await self._unsettled(await hand.left(), hand.fault, alone=len(jobs) == 1)
+
+    async def _unsettled(self, left: Sequence[Job], fault: BaseException | None, *, alone: bool) -> None:
+        """What came back from its flow and is not settled: forgotten by it, or it could not be written down."""
+        if fault is None or isinstance(fault, StoreBusy) or alone:
+            why = fault or BridgeError("left unsettled by its flow")
             await self._put_back(left, why, burn=not isinstance(why, StoreBusy))
+        else:
+            await self._each_alone(left)
 
     async def _each_alone(self, jobs: Sequence[Job]) -> None:
         """A batch of one each: what failed together shows which of them it was."""

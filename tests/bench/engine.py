@@ -109,4 +109,4 @@ async def _all_done(store: Store, jobs: int) -> None:
 
 
 if __name__ == "__main__":
-    anyio.run(main, Path(sys.argv[1]), *map(int, sys.argv[2:4]), backend_options={"use_uvloop": True})
+    anyio.run(main, Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), backend_options={"use_uvloop": True})
