@@ -20,7 +20,7 @@ import anyio
 import structlog
 from anyio.abc import TaskGroup
 
-from bcbridge import config, logs, sdnotify
+from bcbridge import config, logs, sdnotify, voice
 from bcbridge.config import Settings
 from bcbridge.connectors.base import Tools
 from bcbridge.errors import BridgeError, Misconfigured, OpenCircuit
@@ -119,6 +119,7 @@ async def _run(
     async with store.opened():
         tools = Tools(now=utc_now, secret=settings.secrets)
         house = build(settings, store, tools, wiring)
+        house.voice = voice.build(settings, store, house.now)
         house.mappings.load()
         try:
             await _look_around(house)
@@ -129,6 +130,8 @@ async def _run(
             with anyio.CancelScope(shield=True):
                 for connector in house.connectors():
                     await connector.aclose()
+                if house.voice is not None:
+                    await house.voice.aclose()
 
 
 # -- before anything runs --------------------------------------------------------------------------------------
@@ -292,6 +295,8 @@ def _start_loops(house: House, loops: TaskGroup) -> None:
         loops.start_soon(_watch_not_yet, house, channel)
     loops.start_soon(house.mappings.watch)
     loops.start_soon(_advance_releases, house)
+    if house.voice is not None:
+        loops.start_soon(house.voice.run)
     loops.start_soon(upkeep, house)
 
 

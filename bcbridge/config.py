@@ -28,6 +28,8 @@ from urllib.parse import urlsplit
 import httpx
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from bcbridge.alerts.settings import AlertsSection
+from bcbridge.alerts.settings import mistakes as mistakes_of_alerts
 from bcbridge.connectors.kinds import KINDS, Kind
 from bcbridge.errors import Misconfigured, Mistake
 from bcbridge.flows.orders.settings import OrderSettings
@@ -270,6 +272,7 @@ class Settings:
     sandbox: SandboxSection
     connections: Mapping[str, Connection]
     channels: Mapping[str, Channel]
+    alerts: AlertsSection
 
     @property
     def secrets(self) -> Secrets:
@@ -419,6 +422,7 @@ class _Loading:
         sandbox = self._section(table, "sandbox", SandboxSection)
         connections = self._connections(self._table(table, "connections"))
         channels = self._channels(self._table(table, "channels"), connections)
+        alerts = self._alerts(table)
         if self._mistakes:
             raise Misconfigured(self._mistakes)
         return Settings(
@@ -433,6 +437,7 @@ class _Loading:
             sandbox=self._placed(sandbox, "folder"),
             connections=connections,
             channels=channels,
+            alerts=alerts,
         )
 
     def _mistake(self, where: str, what: str, instead: str = "") -> None:
@@ -465,6 +470,14 @@ class _Loading:
         """The section with its path absolute."""
         path = getattr(section, field)
         return section if path is None else section.model_copy(update={field: self._file.parent / path})
+
+    def _alerts(self, table: Table) -> AlertsSection:
+        alerts = self._section(table, "alerts", AlertsSection)
+        if not any(mistake.where.split(".")[0] == "alerts" for mistake in self._mistakes):
+            self._mistakes += mistakes_of_alerts(alerts)
+        if alerts.smtp.ca_file is None:
+            return alerts
+        return alerts.model_copy(update={"smtp": self._placed(alerts.smtp, "ca_file")})
 
     def _connections(self, tables: Table) -> dict[str, Connection]:
         found = {}

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import cast
 
 from bcbridge.acts import PersonActs
+from bcbridge.alerts.dispatcher import Dispatcher
 from bcbridge.config import Connection, Settings
 from bcbridge.connectors.base import Channel, Connector, Erp, Sink, Tools
 from bcbridge.connectors.kinds import KINDS
@@ -91,6 +92,8 @@ class House:
     channels: dict[str, ChannelHouse] = field(default_factory=dict)
     production: dict[str, bool] = field(default_factory=dict)
     confirmed: frozenset[str] = frozenset()
+    voice: Dispatcher | None = None
+    """Tells people; None where alerts are off."""
 
     def ring(self) -> None:
         for channel in self.channels.values():

@@ -40,6 +40,8 @@ class Alive(Protocol):
 
     def unconfirmed(self) -> Sequence[Unconfirmed]: ...
 
+    def notes(self) -> Sequence[str]: ...
+
 
 @dataclass(frozen=True, slots=True)
 class Feed:
@@ -60,12 +62,13 @@ class Seen:
     pulses: tuple[Pulse, ...]
     stopped: tuple[str, ...]
     now: datetime
+    notes: tuple[str, ...] = ()
 
 
 async def look(feed: Feed) -> Seen:
     now = feed.now()
     seen = await views.overview(feed.reads, now=now, top=REASONS_SHOWN, bookings=BOOKINGS_SHOWN)
-    return Seen(seen, tuple(feed.alive.pulses()), _stopped(feed.alive), now)
+    return Seen(seen, tuple(feed.alive.pulses()), _stopped(feed.alive), now, tuple(feed.alive.notes()))
 
 
 def _stopped(alive: Alive) -> tuple[str, ...]:
@@ -181,6 +184,7 @@ def frame(seen: Seen, *, started_at: datetime) -> RenderableType:
     """The whole view, at most some thirty lines of eighty columns."""
     parts = [_figures(seen, started_at), _oldest(seen), Text(), _reasons(seen), Text(), _connections(seen)]
     parts += [Text(f"Nothing is booked: {why}", style="bold red") for why in seen.stopped]
+    parts += [Text(note, style="yellow") for note in seen.notes]
     if seen.overview.last_bookings:
         parts += [Text(), _bookings(seen)]
     return Group(*parts)

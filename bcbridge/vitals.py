@@ -17,6 +17,7 @@ from bcbridge.web.protocols import Figure, Unconfirmed
 
 SLOW_SECONDS = 2.0
 MINUTE = 60.0
+ALERTS_OFF = "alerts are off: nobody is told of incidents ([alerts] in config.toml)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,10 @@ class HouseVitals:
             for one in self.house.erps.values()
             if (why := one.writer.closed_because) and not one.circuit.is_open and not one.writer.permitted()
         ]
+
+    def notes(self) -> Sequence[str]:
+        voice = self.house.voice
+        return [f"alerts: {one}" for one in voice.down()] if voice is not None else [ALERTS_OFF]
 
     async def status(self) -> str:
         """How things stand in one line: ``1,204 booked, 3 blocked, 2 waiting; bluecherry is paused: answered 401``."""

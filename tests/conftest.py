@@ -11,7 +11,7 @@ import pytest
 import structlog
 from blockbuster import blockbuster_ctx
 
-DAEMON = [f"bcbridge.{part}" for part in ("store", "runtime", "flows", "web", "connectors")]
+DAEMON = [f"bcbridge.{part}" for part in ("store", "runtime", "flows", "web", "connectors", "alerts")]
 """What runs in the daemon's loop. The command line and the sandbox's start may block: nobody waits for them."""
 CONTRACTS = Path(__file__).resolve().parents[2] / "shared" / "contracts"
 

@@ -121,6 +121,9 @@ class Alive:
     def pulses(self) -> Sequence[Pulse]:
         return [ERP]
 
+    def notes(self) -> Sequence[str]:
+        return ()
+
     def stopped(self) -> Sequence[str]:
         return []
 

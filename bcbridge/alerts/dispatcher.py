@@ -50,8 +50,6 @@ DOWN_FOR = timedelta(minutes=15)
 REFUSALS = 3
 """A letter that is refused this often in a row is given up."""
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=5), timedelta(minutes=15)
-KEPT = timedelta(days=90)
-FORGET_EVERY_SECONDS = 3_600.0
 
 
 @dataclass(slots=True)
@@ -75,7 +73,6 @@ class Dispatcher:
             await anyio.sleep(LOOK_EVERY_SECONDS)
         async with anyio.create_task_group() as loops:
             loops.start_soon(self._routing)
-            loops.start_soon(self._forgetting)
             for box in self.channels:
                 loops.start_soon(self._delivering, box)
 
@@ -117,16 +114,6 @@ class Dispatcher:
 
     async def _route_all(self) -> None:
         while await self.route() == ROUTED_AT_ONCE:
-            pass
-
-    async def _forgetting(self) -> None:
-        while True:
-            await self._tried("forgetting", self._forget)
-            await anyio.sleep(FORGET_EVERY_SECONDS)
-
-    async def _forget(self) -> None:
-        before = self.now() - KEPT
-        while await self.store.write(partial(queue.prune, ended_before=before)):
             pass
 
     async def _delivering(self, box: Box) -> None:

@@ -16,6 +16,7 @@ from html import escape
 
 import aiosmtplib
 import anyio
+from anyio import to_thread
 
 from bcbridge.alerts.letter import Group, Letter, Link
 from bcbridge.alerts.settings import SmtpSection
@@ -64,7 +65,7 @@ class EmailChannel:
             hostname=smtp.host,
             port=smtp.port,
             username=smtp.user or None,
-            password=self._password() if smtp.password else None,
+            password=await to_thread.run_sync(self._password) if smtp.password else None,
             local_hostname=_domain(smtp.sender),  # else it asks the name server, and the loop waits
             timeout=COMMAND_SECONDS,
             use_tls=smtp.security == "tls",

@@ -59,8 +59,9 @@ def _hours(text: str) -> str:
 
 
 def _reference(text: str) -> str:
-    if text and not text.startswith(("env:", "file:")):
-        raise ValueError("a secret must not stand in this file: write env:NAME or file:PATH and put it there")
+    kind, colon, place = text.partition(":")
+    if text and not (kind in ("env", "file", "credential") and colon and place):
+        raise ValueError("a secret must not stand in this file; write env:NAME, file:PATH or credential:NAME")
     return text
 
 

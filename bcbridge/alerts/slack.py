@@ -14,6 +14,7 @@ from typing import Any
 import anyio
 import httpx
 import orjson
+from anyio import to_thread
 
 from bcbridge.alerts.letter import Group, Letter, Link
 from bcbridge.errors import BridgeError, OpenCircuit, Reject, Retry
@@ -49,7 +50,8 @@ class SlackChannel:
 
     async def _post(self, body: bytes) -> tuple[int, str, str]:
         """Its status, the beginning of what it said, and Retry-After."""
-        address, headers = self._webhook(), {"Content-Type": "application/json"}
+        address = await to_thread.run_sync(self._webhook)
+        headers = {"Content-Type": "application/json"}
         try:
             async with self._client.stream("POST", address, content=body, headers=headers) as answer:
                 said = await _beginning(answer)

@@ -12,7 +12,8 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from bcbridge.store import views
+from bcbridge.store import alerts, views
+from bcbridge.store.alerts import BoxState
 from bcbridge.store.db import Store, WriterFigures
 from bcbridge.store.views import FlowMark, Pulse
 from bcbridge.web.callers import Callers
@@ -74,6 +75,7 @@ async def snapshot(
             *(_hook(connector, outcome, n) for (connector, outcome), n in sorted(hooks.by_outcome.items())),
             *_callers(callers),
             *(figure for pulse in pulses for figure in _pulse(pulse, now)),
+            *(figure for box in await alerts.boxes(store.read) for figure in _box(box)),
             *_writer(store.figures),
             _gauge("store_wal_bytes", "Size of the write-ahead log", wal_bytes),
             *figures,
@@ -137,6 +139,14 @@ def _pulse(pulse: Pulse, now: datetime) -> Iterator[Figure]:
         yield _gauge("posting_lag_seconds", "From accepted to seen posted", pulse.posting_lag_seconds, **name)
     if pulse.last_success is not None:
         yield _gauge("last_success_seconds", "Since the last read went through", _age(pulse.last_success, now), **name)
+
+
+def _box(state: BoxState) -> Iterator[Figure]:
+    name = {"team": state.box.team, "channel": state.box.channel}
+    yield _gauge("alerts_waiting", "Alerts that are not told yet (some are due later)", state.waiting, **name)
+    yield _gauge("alerts_down", "1 while this channel cannot be reached", state.down_since is not None, **name)
+    yield _counter("alerts_sent_total", "Alerts told since this store began", state.sent, **name)
+    yield _counter("alerts_given_up_total", "Alerts that were never told", state.given_up, **name)
 
 
 def _writer(figures: WriterFigures) -> Iterator[Figure]:

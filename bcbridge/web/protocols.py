@@ -49,6 +49,10 @@ class Vitals(Protocol):
         """Why nothing is booked at all, in words (a foreign reference at the start, a full disk); mostly empty."""
         ...
 
+    def notes(self) -> Sequence[str]:
+        """What is worth knowing and keeps nothing from being booked, in words: alerts that reach nobody."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Figure:

@@ -44,6 +44,8 @@ class Report:
 
     ready: bool
     why: tuple[str, ...]
+    notes: tuple[str, ...]
+    """Worth knowing; no order waits for it."""
     connectors: tuple[ConnectorReady, ...]
     flows: tuple[FlowReady, ...]
     unconfirmed_writes: tuple[Unconfirmed, ...]
@@ -63,6 +65,7 @@ async def report(reads: Reads, vitals: Vitals, *, now: Callable[[], datetime]) -
     return Report(
         ready=not why,
         why=tuple(why),
+        notes=tuple(vitals.notes()),
         connectors=tuple(_connector(pulse, marks, at) for pulse in vitals.pulses()),
         flows=_flows(vitals.flows(), marks.flows, at),
         unconfirmed_writes=tuple(vitals.unconfirmed()),

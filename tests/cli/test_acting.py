@@ -79,6 +79,9 @@ class Bridge:
     def unconfirmed(self) -> Sequence[Unconfirmed]:
         return [Unconfirmed("bluecherry.orders", "sales orders by po_num")]
 
+    def notes(self) -> Sequence[str]:
+        return ()
+
     def stopped(self) -> Sequence[str]:
         return []
 

@@ -43,6 +43,9 @@ class Vital:
     def unconfirmed(self) -> Sequence[Unconfirmed]:
         return self.waiting
 
+    def notes(self) -> Sequence[str]:
+        return ()
+
     def stopped(self) -> Sequence[str]:
         return self.standing
 
