@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.bench import intake, queue, report
+from tests.bench import finished, intake, queue, report
 from tests.bench.report import Row
 from tests.bench.scale import QUICK, TINY, WHOLE, Scale
 
@@ -21,6 +21,7 @@ Measurement = Callable[[Scale, Path], Iterator[Row]]
 MEASUREMENTS: Mapping[str, Measurement] = {
     "intake": intake.measure,
     "queue": queue.measure,
+    "finished": finished.measure,
 }
 SCALES = {"whole": WHOLE, "quick": QUICK, "tiny": TINY}
 
