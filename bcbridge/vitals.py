@@ -42,7 +42,7 @@ class HouseVitals:
             one.connection.name,
             one.connection.kind,
             circuit="open" if view.is_open else "closed",
-            why=view.why,
+            why=view.why or _why(one.lists),
             last_success=_last(one.lists),
             poll_every_seconds=one.connection.poll_every_seconds,
         )
@@ -54,7 +54,7 @@ class HouseVitals:
             one.connection.name,
             one.connection.kind,
             circuit="open" if view.is_open else "closed",
-            why=view.why,
+            why=view.why or _why(one.masters),
             last_success=_last(one.masters[:1]),
             poll_every_seconds=one.connection.poll_every_seconds,
             calls_per_minute=float(len(latencies)),
@@ -107,6 +107,12 @@ class HouseVitals:
 def _last(lists: Sequence[ListPoller]) -> datetime | None:
     found = [one.figures.last_success for one in lists if one.figures.last_success]
     return min(found) if len(found) == len(lists) and found else None
+
+
+def _why(lists: Sequence[ListPoller]) -> str:
+    """What the list said that has been failing for longest; empty where none fails."""
+    failing = [(one.figures.failing_since, one.figures.last_failure) for one in lists if one.figures.failing_since]
+    return min(failing)[1] if failing else ""
 
 
 def _last_minute(pace: Pace) -> list[float]:

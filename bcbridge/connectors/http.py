@@ -9,6 +9,7 @@ holds facts about a call, never its headers, its query values or its body.
 from __future__ import annotations
 
 import logging
+import ssl
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -32,6 +33,8 @@ logging.getLogger("httpx").setLevel(logging.WARNING)  # it would log whole URLs,
 MAX_BYTES = 20_000_000
 CONNECT_SECONDS = 10.0
 LONGEST_RETRY_AFTER = timedelta(hours=1)
+CAUSES = 8
+"""Of a fault, looked at for the one that broke it."""
 PAUSE_AFTER_429 = timedelta(seconds=10)
 """Where a 429 does not say how long."""
 
@@ -190,6 +193,7 @@ class Http:
             except TimeoutError:
                 raise self._retry(request, f"no answer within {self._call_seconds:g} s") from None
             except httpx.HTTPError as fault:
+                _refuse_untrusted(request, fault)
                 raise self._retry(request, _fact(fault)) from None
             except _TooBig:
                 raise OpenCircuit(f"{_place(request)} answered more than {self._max_bytes} bytes") from None
@@ -236,6 +240,7 @@ class Http:
         except TimeoutError:
             reason = f"no answer within {self._call_seconds:g} s"
         except httpx.HTTPError as fault:
+            _refuse_untrusted(request, fault)
             reason = _fact(fault)
         except _TooBig:
             reason = f"answered more than {self._max_bytes} bytes"
@@ -315,6 +320,17 @@ def _query(params: Mapping[str, str] | None) -> str:
 
 def _place(request: httpx.Request) -> str:
     return f"{request.method} {request.url.host}{request.url.path}"
+
+
+def _refuse_untrusted(request: httpx.Request, fault: BaseException) -> None:
+    """Raises OpenCircuit where the other side could not prove who it is: nothing was sent, and nothing will be."""
+    cause: BaseException | None = fault
+    for _ in range(CAUSES):
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            raise OpenCircuit(
+                f"the certificate of {request.url.host} is not accepted: {cause.verify_message}"
+            ) from None
+        cause = cause and (cause.__cause__ or cause.__context__)
 
 
 def _fact(fault: httpx.HTTPError) -> str:

@@ -15,7 +15,7 @@ import anyio
 import structlog
 
 from bcbridge.connectors.base import Connector
-from bcbridge.errors import BridgeError, OpenCircuit, Retry, StoreBusy
+from bcbridge.errors import BridgeError, OpenCircuit, Retry, StoreBusy, plain
 from bcbridge.runtime.backoff import backoff
 from bcbridge.store import incidents
 from bcbridge.store.db import Store
@@ -89,7 +89,7 @@ class Circuit:
             await self._tell(fault)
 
     def _note(self, fault: BaseException) -> None:
-        self._why = str(fault) or "no answer in time"
+        self._why = "no answer in time" if isinstance(fault, TimeoutError) else plain(fault)
         after = fault.after if isinstance(fault, OpenCircuit | Retry) else None
         self._retry_at = self._now() + after if after else None
 

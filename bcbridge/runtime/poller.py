@@ -17,7 +17,7 @@ import anyio
 import structlog
 
 from bcbridge.connectors.base import HeadList, Source
-from bcbridge.errors import Malformed, OpenCircuit, Retry, StoreBusy
+from bcbridge.errors import Malformed, OpenCircuit, Retry, StoreBusy, plain
 from bcbridge.model.documents import Cursor, Document, Head, Page
 from bcbridge.model.work import SETTLED
 from bcbridge.runtime.backoff import backoff
@@ -95,7 +95,7 @@ class ListPoller:
         return False
 
     def _failed(self, fault: BaseException) -> None:
-        self.figures.last_failure = str(fault) or type(fault).__name__
+        self.figures.last_failure = plain(fault)
         self.figures.failing_since = self.figures.failing_since or self.now()
 
     async def once(self) -> int:

@@ -25,7 +25,7 @@ import anyio
 import structlog
 
 from bcbridge.connectors.base import Found, PostedPage, Sink, Unproven
-from bcbridge.errors import OpenCircuit, PostingClosed, Retry, StoreBusy
+from bcbridge.errors import OpenCircuit, PostingClosed, Retry, StoreBusy, plain
 from bcbridge.model.answers import Accepted, Doubtful, NotSent, PutAnswer
 from bcbridge.model.ids import Reference
 from bcbridge.model.plan import Plan
@@ -245,7 +245,7 @@ class DocumentWriter:
             raise PostingClosed(str(fault)) from fault
         except BaseException as fault:
             with anyio.CancelScope(shield=True):
-                await self._settle(row, Doubtful(str(fault) or type(fault).__name__))
+                await self._settle(row, Doubtful(plain(fault)))
             raise
         self._measure(answer, time.monotonic() - began)
         await self.on_step("after_acceptance", row.reference)

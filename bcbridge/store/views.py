@@ -41,6 +41,7 @@ class Pulse:
     kind: str
     circuit: str = "closed"
     why: str = ""
+    """Why it is paused, or why its reads fail; empty where all is well."""
     last_success: datetime | None = None
     """The end of the last read that went through."""
     poll_every_seconds: float = 120.0

@@ -77,11 +77,12 @@ def _fault(pulse: Pulse, now: datetime) -> str:
         return ""
     if pulse.circuit == "open":
         return f"{pulse.name} is paused: {pulse.why}"
+    because = f": {pulse.why}" if pulse.why else ""
     if pulse.last_success is None:
-        return f"{pulse.name} has not answered yet"
+        return f"{pulse.name} has not answered yet{because}"
     lag = (now - pulse.last_success).total_seconds()
     late = LATE_AFTER_POLLS * pulse.poll_every_seconds + LATE_GRACE_SECONDS
-    return f"{pulse.name} was last read {lag:.0f} s ago" if lag > late else ""
+    return f"{pulse.name} was last read {lag:.0f} s ago{because}" if lag > late else ""
 
 
 def _connector(pulse: Pulse, marks: views.Marks, now: datetime) -> ConnectorReady:

@@ -172,6 +172,11 @@ async def test_ready_when_everything_moves(client: httpx.AsyncClient) -> None:
     [
         (Pulse("erp", "bluecherry", circuit="open", why="the key was refused"), "the key was refused"),
         (Pulse("erp", "bluecherry"), "not answered yet"),
+        (Pulse("erp", "bluecherry", why="answered 503"), "not answered yet: answered 503"),
+        (
+            Pulse("erp", "x", why="no answer in time", last_success=NOW - timedelta(hours=1), poll_every_seconds=15),
+            "last read 3600 s ago: no answer in time",
+        ),
         (Pulse("erp", "bluecherry", last_success=NOW - timedelta(hours=1), poll_every_seconds=15), "last read 3600 s"),
     ],
 )
