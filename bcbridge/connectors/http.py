@@ -9,6 +9,7 @@ holds facts about a call, never its headers, its query values or its body.
 from __future__ import annotations
 
 import logging
+import re
 import ssl
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
@@ -91,15 +92,19 @@ def decide_write(answer: Answer) -> BridgeError | NotSent | Doubtful | None:
 
 
 def retry_after(value: str | None, *, now: datetime) -> timedelta | None:
-    """A ``Retry-After`` header, seconds or HTTP date, as a wait of at most an hour; nonsense is None."""
+    """A ``Retry-After`` header, seconds (Shopify writes "2.0") or HTTP date, as a wait of at most an hour; nonsense is
+    None."""
     if not value:
         return None
-    wait = _seconds(value) if value.strip().isdigit() else _until(value, now)
+    wait = _seconds(value) if _SECONDS.fullmatch(value.strip()) else _until(value, now)
     return None if wait is None else max(timedelta(), min(wait, LONGEST_RETRY_AFTER))
 
 
+_SECONDS = re.compile(r"[0-9]+(\.[0-9]*)?")
+
+
 def _seconds(value: str) -> timedelta:
-    return timedelta(seconds=min(int(value.strip()[:12]), 10**9))
+    return timedelta(seconds=min(float(value), 10**9))
 
 
 def _until(value: str, now: datetime) -> timedelta | None:

@@ -268,6 +268,9 @@ async def test_the_wire_log_has_facts_and_no_secret() -> None:
     [
         ("7", 7),
         ("0", 0),
+        ("2.0", 2),
+        ("0.5", 0.5),
+        ("1.5.2", None),
         ("Sun, 01 Mar 2026 12:00:30 GMT", 30),
         ("Sun, 01 Mar 2026 11:00:00 GMT", 0),
         ("999999999999999999999", 3600),
@@ -277,7 +280,7 @@ async def test_the_wire_log_has_facts_and_no_secret() -> None:
         ("-5", None),
     ],
 )
-def test_retry_after_is_seconds_or_a_date_and_never_absurd(header: str | None, wait: int | None) -> None:
+def test_retry_after_is_seconds_or_a_date_and_never_absurd(header: str | None, wait: float | None) -> None:
     expected = None if wait is None else timedelta(seconds=wait)
     assert retry_after(header, now=NOW) == expected
 
