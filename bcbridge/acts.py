@@ -15,6 +15,7 @@ from functools import partial
 from bcbridge.erasure import Erasure
 from bcbridge.errors import BridgeError
 from bcbridge.flows.orders.story import ORDERS
+from bcbridge.incident_acts import IncidentActs
 from bcbridge.model.acts import ActResult, LeftOut, NotFound, Refusal, Resolution, Selection, Word
 from bcbridge.model.person import Whose
 from bcbridge.store import acts as kept
@@ -51,6 +52,10 @@ class PersonActs:
     erasure: Erasure
     after_retry: Callable[[str | None], Awaitable[None]] = nothing_more
     """A person wants this channel (or all) tried again: circuits that were opened by content are closed."""
+
+    @property
+    def incidents(self) -> IncidentActs:
+        return IncidentActs(self.store, self.now)
 
     async def retry(self, selection: Selection, *, who: str, dry_run: bool) -> ActResult:
         wanted = await self._wanted(selection)

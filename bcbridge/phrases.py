@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from bcbridge.mappings import TABLES
-from bcbridge.store.views import Act, Event, Oldest, Story, Trouble
+from bcbridge.store.views import Act, Event, Incident, Oldest, Story, Trouble
 
 STATES: Mapping[str, str] = {
     "not_yet": "not yet",
@@ -64,6 +64,14 @@ def oldest_text(oldest: Oldest | None, now: datetime) -> str:
     if oldest is None:
         return "nothing waits"
     return f"{oldest.name} ({oldest.connector}) {age(oldest.since, now)} {words(oldest.state)}"
+
+
+def attention(incident: Incident, now: datetime) -> str:
+    """``, acknowledged by anna``, ``, snoozed until ...``; empty where nobody has looked at it."""
+    said = f", acknowledged by {incident.acked_by}" if incident.acked_at else ""
+    if incident.snoozed_until is not None and incident.snoozed_until > now:
+        said += f", snoozed until {moment_text(incident.snoozed_until)}"
+    return said
 
 
 # -- what happened -----------------------------------------------------------------------------------------------

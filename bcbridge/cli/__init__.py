@@ -11,7 +11,7 @@ import structlog
 import typer
 
 from bcbridge import __version__
-from bcbridge.cli import acts, checks, keep, reads, run
+from bcbridge.cli import acts, checks, incidents, keep, reads, run
 from bcbridge.cli.common import FAILED, MISCONFIGURED, NOT_FOUND, NOT_RUNNING, AsJson, NotRunning, err, print_json, say
 from bcbridge.errors import BridgeError, Misconfigured
 from bcbridge.model.acts import NotFound
@@ -24,6 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 mappings = typer.Typer(help="The cross-reference tables.", no_args_is_help=True)
+incident = typer.Typer(help="What stands in the way, whose it is, and who is on it.", no_args_is_help=True)
 
 
 @app.command()
@@ -55,6 +56,12 @@ mappings.command("list")(reads.mappings_list)
 mappings.command("set")(acts.mappings_set)
 mappings.command("unmapped")(reads.mappings_unmapped)
 app.add_typer(mappings, name="mappings")
+incident.command("list")(incidents.list_)
+incident.command("show")(incidents.show)
+incident.command("ack")(incidents.ack)
+incident.command("snooze")(incidents.snooze)
+incident.command("resolve")(incidents.resolve)
+app.add_typer(incident, name="incidents")
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -29,6 +29,14 @@ from bcbridge.store import views
 from bcbridge.store.views import Confirmation, Reads
 
 SHOWN = 10
+THINGS = {
+    "confirm": "write",
+    "set_mapping": "row",
+    "ack_incidents": "incident",
+    "snooze_incidents": "incident",
+    "resolve_incidents": "incident",
+}
+"""What an act is done to, where that is no order."""
 
 Orders = Annotated[list[str] | None, typer.Argument(help="Orders: names, ids, references or ERP numbers.")]
 Cause = Annotated[str | None, typer.Option(help="Orders blocked by this cause, as ship_via/Overnight.")]
@@ -173,7 +181,7 @@ def after_asking(at: Desk, name: str, ask: dict[str, object], *, yes: bool, dry_
 
 
 def _of(name: str, count: int) -> str:
-    thing = {"confirm": "write", "set_mapping": "row"}.get(name, "order")
+    thing = THINGS.get(name, "order")
     return f"{count} {thing}" + ("" if count == 1 else "s")
 
 

@@ -13,7 +13,7 @@ from bcbridge import mappings
 from bcbridge.cli.common import DEFAULT, AsJson, ConfigFile, desk, now, out, read, say, the_order
 from bcbridge.cli.story import print_story
 from bcbridge.mappings import TABLES, Mappings
-from bcbridge.phrases import act_text, age, moment_text, money, words
+from bcbridge.phrases import act_text, age, attention, moment_text, money, words
 from bcbridge.store import views
 from bcbridge.store.views import Act, ExceptionGroup, Exceptions, Incident, Job, Jobs, Reads, Story, Unmapped
 
@@ -85,7 +85,9 @@ def _names(group: ExceptionGroup, many: int | None) -> str:
 def _print_incident(incident: Incident) -> None:
     times = f" ({incident.count} times)" if incident.count > 1 else ""
     order = f" order {incident.order}:" if incident.order else ""
-    say(f"incident {incident.code} on {incident.connector}, {age(incident.opened_at, now())} old{times}:{order}")
+    where = f" on {incident.connector}" if incident.connector else ""
+    old = age(incident.opened_at, now())
+    say(f"incident {incident.id} {incident.code}{where}, {old} old{times}{attention(incident, now())}:{order}")
     say(f"  {incident.text}", style="red")
 
 

@@ -26,6 +26,20 @@ class Selection(Record):
         return not (self.orders or self.cause or self.code or self.channel or self.all)
 
 
+class Incidents(Record):
+    """Which incidents are meant, of those that stand. Everything given narrows; nothing given means nothing, unless
+    ``all``. ``numbers`` are those that every list and letter shows."""
+
+    numbers: tuple[int, ...] = ()
+    code: str | None = None
+    connector: str | None = None
+    all: bool = False
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.numbers or self.code or self.connector or self.all)
+
+
 class Word(StrEnum):
     """A person's word on a write in doubt, after looking in the ERP."""
 

@@ -159,8 +159,7 @@ class Which:
 
 
 _MEANT = """
-SELECT id, code, connector, text, acked_at, acked_by, snoozed_until, times_opened
-FROM incidents INDEXED BY incidents_standing
+SELECT id, code, connector, closed_at, acked_at, acked_by, snoozed_until FROM incidents INDEXED BY incidents_standing
 WHERE closed_at IS NULL
   AND (:ids IS NULL OR id IN (SELECT value FROM json_each(:ids)))
   AND (:code IS NULL OR code = :code)
@@ -170,9 +169,20 @@ ORDER BY id
 
 
 def meant(tx: sqlite3.Connection, which: Which) -> list[sqlite3.Row]:
-    """Rows of those that stand, with id, code, connector, text, acked_at, acked_by, snoozed_until, times_opened."""
+    """Rows of those that stand, with id, code, connector, closed_at, acked_at, acked_by, snoozed_until."""
     ids = None if which.ids is None else orjson.dumps(which.ids).decode()
     return tx.execute(_MEANT, {"ids": ids, "code": which.code, "connector": which.connector}).fetchall()
+
+
+_NAMED = """
+SELECT id, code, connector, closed_at, acked_at, acked_by, snoozed_until FROM incidents
+WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id
+"""
+
+
+def named(tx: sqlite3.Connection, numbers: Sequence[int]) -> list[sqlite3.Row]:
+    """The same rows of these, whether they stand or not."""
+    return tx.execute(_NAMED, (orjson.dumps(list(numbers)).decode(),)).fetchall()
 
 
 _ACK = "UPDATE incidents SET acked_at = ?, acked_by = ? WHERE id = ? AND closed_at IS NULL"

@@ -371,6 +371,13 @@ class Incident:
     opened_at: datetime
     last_at: datetime
     closed_at: datetime | None
+    closed_by: str = ""
+    """The person who said so; empty: its cause was cured."""
+    cause: str = ""
+    times_opened: int = 1
+    acked_at: datetime | None = None
+    acked_by: str = ""
+    snoozed_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -459,7 +466,8 @@ _JOBS_OF_ORDER = f"""
 """
 _INCIDENT = """
     SELECT i.id, i.code, i.connector, i.text, coalesce(nullif(o.name, ''), o.ref, '') AS "order", i.count,
-           i.opened_at, i.last_at, i.closed_at
+           i.opened_at, i.last_at, i.closed_at, i.closed_by, i.cause, i.times_opened, i.acked_at, i.acked_by,
+           i.snoozed_until
     FROM incidents i LEFT JOIN orders o ON o.id = i.order_id
 """
 _INCIDENTS_OF_ORDER = f"{_INCIDENT} WHERE i.order_id = ? ORDER BY i.id"
@@ -572,6 +580,12 @@ def _incident(row: sqlite3.Row) -> Incident:
         opened_at=moment(row["opened_at"]),
         last_at=moment(row["last_at"]),
         closed_at=_moment(row["closed_at"]),
+        closed_by=row["closed_by"],
+        cause=row["cause"],
+        times_opened=row["times_opened"],
+        acked_at=_moment(row["acked_at"]),
+        acked_by=row["acked_by"],
+        snoozed_until=_moment(row["snoozed_until"]),
     )
 
 
@@ -725,6 +739,88 @@ _INCIDENTS_OPEN = f"{_INCIDENT} WHERE i.closed_at IS NULL ORDER BY i.last_at DES
 async def incidents(reads: Reads, *, limit: int = LIST_LIMIT) -> tuple[Incident, ...]:
     """Those that stand, the latest first."""
     return tuple(_incident(row) for row in await reads.rows(_INCIDENTS_OPEN, [limit]))
+
+
+_INCIDENTS_ENDED = f"""
+{_INCIDENT} WHERE i.id IN (SELECT id FROM incidents WHERE closed_at IS NOT NULL ORDER BY closed_at DESC LIMIT ?)
+ORDER BY i.closed_at DESC
+"""  # noqa: S608 - constants of this file
+
+
+async def ended_incidents(reads: Reads, *, limit: int = LIST_LIMIT) -> tuple[Incident, ...]:
+    """Those that ended, the latest first."""
+    return tuple(_incident(row) for row in await reads.rows(_INCIDENTS_ENDED, [limit]))
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentChange:
+    """``change`` is opened, reopened, resolved, acked, snoozed or escalated. ``who`` is empty for bcbridge itself."""
+
+    at: datetime
+    change: str
+    who: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentAlert:
+    """What a team was told of it at one of its channels, or is about to be."""
+
+    team: str
+    channel: str
+    kind: str
+    state: str
+    due_at: datetime
+    ended_at: datetime | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentStory:
+    """One incident, what happened to it, and who was told; the newest ``STORY_LIMIT`` of both."""
+
+    incident: Incident
+    changes: tuple[IncidentChange, ...]
+    alerts: tuple[IncidentAlert, ...]
+
+
+STORY_LIMIT = 100
+_INCIDENT_OF_ID = f"{_INCIDENT} WHERE i.id = ?"
+_INCIDENT_CHANGES = """
+    SELECT at, "change", who, why FROM incident_changes WHERE incident_id = ? ORDER BY at DESC, id DESC LIMIT ?
+"""
+_INCIDENT_ALERTS = """
+    SELECT team, channel, kind, state, due_at, ended_at, reason FROM alerts
+    WHERE incident_id = ? ORDER BY id DESC LIMIT ?
+"""
+
+
+async def incident_story(reads: Reads, number: int) -> IncidentStory | None:
+    """None where there is no such incident."""
+    row = await reads.row(_INCIDENT_OF_ID, [number])
+    if row is None:
+        return None
+    changes = await reads.rows(_INCIDENT_CHANGES, [number, STORY_LIMIT])
+    told = await reads.rows(_INCIDENT_ALERTS, [number, STORY_LIMIT])
+    return IncidentStory(
+        incident=_incident(row),
+        changes=tuple(IncidentChange(moment(one["at"]), one["change"], one["who"], one["why"]) for one in changes)[
+            ::-1
+        ],
+        alerts=tuple(_incident_alert(one) for one in told)[::-1],
+    )
+
+
+def _incident_alert(row: sqlite3.Row) -> IncidentAlert:
+    return IncidentAlert(
+        team=row["team"],
+        channel=row["channel"],
+        kind=row["kind"],
+        state=row["state"],
+        due_at=moment(row["due_at"]),
+        ended_at=_moment(row["ended_at"]),
+        reason=row["reason"],
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ from aiohttp import web
 from pydantic import Field, ValidationError
 
 from bcbridge.errors import Misconfigured, StoreBusy
-from bcbridge.model.acts import ActResult, NotFound, Refusal, Resolution, Selection
+from bcbridge.model.acts import ActResult, Incidents, NotFound, Refusal, Resolution, Selection
 from bcbridge.model.person import Whose
-from bcbridge.model.record import Record
+from bcbridge.model.record import Moment, Record
 from bcbridge.web.hooks import BODY_WITHIN_SECONDS
 from bcbridge.web.protocols import Acts
 
@@ -56,6 +56,20 @@ class _Erase(_Ask):
     why: str = Why
 
 
+class _Incidents(_Ask):
+    which: Incidents
+    why: str = Field(default="", max_length=2000)
+
+
+class _Snooze(_Incidents):
+    until: Moment
+
+
+class _ResolveIncidents(_Incidents):
+    why: str = Why
+    anyway: bool = False
+
+
 class _NoteBackup(_Ask):
     file: str
 
@@ -93,6 +107,21 @@ async def _erase(acts: Acts, body: bytes) -> ActResult:
     return await acts.erase(ask.whose, why=ask.why, who=ask.who, dry_run=ask.dry_run)
 
 
+async def _ack_incidents(acts: Acts, body: bytes) -> ActResult:
+    ask = _Incidents.model_validate_json(body)
+    return await acts.incidents.ack(ask.which, why=ask.why, who=ask.who, dry_run=ask.dry_run)
+
+
+async def _snooze_incidents(acts: Acts, body: bytes) -> ActResult:
+    ask = _Snooze.model_validate_json(body)
+    return await acts.incidents.snooze(ask.which, until=ask.until, why=ask.why, who=ask.who, dry_run=ask.dry_run)
+
+
+async def _resolve_incidents(acts: Acts, body: bytes) -> ActResult:
+    ask = _ResolveIncidents.model_validate_json(body)
+    return await acts.incidents.resolve(ask.which, anyway=ask.anyway, why=ask.why, who=ask.who, dry_run=ask.dry_run)
+
+
 async def _note_backup(acts: Acts, body: bytes) -> ActResult:
     ask = _NoteBackup.model_validate_json(body)
     return await acts.note_backup(ask.file, who=ask.who, dry_run=ask.dry_run)
@@ -106,6 +135,9 @@ ACTS: dict[str, Act] = {
     "set_mapping": _set_mapping,
     "erase": _erase,
     "note_backup": _note_backup,
+    "ack_incidents": _ack_incidents,
+    "snooze_incidents": _snooze_incidents,
+    "resolve_incidents": _resolve_incidents,
 }
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Literal, Protocol
 
 from bcbridge.connectors.base import Notification
-from bcbridge.model.acts import ActResult, Resolution, Selection
+from bcbridge.model.acts import ActResult, Incidents, Resolution, Selection
 from bcbridge.model.person import Whose
 from bcbridge.store.views import FlowPulse, Pulse
 
@@ -74,11 +75,26 @@ class Figures(Protocol):
         ...
 
 
+class IncidentActs(Protocol):
+    """What a person may do about incidents that stand; as ``Acts``."""
+
+    async def ack(self, which: Incidents, *, why: str, who: str, dry_run: bool) -> ActResult: ...
+
+    async def snooze(self, which: Incidents, *, until: datetime, why: str, who: str, dry_run: bool) -> ActResult: ...
+
+    async def resolve(self, which: Incidents, *, anyway: bool, why: str, who: str, dry_run: bool) -> ActResult:
+        """What ends by itself is left out, unless ``anyway``."""
+        ...
+
+
 class Acts(Protocol):
     """What a person may do. Each records who and when. With ``dry_run`` it only counts.
 
     All raise NotFound, Refusal (model/acts.py) and StoreBusy.
     """
+
+    @property
+    def incidents(self) -> IncidentActs: ...
 
     async def retry(self, selection: Selection, *, who: str, dry_run: bool) -> ActResult: ...
 
