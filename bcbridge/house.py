@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import cast
 
+import anyio
+
 from bcbridge.acts import PersonActs
 from bcbridge.alerts.dispatcher import Dispatcher
 from bcbridge.config import Connection, Settings
@@ -35,6 +37,12 @@ from bcbridge.store.memory import OrderMemory
 MASTERS_EVERY = timedelta(minutes=15)
 ORDERS_AT_ONCE = 10
 """Orders looked at in one batch: about what one query of a shop carries; a shop out of points holds up no more."""
+BATCH_DEADLINE = timedelta(minutes=20)
+"""For a batch whose every call takes as long as it may, waiting for another such batch included.
+
+As many calls as the ERP takes at once are under way; one batch more writes down meanwhile what comes next, and one
+more looks at the shop: none of the three waits for the others.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,6 +271,7 @@ def _channel(house: House, connection: Connection, tools: Tools) -> ChannelHouse
     connector = cast(Channel, _connector(connection, tools))
     circuit = Circuit(connector, house.store, now=tools.now)
     every = timedelta(seconds=connection.poll_every_seconds)
+    at_once = erp.writer.sink.rules.at_once
     flow = Orders(
         channel=ConnectorName(connection.name),
         source=connector.orders,
@@ -273,6 +282,7 @@ def _channel(house: House, connection: Connection, tools: Tools) -> ChannelHouse
         widths=erp.connector.widths,
         now=tools.now,
         stale_after=every,
+        handing_over=anyio.Semaphore(at_once + 1),
     )
     worker = Worker(
         flow=ORDERS,
@@ -283,6 +293,8 @@ def _channel(house: House, connection: Connection, tools: Tools) -> ChannelHouse
         gate=house.gate,
         now=tools.now,
         batch=ORDERS_AT_ONCE,
+        batches_at_once=at_once + 2,
+        deadline=BATCH_DEADLINE,
     )
     lists = tuple(
         ListPoller(

@@ -92,13 +92,14 @@ class PostingRules:
     """What a profile says about how its ERP posts what it accepted.
 
     ``max_request``: how long a gateway may still hold a call that we lost. ``posting_window``: accepted and not
-    posted for longer is an incident.
+    posted for longer is an incident. ``at_once``: how many documents may be made at the same time.
     """
 
     max_request: timedelta = timedelta(seconds=300)
     posts_in_order: bool = False
     posting_window: timedelta = timedelta(hours=4)
     confirm_by_reference_after: timedelta = timedelta(minutes=10)
+    at_once: int = 1
 
 
 class Sink(Protocol[T_contra]):

@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
 from bcbridge.mappings import Mappings
@@ -20,7 +21,7 @@ from bcbridge.store import acts, queue, releases
 from bcbridge.store.queue import Wish
 from tests.flows.at_hand import DRESS, HOME, MAPPINGS, SHIRT, line
 from tests.flows.scene import OLD, Scene, scene
-from tests.runtime.kit import CHANNEL, answers
+from tests.runtime.kit import CHANNEL, answers, until
 
 
 @pytest.fixture
@@ -44,6 +45,18 @@ async def test_many_are_looked_at_in_one_call(s: Scene) -> None:
     await s.look(*refs)
     assert s.shop.fetched == [refs]
     assert len(s.b.erp.calls) == 5
+
+
+async def test_while_some_hand_over_others_look_and_what_grew_old_meanwhile_is_fetched_again(s: Scene) -> None:
+    made = s.sold()
+    ref = s.shop.put(made)
+    async with anyio.create_task_group() as tasks, s.flow.handing_over, s.flow.handing_over:
+        tasks.start_soon(s.look, ref)
+        await until(lambda: len(s.shop.fetched) == 1)
+        s.change(made, payment=PaymentStatus.PENDING, outstanding=made.total)
+        s.b.clock.tick(1)
+    assert s.shop.fetched == [[ref], [ref]]
+    assert (s.b.erp.sent(), (await s.row())["state"]) == ([], "not_yet")
 
 
 async def test_two_divisions_are_two_parts(s: Scene) -> None:

@@ -196,6 +196,7 @@ class BlueCherrySettings(Section):
         return PostingRules(
             max_request=timedelta(seconds=self.max_request_seconds),
             posts_in_order=self.profile.posts_in_order,
+            at_once=self.max_concurrency,
             posting_window=timedelta(hours=self.posting_window_hours),
             confirm_by_reference_after=timedelta(minutes=self.confirm_by_reference_minutes),
         )

@@ -10,9 +10,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
+
+import anyio
 
 from bcbridge.connectors.base import Source
 from bcbridge.errors import CutChanged, Malformed, PostingClosed
@@ -81,9 +83,15 @@ class Orders:
     now: Callable[[], datetime]
     stale_after: timedelta
     """A document older than one poll interval is fetched again before anything is booked from it."""
+    handing_over: anyio.Semaphore = field(default_factory=lambda: anyio.Semaphore(2))
+    """Batches whose orders are handed over at once. The others look meanwhile: the ERP never waits for a shop."""
 
     async def handle(self, jobs: Sequence[Job], settle: Settle) -> None:
         looked = await self._look(jobs)
+        async with self.handing_over:
+            await self._judged(jobs, settle, await self._freshened(looked))
+
+    async def _judged(self, jobs: Sequence[Job], settle: Settle, looked: Mapping[Ref, Looked]) -> None:
         read = {ref: self._read(look) for ref, look in looked.items()}
         standings = await self.memory.standings(list(looked))
         desk = await self._desk([order for order in read.values() if isinstance(order, Order)])
@@ -101,6 +109,16 @@ class Orders:
         fetched = {document.ref: document for document in (await self.source.fetch(stale) if stale else [])}
         await self.memory.keep(list(fetched.values()))
         return {ref: Looked(fetched.get(ref, None if ref in stale else held.get(ref)), held.get(ref)) for ref in refs}
+
+    async def _freshened(self, looked: Mapping[Ref, Looked]) -> Mapping[Ref, Looked]:
+        """What grew old while others were handed over is fetched again."""
+        limit = self.now() - self.stale_after
+        old = [ref for ref, look in looked.items() if look.now is not None and look.now.asked < limit]
+        if not old:
+            return looked
+        fetched = {document.ref: document for document in await self.source.fetch(old)}
+        await self.memory.keep(list(fetched.values()))
+        return {**looked, **{ref: Looked(fetched.get(ref), looked[ref].before) for ref in old}}
 
     def _is_fresh(self, document: Document | None, job: Job) -> bool:
         now = self.now()
