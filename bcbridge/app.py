@@ -23,7 +23,7 @@ from anyio.abc import TaskGroup
 from bcbridge import config, logs, sdnotify, voice
 from bcbridge.config import Settings
 from bcbridge.connectors.base import Tools
-from bcbridge.errors import BridgeError, Misconfigured, OpenCircuit
+from bcbridge.errors import BridgeError, Misconfigured, OpenCircuit, Retry
 from bcbridge.flows.orders.story import ORDERS
 from bcbridge.house import ChannelHouse, ErpHouse, House, Wiring, build, masters_are_read, masters_read
 from bcbridge.intake import Intake
@@ -33,12 +33,13 @@ from bcbridge.runtime.poller import sweep_to_jobs
 from bcbridge.sdnotify import Systemd
 from bcbridge.store import acts, incidents, meta, outbox, queue, releases
 from bcbridge.store.db import Store
-from bcbridge.store.orders import open_refs, ready, watch_not_yet
+from bcbridge.store.orders import open_refs, ready
 from bcbridge.store.outbox import queued_refs
 from bcbridge.store.queue import BULK, Wish
 from bcbridge.store.stamps import moment, stamp
 from bcbridge.upkeep import upkeep
 from bcbridge.vitals import HouseVitals
+from bcbridge.watches import rounds
 from bcbridge.web.admin import Keys, Token
 from bcbridge.web.app import Front, Parts
 from bcbridge.web.server import serving, serving_owner
@@ -51,7 +52,6 @@ IDLE_CONFIRM_FACTOR = 4
 SLICE = 500
 KEEP_EVERY = timedelta(hours=3)
 RETRY_SECONDS = 60.0
-WATCH_EVERY_SECONDS = 60.0
 SWEEP_EVERY = timedelta(hours=1)
 SWEEPS = (("sweep_48h", timedelta(hours=24), timedelta(hours=48)), ("sweep_7d", timedelta(days=7), timedelta(days=7)))
 """Name, how often, how far back by creation."""
@@ -292,11 +292,11 @@ def _start_loops(house: House, loops: TaskGroup) -> None:
             loops.start_soon(one.run)
         loops.start_soon(_keep_subscriptions, house, channel)
         loops.start_soon(_sweep, house, channel)
-        loops.start_soon(_watch_not_yet, house, channel)
     loops.start_soon(house.mappings.watch)
     loops.start_soon(_advance_releases, house)
     if house.voice is not None:
         loops.start_soon(house.voice.run)
+    loops.start_soon(rounds.watch, house)
     loops.start_soon(upkeep, house)
 
 
@@ -362,7 +362,11 @@ async def _tried(circuit: Circuit | None, what: str, work: Callable[[], Awaitabl
         return False
     except (BridgeError, TimeoutError, sqlite3.Error) as fault:
         log.warning("put off", what=what, why=str(fault) or type(fault).__name__)
+        if circuit is not None and isinstance(fault, Retry | TimeoutError):
+            await circuit.unheard(fault, again=work)
         return False
+    if circuit is not None:
+        circuit.heard()
     return True
 
 
@@ -385,15 +389,26 @@ async def _confirm(erp: ErpHouse) -> None:
 
 
 async def _keep_subscriptions(house: House, channel: ChannelHouse) -> None:
-    name = channel.connection.name
+    name, address = channel.connection.name, house.settings.web.public_url
 
     async def work() -> None:
-        for finding in await channel.connector.keeper.keep(house.settings.web.public_url):
+        findings = await channel.connector.keeper.keep(address)
+        for finding in findings:
             log.info("subscriptions", connector=name, topic=finding.topic, text=finding.text)
+        channel.kept = findings if await _kept_before(house, name, address) else []
 
     while True:
         kept = await _tried(channel.circuit, f"subscriptions of {name}", work)
         await anyio.sleep(KEEP_EVERY.total_seconds() if kept else RETRY_SECONDS)
+
+
+async def _kept_before(house: House, channel: str, address: str) -> bool:
+    """Whether subscriptions to this address stood before; the first time nothing can be missing."""
+    key = f"subscribed/{channel}"
+    if await meta.read(house.store, key) == address:
+        return True
+    await house.store.write(lambda tx: meta.put(tx, key, address))
+    return False
 
 
 async def _sweep(house: House, channel: ChannelHouse) -> None:
@@ -435,16 +450,3 @@ async def _advance_releases(house: House) -> None:
     while True:
         await _tried(None, "releases", work)
         await anyio.sleep(RELEASES_EVERY_SECONDS)
-
-
-async def _watch_not_yet(house: House, channel: ChannelHouse) -> None:
-    """An order that waits in its channel for longer than its reason's limit becomes somebody's business."""
-    name = channel.connection.name
-    limit = house.settings.channels[name].orders.not_yet_limit
-
-    async def work() -> None:
-        await house.store.write(lambda tx: watch_not_yet(tx, name, limit=limit, now=house.now()))
-
-    while True:
-        await _tried(None, f"not yet of {name}", work)
-        await anyio.sleep(WATCH_EVERY_SECONDS)

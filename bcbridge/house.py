@@ -16,7 +16,7 @@ import anyio
 from bcbridge.acts import PersonActs
 from bcbridge.alerts.dispatcher import Dispatcher
 from bcbridge.config import Connection, Settings
-from bcbridge.connectors.base import Channel, Connector, Erp, Sink, Tools
+from bcbridge.connectors.base import Channel, Connector, Erp, Finding, Sink, Tools
 from bcbridge.connectors.kinds import KINDS
 from bcbridge.erasure import About, Erasure
 from bcbridge.flows.orders.reference import parse_reference
@@ -78,6 +78,8 @@ class ChannelHouse:
     erp: str
     lists: tuple[ListPoller, ...]
     worker: Worker
+    kept: Sequence[Finding] | None = None
+    """What was found when its webhook subscriptions were last looked after; None before the first time."""
 
     def ring(self) -> None:
         self.worker.bell.ring()

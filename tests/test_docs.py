@@ -125,7 +125,10 @@ def blocked_codes() -> set[str]:
 
 
 def incident_codes() -> set[str]:
-    return {code for part in ("store", "runtime", "app.py", "reload.py", "acts.py") for code in coded(part, "open_one")}
+    """Opened where something fails, or said by a watch; the codes of blocked orders are those of their problems."""
+    parts = ("store", "runtime", "app.py", "reload.py", "acts.py")
+    opened = {code for part in parts for code in coded(part, "open_one")}
+    return opened | coded("runtime", "Cause") | first("watches", "Cause")
 
 
 # -- what the pages say ------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ reads cleanly or a person says so, because a ping proves nothing about it.
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -22,6 +23,9 @@ from bcbridge.store.db import Store
 
 log = structlog.get_logger()
 PROBE_DEADLINE_SECONDS = 120.0
+SILENT_READS = 5
+SILENT_SECONDS = 10.0
+"""So many reads in a row, over so long, and a connection is down rather than in a bad moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,8 @@ class CircuitView:
     why: str
     since: datetime
     retry_at: datetime | None
+    planned: bool = False
+    """Nobody's fault: quiet hours."""
 
 
 Probe = Callable[[], Awaitable[object]]
@@ -52,6 +58,10 @@ class Circuit:
         self._why = ""
         self._since = now()
         self._retry_at: datetime | None = None
+        self._planned = False
+        self._asked = timedelta(0)
+        self._silent = 0
+        self._silent_since: float | None = None
         self._probe: Probe = connector.ping
         self.on_close: Callable[[], Awaitable[None]] | None = None
 
@@ -65,7 +75,9 @@ class Circuit:
         return self.is_open and self._probe != self.connector.ping
 
     def view(self) -> CircuitView:
-        return CircuitView(self.connector.name, self.is_open, self._why, self._since, self._retry_at)
+        return CircuitView(
+            self.connector.name, self.is_open, self._why, self._since, self._retry_at, self.is_open and self._planned
+        )
 
     async def closed(self) -> None:
         """Returns when the connection may be used."""
@@ -84,14 +96,36 @@ class Circuit:
         if fault.by_content and again is not None:
             self._probe = again
         self._note(fault)
+        self._planned = fault.planned
         self._opened.set()
         if not fault.planned:
             await self._tell(fault)
+
+    def heard(self) -> None:
+        """A read went through."""
+        self._silent, self._silent_since = 0, None
+
+    async def unheard(self, fault: Retry | TimeoutError, *, again: Probe) -> None:
+        """A read did not go through. Several in a row, over a while, pause the connection until that read does.
+
+        Who asks us to wait has answered: that does not count.
+        """
+        if self.is_open or (isinstance(fault, Retry) and fault.after is not None):
+            return
+        now = time.monotonic()
+        self._silent, self._silent_since = self._silent + 1, self._silent_since or now
+        if self._silent >= SILENT_READS and now - self._silent_since >= SILENT_SECONDS:
+            why = "no answer in time" if isinstance(fault, TimeoutError) else plain(fault)
+            await self.open(
+                OpenCircuit(f"{self._silent} reads in a row did not go through: {why}", by_content=True), again=again
+            )
+            self.heard()
 
     def _note(self, fault: BaseException) -> None:
         self._why = "no answer in time" if isinstance(fault, TimeoutError) else plain(fault)
         after = fault.after if isinstance(fault, OpenCircuit | Retry) else None
         self._retry_at = self._now() + after if after else None
+        self._asked = after or timedelta(0)
 
     async def _tell(self, fault: OpenCircuit) -> None:
         name, why, now = self.connector.name, str(fault), self._now()
@@ -138,8 +172,8 @@ class Circuit:
                 await self._try()
 
     def _wait(self, attempt: int) -> timedelta:
-        asked = self._retry_at - self._now() if self._retry_at else timedelta(0)
-        return max(asked, backoff(attempt, chance=random.random))
+        left = self._retry_at - self._now() if self._retry_at else timedelta(0)
+        return max(min(left, self._asked), backoff(attempt, chance=random.random))  # no longer, if the clock went back
 
     async def _try(self) -> None:
         try:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import orjson
 
 from bcbridge.model.ids import Ref
 from bcbridge.model.outcome import Blocked, Never, NotYet, Outcome, Problem, Ready
 from bcbridge.model.standing import Facts, PartState, Standing
-from bcbridge.store import events, incidents
+from bcbridge.store import events
 from bcbridge.store.db import Store
-from bcbridge.store.stamps import moment, stamp
+from bcbridge.store.stamps import stamp
 
 _STANDINGS = """
 SELECT orders.id, orders.ref, orders.state, orders.code, orders.content_hash,
@@ -181,30 +181,3 @@ WHERE +connector = ? AND state IN ('not_yet', 'ready', 'blocked', 'sending', 'ac
 def open_refs(tx: sqlite3.Connection, connector: str) -> list[str]:
     """All open records of a channel, for the nightly sweep by id."""
     return [str(row["ref"]) for row in tx.execute(_OPEN_REFS, (connector,)).fetchall()]
-
-
-TOO_LONG = "not_yet_too_long"
-_NOT_YET = """
-SELECT code, min(since) AS oldest, count(*) AS orders FROM orders
-WHERE state = 'not_yet' AND connector = ? GROUP BY code
-"""
-_OLDEST = "SELECT name, ref FROM orders WHERE state = 'not_yet' AND connector = ? AND code = ? ORDER BY since LIMIT 1"
-_WATCHED = "SELECT fingerprint FROM incidents WHERE closed_at IS NULL AND code = ? AND connector = ?"
-
-
-def watch_not_yet(tx: sqlite3.Connection, connector: str, *, limit: Callable[[str], timedelta], now: datetime) -> None:
-    """One incident per reason whose oldest order has waited beyond its limit; closed when none does any more."""
-    late = {
-        str(row["code"]): row
-        for row in tx.execute(_NOT_YET, (connector,)).fetchall()
-        if moment(row["oldest"]) < now - limit(row["code"])
-    }
-    known = {str(row["fingerprint"]) for row in tx.execute(_WATCHED, (TOO_LONG, connector)).fetchall()}
-    standing = {incidents.fingerprint(TOO_LONG, connector, code): code for code in late}
-    for fingerprint, code in standing.items():
-        if fingerprint not in known:
-            oldest = tx.execute(_OLDEST, (connector, code)).fetchone()
-            text = f"{oldest['name'] or oldest['ref']} has waited since {late[code]['oldest']}: {code}"
-            incidents.open_one(tx, code=TOO_LONG, connector=connector, cause=code, text=text, now=now)
-    for fingerprint in known - set(standing):
-        incidents.close(tx, code=TOO_LONG, connector=connector, cause=fingerprint.rpartition("/")[2], now=now)

@@ -68,7 +68,7 @@ class Keeper:
         same = [one for one in standing if one.topic == topic and (one.ours or one.uri == uri)]
         if not same:
             await self._create(topic, uri)
-            return [_did(f"{topic}: created")]
+            return [_mended(f"{topic}: created")]
         same.sort(key=lambda one: not (one.uri == uri and one.whole))
         kept, *doubles = same
         findings = [] if kept.uri == uri and kept.whole else [await self._repair(kept, uri)]
@@ -86,9 +86,9 @@ class Keeper:
         if not one.whole:
             await self._client.ask("unsubscribe", {"id": one.id})
             await self._create(one.topic, uri)
-            return _did(f"{one.topic}: made anew, it did not ring for every change")
+            return _mended(f"{one.topic}: made anew, it did not ring for every change")
         await self._client.ask("resubscribe", {"id": one.id, "subscription": self._wanted(uri)})
-        return _did(f"{one.topic}: repaired, it pointed elsewhere")
+        return _mended(f"{one.topic}: repaired, it pointed elsewhere")
 
     async def _delete(self, one: Subscription, why: str) -> Finding:
         await self._client.ask("unsubscribe", {"id": one.id})
@@ -119,3 +119,8 @@ def _is_loopback(url: str) -> bool:
 
 def _did(text: str) -> Finding:
     return Finding(Severity.INFO, "webhooks", text)
+
+
+def _mended(text: str) -> Finding:
+    """It did not ring until now."""
+    return Finding(Severity.WARNING, "webhooks", text)

@@ -1,0 +1,5 @@
+"""What the bridge watches by the clock: whatever fails by not happening.
+
+orders.py: orders that stand still. habit.py: no orders, against all habit. sources.py: who is not read, who no longer
+rings, what lapses. machine.py: disk, log and backup of the store. rounds.py lists them; runtime/watchman.py goes round.
+"""

@@ -1,0 +1,20 @@
+"""Every watch there is, and the loop that makes the rounds."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from bcbridge.house import House
+from bcbridge.runtime.watchman import Watch, keep_watch
+from bcbridge.watches import habit, machine, orders, sources
+
+
+def all_of(house: House) -> list[Watch]:
+    """Every watch of this house."""
+    return [*orders.watches(house), *habit.watches(house), *sources.watches(house), *machine.watches(house)]
+
+
+async def watch(house: House) -> None:
+    """For ever."""
+    every = timedelta(seconds=house.settings.watches.every_seconds)
+    await keep_watch(all_of(house), house.store, now=house.now, every=every)
