@@ -24,5 +24,5 @@ class Person:
         for incident in self.arena.did("exceptions")["incidents"]:
             found = re.search(REFERENCE.pattern, incident["text"])
             if incident["code"] == NOT_POSTED and found and not self.arena.is_in_erp(found[0]):
-                self.arena.did("resolve", incident["order"], "--rebook", "--why", WHY, "--yes")
-                self.rebooked.append(incident["order"])
+                self.arena.did("resolve", found[0], "--rebook", "--why", WHY, "--yes")
+                self.rebooked.append(found[0])

@@ -33,7 +33,7 @@ class Weather:
 
     def begin(self) -> None:
         """Before the daemon's first start."""
-        self.happened = {CLOCK: 1, DISK: 0}
+        self.happened = {CLOCK: 1, **({DISK: 0} if self.plan.disk_fulls else {})}
         self.arena.skew(SHOP_IS_BEHIND_SECONDS)
         self.arena.faults(self.arena.erp, rates=self.plan.erp_faults, values=ERP_VALUES)
         self.arena.faults(self.arena.shop, rates=self.plan.shop_faults, values=SHOP_VALUES)
