@@ -29,7 +29,7 @@ RUN pip wheel --no-cache-dir --no-index --no-deps --no-build-isolation --wheel-d
 
 FROM ${PYTHON}
 RUN useradd --system --uid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin bcbridge \
-    && install -d -o bcbridge -g bcbridge -m 0700 /var/lib/bcbridge
+    && install -d -o bcbridge -g bcbridge -m 0700 /var/lib/bcbridge /var/lib/bcbridge/mappings
 COPY --from=build /opt/bcbridge /opt/bcbridge
 # Secrets are files in one folder, each named like its reference: "credential:bluecherry_key" (as under systemd).
 ENV PATH=/opt/bcbridge/bin:$PATH \

@@ -269,6 +269,17 @@ def test_the_config_of_go_live_loads(tmp_path: Path) -> None:
     assert settings.channels["shopify_us"].orders.orders_created_from is not None
 
 
+def test_the_settings_of_an_installation_load(tmp_path: Path) -> None:
+    blocks = [
+        one for one in re.findall(r"```toml\n(.*?)```", (ROOT / "docs/install.md").read_text(), re.S) if "[" in one
+    ]
+    assert len(blocks) == 2
+    for block in blocks:
+        file = tmp_path / "config.toml"
+        file.write_text(block)
+        config.load(file)
+
+
 def test_the_settings_that_are_asked_for_exist() -> None:
     """The right column of the questions to the ERP's people."""
     answers = re.findall(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -69,3 +70,18 @@ def test_a_drain_has_the_time_it_needs() -> None:
 def test_no_secret_is_handed_over_where_ps_shows_it() -> None:
     assert said("Environment") == []
     assert "--" not in said("ExecStart")[0].partition(" --config ")[2]
+
+
+def test_what_the_page_of_installation_writes_lies_in_the_state_directory() -> None:
+    page = (ROOT / "docs/install.md").read_text()
+    (block,) = [one for one in re.findall(r"```toml\n(.*?)```", page, re.S) if "[store]" in one]
+    settings = tomllib.loads(block)
+    state = [Path("/var/lib") / one for one in said("StateDirectory")[0].split()]
+    assert Path(settings["store"]["path"]).parent == Path(settings["web"]["socket"]).parent == state[0]
+    assert Path(settings["mappings"]["folder"]) == state[1]
+
+
+def test_the_credentials_that_are_shown_are_one_line_for_each_file() -> None:
+    shown = re.findall(r"^#LoadCredential=(\w+):/etc/bcbridge/secrets/(\w+)$", UNIT.read_text(), re.M)
+    assert shown
+    assert all(one == other for one, other in shown)
