@@ -29,9 +29,10 @@ from bcbridge.house import ChannelHouse, ErpHouse, House, Wiring, build, masters
 from bcbridge.intake import Intake
 from bcbridge.live import Feed
 from bcbridge.runtime.circuit import Circuit
+from bcbridge.runtime.leftover import end_circuits_elsewhere, end_left_circuit
 from bcbridge.runtime.poller import sweep_to_jobs
 from bcbridge.sdnotify import Systemd
-from bcbridge.store import acts, incidents, meta, outbox, queue, releases
+from bcbridge.store import acts, meta, outbox, queue, releases
 from bcbridge.store.db import Store
 from bcbridge.store.orders import open_refs, ready
 from bcbridge.store.outbox import queued_refs
@@ -160,9 +161,7 @@ async def _recover(house: House) -> None:
             queue.enqueue(
                 tx, [erp.writer.doubt_job(row.reference, row.channel, row.order_ref) for row in rows], now=now
             )
-        if dead:
-            text = f"{dead} job(s) were running each time the process ended"
-            incidents.open_one(tx, code="job_dead", connector="", cause="deaths", text=text, now=now)
+        end_circuits_elsewhere(tx, [one.name for one in house.connectors()], now=now)
         log.info("recovered", calls_in_doubt=doubts, jobs_put_back=put_back, jobs_dead=dead)
 
     await house.store.write(unit)
@@ -280,6 +279,7 @@ async def _work_on_channel(house: House, channel: ChannelHouse) -> None:
 def _start_loops(house: House, loops: TaskGroup) -> None:
     for circuit in house.circuits():
         loops.start_soon(circuit.mend)
+        loops.start_soon(partial(end_left_circuit, circuit, house.store, now=house.now))
     for erp in house.erps.values():
         erp.circuit.on_close = _resumer(house, erp)
         erp.writer.on_open = _resumer(house, erp)

@@ -85,12 +85,16 @@ class ListPoller:
         except OpenCircuit as fault:
             self._failed(fault)
             await self.circuit.open(fault, again=self.once)
-        except (Retry, StoreBusy, TimeoutError) as fault:
+        except (Retry, TimeoutError) as fault:
+            self._failed(fault)
+            await self.circuit.unheard(fault, again=self.once)
+        except StoreBusy as fault:
             self._failed(fault)
         except Exception as fault:
             log.exception("poll failed", connector=self.connector, noun=self.noun, list=self.heads.name)
             self._failed(fault)
         else:
+            self.circuit.heard()
             return True
         return False
 
@@ -191,8 +195,16 @@ def documents_to(
             for document, why in odd:
                 cause = f"{source.noun}/{document.ref}"
                 incidents.open_one(tx, code="malformed", connector=connector, cause=cause, text=why, now=now())
+            _read_after_all(tx, connector, [document for document, _ in read], now=now())
             return keep(tx, read)
 
         return unit
 
     return receive
+
+
+def _read_after_all(tx: sqlite3.Connection, connector: str, documents: Sequence[Document], *, now: datetime) -> None:
+    """What could not be read before, and can now, is no incident any more."""
+    odd = incidents.causes(tx, code="malformed", connector=connector)
+    for cause in odd & {f"{document.noun}/{document.ref}" for document in documents}:
+        incidents.close(tx, code="malformed", connector=connector, cause=cause, now=now)

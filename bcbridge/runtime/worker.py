@@ -22,7 +22,7 @@ import structlog
 from bcbridge.errors import BridgeError, OpenCircuit, Retry, StoreBusy, plain
 from bcbridge.model.work import Again, Done, Handler, Job, Verdict
 from bcbridge.runtime.backoff import backoff
-from bcbridge.store import incidents, queue
+from bcbridge.store import queue
 from bcbridge.store.db import Store
 
 if TYPE_CHECKING:
@@ -366,9 +366,6 @@ class Worker:
         for job in jobs:
             if burn and job.attempts >= DEAD_AFTER_ATTEMPTS and not isinstance(fault, Retry):
                 queue.dead(tx, job, now=now, reason=reason)
-                incidents.open_one(
-                    tx, code="job_dead", connector=self.connector, cause=f"{self.flow}/{job.ref}", text=reason, now=now
-                )
                 continue
             wait = asked or backoff(job.attempts, chance=random.random)
             if isinstance(fault, OpenCircuit):

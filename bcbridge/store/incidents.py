@@ -13,6 +13,7 @@ from datetime import datetime
 
 import orjson
 
+from bcbridge.store.db import Store
 from bcbridge.store.stamps import stamp
 
 _FIND = "SELECT id, closed_at FROM incidents WHERE fingerprint = ?"
@@ -216,6 +217,14 @@ _CAUSES = "SELECT cause FROM incidents WHERE closed_at IS NULL AND code = ? AND 
 def causes(tx: sqlite3.Connection, *, code: str, connector: str) -> frozenset[str]:
     """The causes of this code that stand at this connector."""
     return frozenset(str(row["cause"]) for row in tx.execute(_CAUSES, (code, connector)).fetchall())
+
+
+_STANDS = "SELECT 1 FROM incidents WHERE closed_at IS NULL AND code = ? AND connector = ? LIMIT 1"
+
+
+async def stands(store: Store, *, code: str, connector: str) -> bool:
+    """Whether one of this code stands at this connector."""
+    return await store.read.row(_STANDS, (code, connector)) is not None
 
 
 _ELSEWHERE = """

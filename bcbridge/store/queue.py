@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 import orjson
 
 from bcbridge.model.work import Job as Job
+from bcbridge.store import incidents
 from bcbridge.store.db import Store
 from bcbridge.store.stamps import moment, stamp
 
@@ -166,14 +167,34 @@ WHERE id IN (SELECT value FROM json_each(:ids)) AND state = 'running'
 _DEAD = "UPDATE jobs SET state = 'dead', ended_at = :now, reason = :reason WHERE id = :id AND state = 'running'"
 
 
+JOB_DEAD = "job_dead"
+_FORGET_DEAD = "DELETE FROM jobs WHERE state = 'dead' AND flow = ? AND connector = ? AND ref = ?"
+
+
 def done(tx: sqlite3.Connection, *jobs: Job, now: datetime, reason: str = "") -> None:
-    """All that ended for one reason, in one statement."""
+    """All that ended for one reason, in one statement; what was given up before is done after all."""
     tx.execute(_DONE, {"ids": orjson.dumps([job.id for job in jobs]).decode(), "now": stamp(now), "reason": reason})
+    for connector in {job.connector for job in jobs}:
+        given_up = incidents.causes(tx, code=JOB_DEAD, connector=connector)
+        for job in jobs if given_up else ():
+            if _cause(job.flow, job.ref) in given_up:
+                incidents.close(tx, code=JOB_DEAD, connector=connector, cause=_cause(job.flow, job.ref), now=now)
+                tx.execute(_FORGET_DEAD, (job.flow, connector, job.ref))
+
+
+def _cause(flow: str, ref: str) -> str:
+    return f"{flow}/{ref}"
 
 
 def dead(tx: sqlite3.Connection, job: Job, *, now: datetime, reason: str) -> None:
-    """Our fault, never a business outcome."""
-    tx.execute(_DEAD, {"id": job.id, "now": stamp(now), "reason": reason[:500]})
+    """Our fault, never a business outcome: an incident, until that work is done after all."""
+    if tx.execute(_DEAD, {"id": job.id, "now": stamp(now), "reason": reason[:500]}).rowcount:
+        _tell_dead(tx, job.flow, job.connector, job.ref, reason=reason, now=now)
+
+
+def _tell_dead(tx: sqlite3.Connection, flow: str, connector: str, ref: str, *, reason: str, now: datetime) -> None:
+    cause = _cause(flow, ref)
+    incidents.open_one(tx, code=JOB_DEAD, connector=connector, cause=cause, text=f"{cause}: {reason[:500]}", now=now)
 
 
 _TAKE_OUT = "DELETE FROM jobs WHERE id = ? AND state = 'running' RETURNING *"
@@ -212,7 +233,7 @@ def put_back(
     _insert(tx, [waits])
 
 
-_RUNNING = "SELECT id, deaths FROM jobs WHERE state = 'running'"
+_RUNNING = "SELECT id, flow, connector, ref, deaths FROM jobs WHERE state = 'running'"
 
 
 def recover(tx: sqlite3.Connection, *, now: datetime) -> tuple[int, int]:
@@ -223,6 +244,7 @@ def recover(tx: sqlite3.Connection, *, now: datetime) -> tuple[int, int]:
         if row["deaths"] + 1 >= DEAD_AFTER_DEATHS:
             reason = f"the process ended {DEAD_AFTER_DEATHS} times while this ran"
             tx.execute(_DEAD, {"id": row["id"], "now": stamp(now), "reason": reason})
+            _tell_dead(tx, row["flow"], row["connector"], row["ref"], reason=reason, now=now)
             dead_lettered += 1
         else:
             put_back(tx, row["id"], due=now, reason="the process ended while this ran", died=True)

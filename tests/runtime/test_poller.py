@@ -253,6 +253,16 @@ async def test_one_odd_document_is_an_incident_and_its_neighbours_go_on(tmp_path
         assert await p.cursor() == "1"
 
 
+async def test_that_incident_ends_when_the_document_reads_well_again(tmp_path: Path) -> None:
+    async with documents_poll(tmp_path) as (p, _):
+        p.listing.pages_held = [documents(p.clock, "a", "odd")]
+        await p.poller.once()
+        mended = Document(ORDERS, Ref("odd"), p.clock(), p.clock(), b"well")
+        p.listing.pages_held.append(Page((), (mended,), "2"))
+        await p.poller.once()
+        assert await p.incidents() == []
+
+
 async def test_a_page_that_is_mostly_odd_opens_the_circuit(tmp_path: Path) -> None:
     async with documents_poll(tmp_path) as (p, kept):
         p.listing.pages_held = [documents(p.clock, "odd1", "odd2", "odd3", "a", "b")]

@@ -273,8 +273,8 @@ class AnyOrder(RuleBasedStateMachine):
         super().__init__()
         self.tx = sqlite3.connect(":memory:", isolation_level=None)
         self.tx.row_factory = sqlite3.Row
-        for name in ("0001.sql",):
-            self.tx.executescript((Path(queue.__file__).parent / "migrations" / name).read_text())
+        for step in sorted((Path(queue.__file__).parent / "migrations").glob("*.sql")):
+            self.tx.executescript(step.read_text())
         self.now = 0.0
         self.running: list[Job] = []
         self.asked: set[tuple[str, str]] = set()
@@ -345,3 +345,30 @@ class AnyOrder(RuleBasedStateMachine):
 
 TestAnyOrder = AnyOrder.TestCase
 TestAnyOrder.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+
+
+# -- given up ----------------------------------------------------------------------------------------------------
+
+
+def standing(tx: sqlite3.Connection) -> list[str]:
+    return [row["fingerprint"] for row in tx.execute("SELECT fingerprint FROM incidents WHERE closed_at IS NULL")]
+
+
+def test_what_is_given_up_is_an_incident_until_it_is_done_after_all(tx: sqlite3.Connection) -> None:
+    put(tx, wish("1"), wish("2"))
+    for job in claim(tx):
+        queue.dead(tx, job, now=at(1), reason="our fault")
+    assert standing(tx) == ["job_dead/shop/orders/1", "job_dead/shop/orders/2"]
+    put(tx, wish("1"))
+    queue.done(tx, *claim(tx), now=at(2))
+    assert standing(tx) == ["job_dead/shop/orders/2"]
+    assert states(tx) == {"dead": 1, "done": 1}
+
+
+def test_what_ends_the_process_each_time_is_an_incident_of_its_own(tx: sqlite3.Connection) -> None:
+    put(tx, wish("1"))
+    die(tx, 10)
+    assert standing(tx) == ["job_dead/shop/orders/1"]
+    put(tx, wish("1"))
+    queue.done(tx, *claim(tx), now=at(2))
+    assert standing(tx) == []
