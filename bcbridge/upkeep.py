@@ -31,7 +31,7 @@ from bcbridge.store.stamps import moment
 log = structlog.get_logger()
 
 EVERY = timedelta(hours=1)
-MINUTE_SECONDS = 60.0
+LOOK_AT_STRANGERS_SECONDS = 5.0
 PAUSE_SECONDS = 0.02
 """Between two steps: whoever else writes goes first."""
 STEPS_A_TURN = 2000
@@ -46,7 +46,7 @@ async def upkeep(house: House) -> None:
     """For ever."""
     async with anyio.create_task_group() as loops:
         loops.start_soon(_hourly, house)
-        loops.start_soon(_each_minute, house)
+        loops.start_soon(_end_what_is_known, house)
         loops.start_soon(watch_clock, house.store, house.now, house.ring)
 
 
@@ -57,12 +57,13 @@ async def _hourly(house: House) -> None:
         await anyio.sleep(EVERY.total_seconds())
 
 
-async def _each_minute(house: House) -> None:
+async def _end_what_is_known(house: House) -> None:
+    """After a restore: every reference that was unknown has become a document of this store again."""
     while True:
         for name, erp in house.erps.items():
             known = partial(outbox.end_known, sink=erp.writer.sink.name, erp=name, now=house.now())
             await _tried("unknown references", partial(house.store.write, known))
-        await anyio.sleep(MINUTE_SECONDS)
+        await anyio.sleep(LOOK_AT_STRANGERS_SECONDS)
 
 
 async def _tried(what: str, work: Callable[[], Awaitable[object]]) -> None:

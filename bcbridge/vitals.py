@@ -74,7 +74,8 @@ class HouseVitals:
         ]
 
     def stopped(self) -> Sequence[str]:
-        return [
+        damaged = [self.house.store.damage.why] if self.house.store.damage.why else []
+        return damaged + [
             why
             for one in self.house.erps.values()
             if (why := one.writer.closed_because) and not one.circuit.is_open and not one.writer.permitted()

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from bcbridge.errors import StoreBusy
 from bcbridge.store import views
 from bcbridge.store.views import FlowMark, FlowPulse, ListMark, Pulse, Reads
 from bcbridge.web.protocols import Unconfirmed, Vitals
@@ -58,7 +59,7 @@ async def report(reads: Reads, vitals: Vitals, *, now: Callable[[], datetime]) -
     marks = views.Marks((), ())
     try:
         marks = await views.readiness(reads, now=at)
-    except (sqlite3.Error, TimeoutError) as fault:
+    except (StoreBusy, sqlite3.Error, TimeoutError) as fault:
         why.append(f"the store cannot be read: {fault}")
     why += [reason for pulse in vitals.pulses() if (reason := _fault(pulse, at))]
     why += [f"{one.write} is not confirmed for production" for one in vitals.unconfirmed()]

@@ -204,6 +204,27 @@ async def test_a_restored_store_renews_its_epoch_and_books_nothing_twice(b: Benc
     assert (await aside(verify, b.store.path)).ok
 
 
+async def test_what_was_sold_while_it_was_down_is_booked_once_when_later_orders_have_come_through(
+    b: Bench, tmp_path: Path
+) -> None:
+    """It may have been sent by the life that was forgotten, and the ERP may still post it: it waits for evidence."""
+    file = await backed_up(b, tmp_path)
+    await aside(restore, b.store.path, file, replace=True, who=WHO, now=b.clock())
+    await reopened(b)
+    while_down = b.clock()
+    b.clock.tick(60)
+    await b.start()
+    await b.writer.carry(await b.plan(3, created=while_down))
+    await b.read_back()
+    assert (await b.state(3), b.erp.copies("SU3P1G1")) == ("in_doubt", 0)
+    b.clock.tick(600)
+    await b.evidence()
+    await b.read_back()
+    b.erp.post()
+    await b.writer.confirm_posted()
+    assert (await b.state(3), b.erp.copies("SU3P1G1")) == ("posted", 1)
+
+
 async def test_what_nobody_can_explain_is_not_over_by_itself(b: Bench, tmp_path: Path) -> None:
     file = await backed_up(b, tmp_path)
     await aside(restore, b.store.path, file, replace=True, who=WHO, now=b.clock())
