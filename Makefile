@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint fix lock clean fresh
+.PHONY: help run test lint fix lock clean fresh chaos
 
 help:  ## what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -22,6 +22,9 @@ fresh: .venv/.made  ## the same, from an empty store and an empty sandbox
 
 test: .venv/.made  ## the whole suite
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+chaos: .venv/.made  ## the proof: 5,000 orders under kills and faults, judged (ARGS="--orders N --seed N")
+	@exec $(BIN)/python -m tests.chaos $(ARGS)
 
 lint: .venv/.made  ## ruff, mypy --strict, import arrows
 	$(BIN)/ruff check .
