@@ -90,8 +90,9 @@ def bridge(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bridge]:
         one = Bridge(tmp_path, web, admin, process)
         until(one.is_up, UP_WITHIN_SECONDS, "it is up", tell=lambda: (tmp_path / "out").read_text())
         yield one
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0, (tmp_path / "out").read_text()
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(30) == 0, (tmp_path / "out").read_text()
     finally:
         if process.poll() is None:
             process.kill()
@@ -122,3 +123,14 @@ def test_figures_are_shown_to_this_machine_or_to_a_token(bridge: Bridge) -> None
         assert bridge.get(bridge.admin, path).status_code == 401
         assert bridge.get(bridge.admin, path, READING).status_code == 200
     assert bridge.get(bridge.web, "/acts").status_code == 404
+
+
+def test_aborted_by_a_watchdog_it_says_where_each_thread_stood_and_no_value(bridge: Bridge) -> None:
+    bridge.act("set_mapping", {"table": "ship_via", "key": "Canary", "value": "FXO"}, ACTING)
+    bridge.process.send_signal(signal.SIGABRT)
+    assert bridge.process.wait(30) == -signal.SIGABRT
+    said = (bridge.folder / "out").read_text()
+    assert "Fatal Python error: Aborted" in said
+    assert "store/db.py" in said, "the store's writer is among them"
+    for word in ("Canary", READING, ACTING):
+        assert word not in said

@@ -162,7 +162,7 @@ def everything_said(one: World) -> Iterator[tuple[str, str]]:
     for table in (row["name"] for row in one.rows("SELECT name FROM sqlite_master WHERE type = 'table'")):
         if table not in PRIVATE_TABLES:
             yield f"table {table}", json.dumps(one.rows(f"SELECT * FROM {table}"), default=str)
-    for command in (("exceptions",), ("jobs",), ("mappings", "unmapped"), ("check",), ("doctor",)):
+    for command in (("exceptions",), ("jobs",), ("acts",), ("mappings", "unmapped"), ("check",), ("doctor",)):
         for form in ((), ("--json",)):
             yield " ".join((*command, *form)), output(one, *command, *form)
     for name in telling(one):
