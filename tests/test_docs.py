@@ -21,6 +21,7 @@ from bcbridge import config
 from bcbridge.cli import app
 from bcbridge.connectors.bluecherry.settings import BlueCherrySettings, Profile
 from bcbridge.flows.orders.settings import OrderSettings
+from bcbridge.model.incidents import FAILURES
 from bcbridge.phrases import STATES
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -307,3 +308,44 @@ def test_the_metrics_that_are_named_are_shown() -> None:
     named = {name for page in PAGES for name in re.findall(r"`bcbridge_(\w+)`", page.read_text())}
     assert named
     assert named - shown == set()
+
+
+# -- runbook -------------------------------------------------------------------------------------------------------
+
+RUNBOOK = ROOT / "docs/runbook"
+HEADINGS = ["What you see", "What it means", "What to do now", "How to be sure it is over"]
+
+
+def opened_anywhere() -> set[str]:
+    """Every code that an incident can have, wherever it is opened; of a variable code the choices stand in FAILURES."""
+    alerts = coded("alerts", "open_one") | first("alerts", "Cause")
+    return incident_codes() | blocked_codes() | alerts
+
+
+def test_every_code_that_can_be_opened_is_a_failure_with_an_owner() -> None:
+    assert opened_anywhere() - set(FAILURES) == set()
+
+
+def test_every_failure_has_its_page_and_every_page_its_failure() -> None:
+    assert {page.stem for page in RUNBOOK.glob("*.md")} - {"README"} == set(FAILURES)
+
+
+@pytest.mark.parametrize("code", sorted(FAILURES))
+def test_a_page_of_the_runbook_has_four_headings_and_something_below_each(code: str) -> None:
+    text = (RUNBOOK / f"{code}.md").read_text()
+    assert text.startswith(f"# {code}\n")
+    assert re.findall(r"^## (.*)$", text, re.M) == HEADINGS
+    assert all(len(section(f"docs/runbook/{code}.md", heading).strip()) > 20 for heading in HEADINGS)
+
+
+def test_the_runbooks_table_says_what_the_code_says() -> None:
+    rows = re.findall(
+        r"^\| \[(\w+)\]\(\1\.md\) \| (.*) \| (\w+) \| ([\w ]+) \| ([\w ]+) \|$",
+        (RUNBOOK / "README.md").read_text(),
+        re.M,
+    )
+    told = {code: (title, severity, team, ends == "yes") for code, title, severity, team, ends in rows}
+    assert len(rows) == len(told)
+    assert told == {
+        code: (one.title, str(one.severity), one.team.replace("_", " "), one.ends) for code, one in FAILURES.items()
+    }

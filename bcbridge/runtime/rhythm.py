@@ -6,7 +6,7 @@ A dead man's switch that wakes people at night must not cry wolf, so every guess
   busier than the quietest of its neighbours is likely to be (a ramp in the morning, a change of the clock);
 - where the last hours, day or week brought less than the norm, the norm is lowered by as much (a holiday, a decline);
   where they brought more, it is not raised;
-- chance is allowed to be lumpier than Poisson's, and may cry wolf once in ten years, were the norm exact.
+- chance is allowed to be lumpier than Poisson's, and may cry wolf once in a hundred years, were the norm exact.
 
 So the fewer there are, the longer it takes: what is needed is an expectation of about 20, however long that is.
 """
@@ -24,7 +24,7 @@ WEEK_HOURS = 168
 WEEKS_AT_MOST, WEEKS_AT_LEAST = 8, 2
 LUMPS = 20.0
 """How lumpy: the shape of a negative binomial. At infinity it is Poisson's."""
-FALSE_ALARMS_A_YEAR = 0.1
+FALSE_ALARMS_A_YEAR = 0.01
 YEAR_WEEKS = 52
 RECENT_HOURS = (0, 2, 6, 24, 168)
 SURE_SHARE = 0.8
