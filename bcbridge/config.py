@@ -398,7 +398,10 @@ def _parse(file: Path) -> Table:
 
 ROLES = {"channel": "a channel", "erp": "an ERP"}
 MISSING = "is missing"
-SECTIONS = ("store", "web", "mappings", "log", "retention", "backup", "watches", "sandbox", "connections", "channels")
+SECTIONS = (
+    *("store", "web", "mappings", "log", "retention", "backup", "watches", "alerts"),
+    *("sandbox", "connections", "channels"),
+)
 
 
 class _Loading:
