@@ -16,8 +16,22 @@ from tests.e2e.world import CHANNEL, World, call
 ERP_SETTINGS = "posting_window_hours = 0.002\nconfirm_by_reference_minutes = 0.05\npage_size = 200"
 """Accepted and not posted for seven seconds is an incident here."""
 SHOP_SETTINGS = "overlap_seconds = 10\npage_size = 40\nrequest_timeout_seconds = 2"
-LOUD = '\n[log]\nlevel = "debug"\n'
-"""Everything that can be logged is: the search for canaries reads it."""
+LOUD = """
+[log]
+level = "debug"
+[alerts]
+gather_seconds = 2
+[alerts.teams.engineers]
+slack = "chaos"
+email = "duty@example.com"
+[alerts.slack.chaos]
+webhook = "file:var/sandbox/credentials/slack_webhook"
+[alerts.smtp]
+host = "127.0.0.1"
+port = {smtp}
+security = "none"
+"""
+"""All that can be logged is, and all that happens is told: the search for canaries reads it."""
 PAGE = 500
 NO_LIMIT = resource.RLIM_INFINITY
 
@@ -29,7 +43,7 @@ class Arena(World):
         super().configure(**ports)
         text = self.config.read_text()
         assert "overlap_seconds = 5\n" in text
-        self.config.write_text(text.replace("overlap_seconds = 5\n", f"{SHOP_SETTINGS}\n") + LOUD)
+        self.config.write_text(text.replace("overlap_seconds = 5\n", f"{SHOP_SETTINGS}\n") + LOUD.format(**self.ports))
 
     def pages(self, base: str, noun: str) -> Iterator[dict[str, Any]]:
         """All records of a noun, one page of them in memory at a time."""

@@ -65,14 +65,17 @@ class Outcome:
         """Everything for which the run ends with exit code 1."""
         verdict = self.verdict
         found = [f"{verdict[kind]} {kind}" for kind in ("lost", "doubled", "wrong") if verdict[kind]]
+        if self.ended:  # what else was to happen did not come to it
+            return [self.ended, *found]
         found += [f"{name}: happened not once" for name, count in self.faults.items() if not count]
         named = {life.ends for life in self.plan.lives()}
         found += [f"nobody was killed: {name}" for name in sorted(named) if not self.kills[name]]
         if verdict.share_booked < LEAST_BOOKED:
             found.append(f"only {verdict.share_booked:.0%} was booked")
         found += [f"{len(self.leaks)} places hold what is private"] if self.leaks else []
+        found += [] if self.looked["alerts"] else ["nobody was told anything: no alert was searched"]
         found += [] if self.controls else ["no canary stands where it belongs: the search proves nothing"]
-        return [*([self.ended] if self.ended else []), *found]
+        return found
 
 
 Watch = Callable[["Run"], None]
@@ -123,14 +126,17 @@ class Run:
 
     def go(self) -> Outcome:
         """The whole run; whatever breaks it off is told in the outcome, and judged all the same."""
-        try:
-            self._live()
-        except Exception as fault:  # noqa: BLE001 - the books are judged whatever ended the run
-            self.outcome.ended = f"{type(fault).__name__}: {fault}"
+        self._until_it_breaks(self._live)
         self.phase = "judging"
-        self._judge()
+        self._until_it_breaks(self._judge)
         self.outcome.seconds = time.monotonic() - self.began
         return self.outcome
+
+    def _until_it_breaks(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except Exception as fault:  # noqa: BLE001 - what broke first is what is told
+            self.outcome.ended = self.outcome.ended or f"{type(fault).__name__}: {fault}"
 
     def _live(self) -> None:
         self.weather.begin()

@@ -136,6 +136,7 @@ def test_what_nobody_sold_and_what_nobody_can_read_is_wrong(tmp_path: Path) -> N
 def good(**said: Any) -> Outcome:
     plan = Plan(orders=10, seed=1, kills=1, random_kills=1)
     outcome = Outcome(plan, faults={"a fault": 1}, controls=5)
+    outcome.looked["alerts"] = 1_000
     outcome.kills.update(life.ends for life in plan.lives())
     outcome.verdict.counts.update(sold=10, booked=9)
     for name, value in said.items():
@@ -170,6 +171,12 @@ def test_too_little_booked_is_a_failure() -> None:
 def test_a_leak_and_a_search_that_could_find_nothing_are_failures() -> None:
     assert good(leaks=["log"]).failures() == ["1 places hold what is private"]
     assert good(controls=0).failures() == ["no canary stands where it belongs: the search proves nothing"]
+
+
+def test_alerts_that_nobody_got_cannot_be_searched() -> None:
+    outcome = good()
+    outcome.looked.clear()
+    assert outcome.failures() == ["nobody was told anything: no alert was searched"]
 
 
 def test_a_run_that_broke_off_is_a_failure() -> None:
