@@ -3,6 +3,7 @@
 #
 #   docker build -t bcbridge .
 #   docker run --read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges --memory 1g --pids-limit 64 \
+#       --ulimit core=0 --ulimit nofile=8192 \
 #       -p 127.0.0.1:8080:8080 -v bcbridge:/var/lib/bcbridge -v ./config.toml:/etc/bcbridge/config.toml:ro \
 #       -v ./secrets:/run/secrets:ro bcbridge
 #

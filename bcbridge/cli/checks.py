@@ -99,6 +99,8 @@ def _of_doors(settings: Settings) -> Iterator[Problem]:
     except Misconfigured as fault:
         yield from (Problem.of(mistake) for mistake in fault.mistakes)
     admin = settings.web.admin
+    for number, token in enumerate(admin.tokens):
+        yield from _exposed(settings, f"web.admin.tokens.{number}.token", token.token)
     if admin.enabled and admin.host not in config.LOOPBACK:
         what = f"the admin door listens on {admin.host}: tokens and orders travel unencrypted"
         yield Problem(
@@ -116,9 +118,13 @@ def _of_credentials(settings: Settings, connection: Connection, nature: Nature) 
             severity = Severity.WARNING if to_come else Severity.ERROR
             later = "the sandbox writes it when it first starts" if to_come else ""
             yield Problem(severity, where, fault.mistakes[0].what, later or fault.mistakes[0].instead)
-        exposed = settings.secrets.exposed(reference)
-        if exposed:
-            yield Problem(Severity.WARNING, where, f"others may read {exposed}", f"chmod 600 {exposed}")
+        yield from _exposed(settings, where, reference)
+
+
+def _exposed(settings: Settings, where: str, reference: str) -> Iterator[Problem]:
+    exposed = settings.secrets.exposed(reference)
+    if exposed:
+        yield Problem(Severity.WARNING, where, f"others may read {exposed}", f"chmod 600 {exposed}")
 
 
 async def _of_writes(settings: Settings, natures: dict[str, Nature]) -> list[Problem]:

@@ -241,6 +241,58 @@ def test_check_warns_of_a_secret_that_others_may_read(cli: Cli, folder: Path, st
     assert {problem["severity"] for problem in said.json["problems"]} == {"warning"}
 
 
+ADMIN = """
+[web.admin]
+enabled = true
+host = "{host}"
+[[web.admin.tokens]]
+name = "ann"
+role = "act"
+token = "file:{file}"
+"""
+
+
+@pytest.mark.parametrize(
+    ("host", "file", "secret", "where", "severity"),
+    [
+        ("127.0.0.1", "gone", "", "web.admin.tokens.0.token", "error"),
+        ("127.0.0.1", "token", "short", "web.admin.tokens.0.token", "error"),
+        ("192.0.2.1", "token", "canary" * 5, "web.admin.host", "warning"),
+    ],
+)
+def test_check_looks_at_the_admin_door(
+    cli: Cli, folder: Path, host: str, file: str, secret: str, where: str, severity: str
+) -> None:
+    (folder / "token").write_text(secret)
+    (folder / "token").chmod(0o600)
+    (folder / "config.toml").write_text(CONFIG + ADMIN.format(host=host, file=file))
+    said = cli("check", "--json")
+    assert (where, severity) in {(one["where"], one["severity"]) for one in said.json["problems"]}
+    assert "canary" not in said.out
+
+
+def test_acts_are_told_with_before_and_after(cli: Cli, store: sqlite3.Connection) -> None:
+    assert "Nobody has done anything yet" in cli("acts").out
+    for who, act, data in (
+        ("ann", "mapping", {"before": "UPG", "after": "FXO"}),
+        ("bob", "retry", {"before": {"r1": "blocked"}, "after": {"r1": "ready"}, "count": 1}),
+    ):
+        store.execute(
+            "INSERT INTO acts (at, who, act, target, why, data) VALUES (?, ?, ?, 'ship_via.default.Air', 'asked', ?)",
+            ("2026-11-21T09:00:00.000000Z", who, act, json.dumps(data)),
+        )
+    store.execute("INSERT INTO act_orders VALUES (1, 2, 'blocked', 'ready')")
+    newest, oldest = cli("acts").out.splitlines()
+    assert "bob retry ship_via.default.Air: r1 blocked -> ready (asked)" in newest
+    assert "ann mapping ship_via.default.Air: UPG -> FXO (asked)" in oldest
+    facts = cli("acts", "--json").json
+    assert [(one["who"], one["before"]) for one in facts] == [("bob", {"r1": "blocked"}), ("ann", "UPG")]
+    assert facts[0]["data"] == {"count": 1}
+    assert "bob retry ship_via.default.Air: blocked -> ready" in cli("show", "shopify_us:1001").out
+    assert [one["who"] for one in cli("show", "shopify_us:1001", "--json").json["acts"]] == ["bob"]
+    assert cli("acts", "--limit", "1", "--json").json[0]["who"] == "bob"
+
+
 def test_no_answer_shows_a_secret(cli: Cli, store: sqlite3.Connection) -> None:
     for command in (["check"], ["check", "--json"], ["doctor"], ["doctor", "--json"], ["mappings", "list"]):
         said = cli(*command)

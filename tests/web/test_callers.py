@@ -20,7 +20,7 @@ PATIENCE_SECONDS = 20.0
 LARGE = b"x" * 50_000_000
 TRICKLE_SECONDS = 0.02
 ROOMY = Limits(connections=8, headers_within_seconds=15, idle_seconds=15, answer_taken_within_seconds=15)
-HASTY = Limits(connections=8, headers_within_seconds=0.3, idle_seconds=15, answer_taken_within_seconds=15)
+HASTY = Limits(connections=8, headers_within_seconds=1.0, idle_seconds=15, answer_taken_within_seconds=15)
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
@@ -144,8 +144,8 @@ async def test_who_idles_after_an_answer_is_let_go() -> None:
 async def test_a_body_has_its_own_time() -> None:
     """The deadline of the headers is not one of the body: the handler that reads it has one."""
     async with door(HASTY) as opened, await opened.knock() as stream:
-        await stream.send(b"POST /body HTTP/1.1\r\nHost: x\r\nContent-Length: 40\r\n\r\n")
-        for _ in range(40):
+        await stream.send(b"POST /body HTTP/1.1\r\nHost: x\r\nContent-Length: 80\r\n\r\n")
+        for _ in range(80):
             await stream.send(b"x")
             await anyio.sleep(TRICKLE_SECONDS)
         assert b"200 OK" in await head(stream)
