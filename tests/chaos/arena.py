@@ -55,10 +55,10 @@ class Arena(World):
 
     def made(self) -> int:
         """How many orders the shop has sold."""
-        return sum(plan["made"] for plan in call(f"{self.shop}/_sandbox/sell")["plans"])
+        return sum(int(plan["made"]) for plan in self.pages(self.shop, "plans"))
 
     def is_selling(self) -> bool:
-        return any(plan["state"] == "running" for plan in call(f"{self.shop}/_sandbox/sell")["plans"])
+        return any(plan["state"] == "running" for plan in self.pages(self.shop, "plans"))
 
     def states_counted(self) -> dict[str, int]:
         """Orders by state, as ``/metrics`` has them; empty while nobody answers."""

@@ -91,8 +91,8 @@ class Plan:
 
     @property
     def wave(self) -> int:
-        """Orders sold in one go."""
-        return max(50, min(500, self.orders // 12))
+        """Orders sold in one go: a dozen waves, or many of five hundred, or four hundred of many."""
+        return max(50, min(self.orders // 12, max(500, self.orders // 400)))
 
     def chance(self, what: str) -> random.Random:
         """A source of chance of its own for each part of the run: one does not shift the other."""
