@@ -20,6 +20,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from bcbridge.errors import StoreBusy
 from bcbridge.phrases import age, duration, latency, money, oldest_text, words
 from bcbridge.store import views
 from bcbridge.store.views import Overview, Pulse, Reads, Reason
@@ -111,14 +112,14 @@ class LiveView:
 async def _one_line(feed: Feed) -> str:
     try:
         return line(await look(feed))
-    except (sqlite3.Error, TimeoutError) as fault:
+    except (StoreBusy, sqlite3.Error, TimeoutError) as fault:
         return f"store=unreadable why={_quoted(str(fault))}"
 
 
 async def _frame(feed: Feed) -> RenderableType:
     try:
         return frame(await look(feed), started_at=feed.started_at)
-    except (sqlite3.Error, TimeoutError) as fault:
+    except (StoreBusy, sqlite3.Error, TimeoutError) as fault:
         return Text(f"The store cannot be read now: {fault}", style="bold red")
 
 

@@ -227,6 +227,9 @@ def _load_table(path: Path, channels: Collection[str], mistakes: list[Mistake]) 
         return {}
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        mistakes.append(Mistake(path.name, f"cannot be read: {error.strerror}", "look at its owner and mode"))
+        return {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         mistakes.append(Mistake(path.name, f"not readable as TOML: {error}"))
         return {}

@@ -16,7 +16,7 @@ import anyio
 import structlog
 
 from bcbridge import mappings
-from bcbridge.errors import Misconfigured, StoreBusy
+from bcbridge.errors import Misconfigured, StoreBusy, plain
 from bcbridge.flows.orders.story import ORDERS
 from bcbridge.mappings import Mappings
 from bcbridge.store import incidents, releases
@@ -40,24 +40,29 @@ class MappingsInForce:
     ring: Callable[[], None]
     current: Mappings = field(default_factory=Mappings)
     _seen: tuple[tuple[str, int], ...] = ()
+    _looked: tuple[tuple[str, int], ...] = ()
 
     def load(self) -> None:
         """At the start. Raises Misconfigured with every mistake."""
-        self._seen = self._stamps()
+        self._seen = self._looked = self._stamps()
         self.current = mappings.load(self.folder, self.channels)
 
     async def watch(self) -> None:
         """For ever: look whether a file changed."""
         while True:
             await anyio.sleep(LOOK_EVERY_SECONDS)
-            seen = await asyncio.to_thread(self._stamps)
-            if seen == self._seen:
-                continue
             try:
-                await self._reload()
-                self._seen = seen
-            except StoreBusy as fault:
-                log.warning("mappings not taken over yet", why=str(fault))
+                await self._look()
+            except (StoreBusy, OSError) as fault:  # a file that goes between two looks is looked for again
+                log.warning("mappings not taken over yet", why=plain(fault))
+
+    async def _look(self) -> None:
+        """A change is taken over when two looks saw the same: an editor may be in the middle of writing."""
+        seen, before = await asyncio.to_thread(self._stamps), self._looked
+        self._looked = seen
+        if seen != self._seen and seen == before:
+            await self._reload()
+            self._seen = seen
 
     def with_row(self, table: str, channel: str, key: str, value: str) -> Mappings:
         """What would be in force with one row set. Raises Misconfigured."""

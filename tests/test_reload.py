@@ -104,6 +104,45 @@ async def test_a_wrong_one_changes_nothing_and_is_an_incident_until_it_is_right(
     assert f.code() == "UP1"
 
 
+async def test_a_file_in_the_middle_of_being_written_is_not_taken_over(f: Folder) -> None:
+    """Gone for a moment, or half there: two looks must have seen the same."""
+    before = f.force.current
+    await anyio.Path(f.path / "ship_via.toml").unlink()
+    await f.force._look()
+    assert f.force.current is before
+    await f.write("[shop")
+    await f.force._look()
+    assert await f.incidents() == []
+    await f.write(MORE)
+    await f.force._look()
+    await f.force._look()
+    assert f.code() == "UP1"
+    assert await f.incidents() == []
+
+
+async def test_a_wrong_file_among_right_ones_takes_none_of_them_over(f: Folder) -> None:
+    await f.write(MORE)
+    await f.write("[shop\n", "terms.toml")
+    await f.force._look()
+    await f.force._look()
+    assert f.code() is None
+    assert await f.incidents() == ["mappings_refused"]
+    await f.write('[shop]\ndefault = "PP"\n', "terms.toml")
+    for _ in range(2):
+        await f.force._look()
+    assert f.code() == "UP1"
+    assert await f.incidents() == []
+
+
+async def test_what_cannot_be_read_at_all_is_refused_too(f: Folder) -> None:
+    before = f.force.current
+    await anyio.Path(f.path / "terms.toml").mkdir()
+    await f.force._look()
+    await f.force._look()
+    assert f.force.current is before
+    assert await f.incidents() == ["mappings_refused"]
+
+
 async def test_one_row_set_by_command_is_in_the_file_and_in_force(f: Folder) -> None:
     await f.block(1)
     assert await f.force.save("ship_via", "shop", "Overnight", "UP1") == 1

@@ -15,7 +15,7 @@ from bcbridge.store.stamps import moment, stamp
 
 STEP = 200
 """Rows a step at most."""
-BODIES_STEP = 50
+BODIES_STEP = 25
 """Whole documents a step: each is some pages, overwritten with zeros."""
 
 _OPEN_OR_YOUNG = """

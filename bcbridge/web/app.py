@@ -17,6 +17,7 @@ from aiohttp import web
 
 from bcbridge import __version__
 from bcbridge.connectors.base import Webhook
+from bcbridge.errors import StoreBusy
 from bcbridge.store.db import Store
 from bcbridge.web import metrics, ready
 from bcbridge.web.acts import ActDoor
@@ -108,7 +109,7 @@ class Front:
                 figures=self._parts.figures.figures(),
                 now=self._parts.now(),
             )
-        except (sqlite3.Error, TimeoutError) as fault:
+        except (StoreBusy, sqlite3.Error, TimeoutError) as fault:
             return web.Response(status=503, text=f"the store cannot be read: {fault}\n")
         return web.Response(body=seen.text(), headers={"Content-Type": METRICS_TYPE})
 

@@ -37,6 +37,7 @@ from bcbridge.connectors.base import (
 )
 from bcbridge.connectors.kinds import KINDS
 from bcbridge.errors import Malformed, OpenCircuit, Retry
+from bcbridge.model import person
 from bcbridge.model.ids import Ref, Reference
 from tests.contract.conftest import missed
 from tests.contract.desk import Desk, desk
@@ -109,6 +110,29 @@ def test_a_payload_reads_to_exactly_the_expected_record(kit: Kit, about: Any) ->
     reader = getattr(still(kit), source.noun)
     assert reader.read(sample.document) == sample.record
     assert reader.read(sample.document) == sample.record
+
+
+@every("about", SAMPLES)
+def test_a_document_about_a_person_says_who_it_is_about(kit: Kit, about: Any) -> None:
+    """Each address and number of a customer in it, in our one form; else nobody could have it erased."""
+    source, sample = about
+    reader = getattr(still(kit), source.noun)
+    if not hasattr(reader, "about"):
+        assert not any(word.encode() in sample.document.body for word in kit.private), "it is about nobody"
+        return
+    found = reader.about(sample.document)
+    written = [word for word in kit.private if word.encode() in sample.document.body]
+    assert {person.email(word) for word in written if "@" in word} <= found
+    assert {person.phone(word) for word in written if word.startswith("+")} <= found
+    assert reader.about(replace(sample.document, body=sample.document.body.replace(b"ada@", b"ADA@"))) == found
+
+
+@every("about", NONSENSE)
+def test_nonsense_is_looked_at_for_people_all_the_same(kit: Kit, about: Any) -> None:
+    source, body = about
+    reader = getattr(still(kit), source.noun)
+    if hasattr(reader, "about"):
+        assert isinstance(reader.about(replace(source.samples[0].document, body=body)), frozenset)
 
 
 @every("about", NONSENSE)
