@@ -45,6 +45,6 @@ VOLUME /var/lib/bcbridge
 EXPOSE 8080
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s --retries=3 CMD ["python", "-c", \
-    "import os, sys, urllib.request as r; sys.exit(r.urlopen(os.environ['BCBRIDGE_HEALTH'], timeout=4).status != 200)"]
+    "import os, sys, urllib.request as r; sys.exit(r.urlopen(os.getenv('BCBRIDGE_HEALTH'), timeout=4).status != 200)"]
 ENTRYPOINT ["bcbridge"]
 CMD ["run", "--no-live"]
