@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.bench import finished, flow, intake, isolation, queue, report
+from tests.bench import finished, flow, intake, isolation, queue, report, restart
 from tests.bench.report import Row
 from tests.bench.scale import QUICK, TINY, WHOLE, Scale
 
@@ -22,6 +22,7 @@ MEASUREMENTS: Mapping[str, Measurement] = {
     "intake": intake.measure,
     "queue": queue.measure,
     "finished": finished.measure,
+    "restart": restart.measure,
     "flow": flow.measure,
     "isolation": isolation.measure,
 }

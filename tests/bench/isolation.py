@@ -18,7 +18,7 @@ from tests.bench.report import Row
 from tests.bench.scale import Scale
 from tests.bench.shopfloor import Shopfloor, shopfloor
 
-LATENCY_MS = 50
+LATENCY_MS = 200
 SLOWED = 0.10
 WAITING = 2_000
 
@@ -69,7 +69,7 @@ def _let_wait(floor: Shopfloor) -> None:
 def _pace(floor: Shopfloor, seconds: float) -> float:
     """Orders of the good shop accepted a second."""
     floor.run_bridge()
-    floor.comes(lambda: _may_post(floor), "the bridge may post")
+    floor.comes(lambda: may_post(floor), "the bridge may post")
     time.sleep(STAMP_SECONDS)
     floor.erp_answers_after(LATENCY_MS)
     many = 1000 / LATENCY_MS
@@ -82,7 +82,7 @@ def _pace(floor: Shopfloor, seconds: float) -> float:
     return pace
 
 
-def _may_post(floor: Shopfloor) -> bool:
+def may_post(floor: Shopfloor) -> bool:
     """The ERP's recent orders were listed: an epoch stands in the store."""
     try:
         return bool(floor.rows("SELECT 1 FROM meta WHERE name LIKE 'epoch/%'"))
