@@ -55,7 +55,7 @@ SHOP_VALUES = {
 REFUSED = "posting_refuses"
 """Ordered by count: each one is ended by a person, who looks into the ERP first."""
 
-SHOP_IS_BEHIND_SECONDS = -40.0
+SHOP_IS_BEHIND_SECONDS = -15.0
 CLOCK_STEPS = (25.0, -2.0, 45.0, -2.0, 3.0)
 """How the shop's clock moves against ours while it sells, in seconds: it is behind, then ahead; back by less than the
 overlap in which its lists are read again (a clock that went back further would be the nightly sweep's business)."""
