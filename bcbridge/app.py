@@ -378,6 +378,7 @@ async def _confirm(erp: ErpHouse) -> None:
     async def work() -> None:
         nonlocal awaiting
         await erp.writer.confirm_posted()
+        erp.confirmed = erp.writer.now()
         awaiting = await outbox.awaiting_posting(store, sink)
 
     while True:

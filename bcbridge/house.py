@@ -66,6 +66,8 @@ class ErpHouse:
     doubts: Worker
     sent: Bell
     """Rings when something was sent: there is something to be confirmed again."""
+    confirmed: datetime | None = None
+    """When the list of what the ERP posted was last read to its end."""
 
 
 @dataclass(slots=True)

@@ -19,6 +19,8 @@ from bcbridge.store import watch as facts
 from bcbridge.store.incidents import Cause
 
 LATE_AFTER_POLLS = 3
+POLLS_WHEN_IDLE = 5
+"""While nothing waits to be confirmed, what the ERP posted is asked for this much more seldom."""
 FOUND_AT_LEAST = 10
 """So many new orders without one ring are no accident."""
 SLOW_WITHIN_SECONDS = 600.0
@@ -33,7 +35,7 @@ def watches(house: House) -> Iterator[Watch]:
         yield _of("webhooks_gone", name, partial(_gone, channel))
         yield _of("webhooks_silent", name, partial(_silent, house, channel, started))
     for name, erp in house.erps.items():
-        yield _of("source_not_polled", name, partial(_not_polled, house, erp.masters, erp.circuit, started))
+        yield _of("source_not_polled", name, partial(_erp_not_polled, house, erp, started))
         yield _of("erp_slow", name, partial(_slow, house, erp))
     for connection in house.settings.enabled:
         yield _of("credential_lapses", connection.name, partial(_lapses, house, connection))
@@ -57,8 +59,22 @@ async def _not_polled(
     return [
         _silent_list(one, since, now)
         for one in lists
-        if (since := _last_sign(one, moved, floor)) < now - _patience(house, one)
+        if (since := _last_sign(one, moved, floor)) < now - max(_patience(house), LATE_AFTER_POLLS * one.every)
     ]
+
+
+async def _erp_not_polled(house: House, erp: ErpHouse, started: datetime) -> Sequence[Cause] | None:
+    """Its masters, and the list of what it posted, without which nothing is confirmed."""
+    masters = await _not_polled(house, erp.masters, erp.circuit, started)
+    if masters is None:
+        return None
+    now, name = house.now(), erp.connection.name
+    since = max(started, erp.circuit.view().since, erp.confirmed or started)
+    polls = timedelta(seconds=LATE_AFTER_POLLS * POLLS_WHEN_IDLE * erp.connection.poll_every_seconds)
+    if since >= now - max(_patience(house), polls):
+        return masters
+    text = f"what {name} posted was not read for {age(since, now)}: nothing can be confirmed"
+    return [*masters, Cause("source_not_polled", name, "sales_orders/posted", text)]
 
 
 def _last_sign(one: ListPoller, moved: dict[tuple[str, str], datetime], floor: datetime) -> datetime:
@@ -66,8 +82,8 @@ def _last_sign(one: ListPoller, moved: dict[tuple[str, str], datetime], floor: d
     return max([floor, *(at for at in last if at is not None)])
 
 
-def _patience(house: House, one: ListPoller) -> timedelta:
-    return max(timedelta(minutes=house.settings.watches.source_silent_minutes), LATE_AFTER_POLLS * one.every)
+def _patience(house: House) -> timedelta:
+    return timedelta(minutes=house.settings.watches.source_silent_minutes)
 
 
 def _silent_list(one: ListPoller, since: datetime, now: datetime) -> Cause:

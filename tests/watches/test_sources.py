@@ -24,6 +24,8 @@ def read_all(rounds: Rounds, *connections: str) -> None:
         lists = house.erps[name].masters if name in house.erps else house.channels[name].lists
         for one in lists:
             one.figures.last_success, one.figures.failing_since = rounds.now(), None
+        if name in house.erps:
+            house.erps[name].confirmed = rounds.now()
 
 
 async def test_a_list_that_was_not_read_for_too_long_is_named_with_what_failed(rounds: Rounds) -> None:
@@ -45,6 +47,15 @@ async def test_a_list_that_was_not_read_for_too_long_is_named_with_what_failed(r
 async def test_one_never_read_since_the_start_is_late_too(rounds: Rounds) -> None:
     rounds.later(minutes=46)
     assert {one["connector"] for one in (await rounds.go("source_not_polled")).values()} == {SHOP, OTHER, ERP}
+
+
+async def test_what_the_erp_posted_must_be_read_too(rounds: Rounds) -> None:
+    rounds.later(minutes=25)
+    read_all(rounds, SHOP, OTHER, ERP)
+    rounds.house.erps[ERP].confirmed = None
+    rounds.later(minutes=6)
+    (text,) = await rounds.texts("source_not_polled")
+    assert text == "what bluecherry posted was not read for 31 m 00 s: nothing can be confirmed"
 
 
 async def test_a_first_pass_that_takes_long_moves_all_the_same(rounds: Rounds) -> None:
