@@ -282,6 +282,40 @@ async def test_killed_between_its_renames_it_is_finished_too(b: Bench, tmp_path:
     assert numbers(b.store.path) == ["SO1"]
 
 
+RESTORED_AND_KILLED = """
+import os, signal, sys
+from datetime import UTC, datetime
+from pathlib import Path
+from bcbridge.store import restore
+left = [int(sys.argv[3])]
+def dying(move):
+    def moved(self, target):
+        if left[0] == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        left[0] -= 1
+        return move(self, target)
+    return moved
+Path.rename, Path.replace = dying(Path.rename), dying(Path.replace)
+restore.restore(Path(sys.argv[1]), Path(sys.argv[2]), replace=True, who="x", now=datetime.now(UTC))
+"""
+
+
+@pytest.mark.parametrize(("moves", "left"), [(0, ["SO1", "SO2"]), (1, ["SO1"]), (2, ["SO1"]), (3, ["SO1"])])
+async def test_killed_before_any_of_its_moves_one_store_or_the_other_is_there_whole(
+    b: Bench, tmp_path: Path, moves: int, left: list[str]
+) -> None:
+    """SIGKILL to the real thing; the old store has a log beside it, as one has whose bridge was killed too."""
+    file = await backed_up(b, tmp_path)
+    b.store.path.with_name("bcbridge.db-wal").write_bytes(b"")
+    command = [sys.executable, "-c", RESTORED_AND_KILLED, str(b.store.path), str(file), str(moves)]
+    ended = await aside(subprocess.run, command)
+    assert ended.returncode == -signal.SIGKILL
+    await reopened(b)
+    assert numbers(b.store.path) == left
+    await b.store.close()
+    assert (await aside(verify, b.store.path)).ok
+
+
 async def test_half_a_copy_is_nobodys_business(b: Bench, tmp_path: Path) -> None:
     """Killed before it was decided."""
     await backed_up(b, tmp_path)
