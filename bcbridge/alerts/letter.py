@@ -74,7 +74,7 @@ class Pen:
 
     def news(self, told: Sequence[Waiting], box: Box, *, now: datetime) -> Letter:
         """One incident in full, or several as a list."""
-        return self._single(told[0], now) if len(told) == 1 else self._several(told, box, now)
+        return self._single(told[0], now) if len(told) == 1 else self._several(told, box)
 
     # -- one ---------------------------------------------------------------------------------------------------
 
@@ -85,11 +85,11 @@ class Pen:
             subject=_line(f"[{kind.mark or one.severity}] {title}: {_where(incident)}"),
             heading=_line(f"{kind.heading}{title}", 140),
             text=_text(incident.text),
-            key=_key([one], now),
+            key=_key([one]),
             facts=(*kind.facts(self, incident, now), *self._facts(incident, one.severity)),
             links=self._links(incident.code),
             commands=kind.commands(incident),
-            thread=f"incident-{incident.id}",
+            thread=_thread(incident),
             urgent=one.severity == Severity.CRITICAL and one.kind != "recovery",
         )
 
@@ -117,7 +117,7 @@ class Pen:
 
     # -- several -----------------------------------------------------------------------------------------------
 
-    def _several(self, told: Sequence[Waiting], box: Box, now: datetime) -> Letter:
+    def _several(self, told: Sequence[Waiting], box: Box) -> Letter:
         over = [one for one in told if one.kind == "recovery"]
         stand = sorted((one for one in told if one.kind != "recovery"), key=_weight)
         worst = stand[0].severity if stand else OVER
@@ -127,7 +127,7 @@ class Pen:
             subject=_line(f"[{worst}] {heading}: {first} and others"),
             heading=heading,
             text=f"For {box.team.replace('_', ' ')}. Each in full: bcbridge incidents show NUMBER",
-            key=_key(told, now),
+            key=_key(told),
             groups=tuple(_group(name, some) for name, some in (("", stand), ("Over", over)) if some),
             links=self._status(),
             commands=(("All that stand", "bcbridge incidents list"),),
@@ -150,7 +150,7 @@ class Pen:
             subject=_line(f"[digest] {heading}"),
             heading=f"Digest: {heading}",
             text=f"For {box.team.replace('_', ' ')}, since {self.moment(since)}.",
-            key=f"digest-{box}-{since.isoformat()}",
+            key=_mark("digest", str(box), since.isoformat()),
             groups=tuple(_standing(name, some) for name, some in groups.items() if some),
             links=self._status(),
             commands=(("All that stand", "bcbridge incidents list"),),
@@ -226,7 +226,7 @@ def _standing(heading: str, some: Sequence[Standing]) -> Group:
 
 
 def _entry(incident: Facts, mark: str) -> Entry:
-    times = f", {incident.count:,} times" if incident.count > 1 else ""
+    times = f", count {incident.count:,}" if incident.count > 1 else ""
     heading = f"{incident.id} [{mark}] {failure(incident.code).title}: {_where(incident)}{times}"
     return Entry(_line(heading), _line(incident.text))
 
@@ -269,7 +269,14 @@ def _cut(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def _key(told: Sequence[Waiting], now: datetime) -> str:
+def _key(told: Sequence[Waiting]) -> str:
     """The same alerts sent again make the same key: a mailbox shows a repeated letter once."""
-    named = ",".join(str(one.id) for one in sorted(told, key=lambda one: one.id))
-    return hashlib.sha256(named.encode()).hexdigest()[:24]
+    return _mark(*(f"{one.id} {one.due.isoformat()}" for one in sorted(told, key=lambda one: one.id)))
+
+
+def _thread(incident: Facts) -> str:
+    return _mark("incident", str(incident.id), incident.code, incident.connector, incident.cause)
+
+
+def _mark(*words: str) -> str:
+    return hashlib.sha256("\n".join(words).encode()).hexdigest()[:24]

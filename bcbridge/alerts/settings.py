@@ -10,6 +10,7 @@ import difflib
 import fnmatch
 from collections.abc import Iterator
 from datetime import time
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -31,9 +32,15 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
 
+@cache
+def _loaded(name: str) -> ZoneInfo:
+    """Read from its file once, when the settings are; the event loop never waits for it."""
+    return ZoneInfo(name)
+
+
 def _zone(name: str) -> str:
     try:
-        ZoneInfo(name)
+        _loaded(name)
     except (ZoneInfoNotFoundError, ValueError) as error:
         raise ValueError("is no time zone, say one like Europe/Berlin") from error
     return name
@@ -90,7 +97,7 @@ class TeamSection(Section):
     slack: Words = ()
     """Names below [alerts.slack]."""
     email: Addresses = ()
-    time_zone: Annotated[str, AfterValidator(_zone)] = "UTC"
+    time_zone: Annotated[str, AfterValidator(_zone), Field(validate_default=True)] = "UTC"
     quiet: Annotated[str, AfterValidator(_hours)] = ""
     """Times of the team's day in which only what is critical is told; the rest waits until they end."""
     bypass_codes: Words = ()
@@ -111,7 +118,7 @@ class TeamSection(Section):
 
     @property
     def zone(self) -> ZoneInfo:
-        return ZoneInfo(self.time_zone)
+        return _loaded(self.time_zone)
 
     @property
     def quiet_hours(self) -> tuple[time, time] | None:

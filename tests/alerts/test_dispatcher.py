@@ -50,7 +50,7 @@ async def test_ten_thousand_failures_of_one_cause_are_one_message_and_a_line_of_
     await here.later(hours=23)
     (digest,) = here.boxes[OPS].letters[1:]
     assert digest.subject == "[digest] 1 incident standing, 0 ended"
-    assert "10,000 times" in digest.groups[0].entries[0].heading
+    assert "count 10,000" in digest.groups[0].entries[0].heading
 
 
 async def test_ten_thousand_causes_at_once_are_a_handful_of_letters(here: Desk) -> None:
