@@ -11,7 +11,7 @@ from typing import Any
 from bcbridge.alerts.dispatcher import ROUTED_AT_ONCE, Dispatcher
 from bcbridge.alerts.letter import Letter
 from bcbridge.alerts.route import all_boxes
-from bcbridge.alerts.settings import AlertsSection
+from bcbridge.alerts.settings import AlertsSection, TeamSection
 from bcbridge.errors import BridgeError
 from bcbridge.store import alerts, incidents
 from bcbridge.store.alerts import Box
@@ -20,6 +20,8 @@ from bcbridge.store.db import Store
 START = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 OPS, ENGINEERS = Box("operations", "slack/ops"), Box("engineers", "email")
 GATHER = 30.0
+ZONES = [TeamSection(time_zone=name) for name in ("UTC", "Europe/Berlin")]
+"""Read from their files before any loop runs, as settings are."""
 
 
 def settings(**more: Any) -> AlertsSection:
