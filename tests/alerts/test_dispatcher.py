@@ -389,6 +389,7 @@ async def test_what_waited_for_days_is_given_up_and_said_so(here: Desk) -> None:
     here.boxes[OPS].fault = OpenCircuit("gone")
     await here.open(DOUBLE)
     await here.later(days=3, hours=4)
+    await here.later(hours=1)
     assert (await here.standing())["alerts_given_up"] == "operations/slack/ops"
     assert (await here.state(OPS)).given_up == 1
     assert any(subject.startswith("[normal] Alerts were never") for subject in here.boxes[ENGINEERS].subjects)
