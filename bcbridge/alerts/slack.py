@@ -17,6 +17,7 @@ import orjson
 from anyio import to_thread
 
 from bcbridge.alerts.letter import Group, Letter, Link
+from bcbridge.alerts.settings import LOOPBACK
 from bcbridge.errors import BridgeError, OpenCircuit, Reject, Retry
 
 BLOCKS, HEADER, SECTION, FIELDS, FIELD = 50, 150, 3_000, 10, 2_000
@@ -50,7 +51,7 @@ class SlackChannel:
 
     async def _post(self, body: bytes) -> tuple[int, str, str]:
         """Its status, the beginning of what it said, and Retry-After."""
-        address = await to_thread.run_sync(self._webhook)
+        address = guarded(await to_thread.run_sync(self._webhook))
         headers = {"Content-Type": "application/json"}
         try:
             async with self._client.stream("POST", address, content=body, headers=headers) as answer:
@@ -65,6 +66,17 @@ class SlackChannel:
 
     async def aclose(self) -> None:
         await self._client.aclose()
+
+
+def guarded(address: str) -> str:
+    """The same, where what is posted there and the address itself go over TLS, or stay on this machine."""
+    try:
+        url = httpx.URL(address)
+    except httpx.InvalidURL:
+        raise OpenCircuit("the webhook is no address") from None
+    if url.scheme != "https" and not (url.scheme == "http" and url.host in LOOPBACK):
+        raise OpenCircuit("the webhook is no https address")
+    return address
 
 
 async def _beginning(answer: httpx.Response) -> str:

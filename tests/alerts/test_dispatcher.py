@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import AsyncIterator, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import anyio
 import pytest
 from structlog.testing import capture_logs
 
+from bcbridge.alerts.channel import Channel
+from bcbridge.alerts.dispatcher import Dispatcher
+from bcbridge.alerts.letter import Letter
 from bcbridge.errors import OpenCircuit, Reject, Retry, StoreBusy
 from bcbridge.store import incidents
 from bcbridge.store.alerts import Box
 from bcbridge.store.db import Store
-from tests.alerts.kit import ENGINEERS, GATHER, OPS, START, Desk, desk, settings
+from tests.alerts.kit import ENGINEERS, GATHER, OPS, START, Desk, Memory, desk, settings
 
 DOUBLE = "double_in_erp"  # critical, of operations, ends by a person's word
 LATE = "accepted_not_posted"  # normal, of operations, ends by itself
@@ -427,6 +432,53 @@ async def test_what_was_sent_and_cannot_be_written_down_is_not_sent_again(here: 
     await here.later(minutes=2)
     assert len(here.boxes[OPS].letters) == 1
     assert await here.states() == {"sent": 1, "waiting": 1}  # and the escalation
+
+
+async def test_a_letter_whose_sending_nobody_wrote_down_is_told_again_as_the_same(here: Desk) -> None:
+    """The process dies between sending and committing."""
+    await here.open(DOUBLE)
+    await here.dispatcher.route()
+    here.dispatcher.store = FullDisk(here.store)  # type: ignore[assignment]
+    with pytest.raises(StoreBusy):
+        await here.dispatcher.deliver(OPS)
+    again = await desk(here.store, clock=here.clock)
+    await again.turn()
+    assert [one.key for one in again.boxes[OPS].letters] == [one.key for one in here.boxes[OPS].letters]
+
+
+async def test_a_box_that_hangs_holds_up_itself_alone(store: Store) -> None:
+    """The loops as they run, on the real clock."""
+    chosen = settings(gather_seconds=0.05)
+    black_hole, mail = Hanging(), Memory()
+    channels: dict[Box, Channel] = {OPS: black_hole, ENGINEERS: mail}
+    voice = Dispatcher(store, chosen, channels, lambda: datetime.now(UTC))
+    async with anyio.create_task_group() as loops:
+        loops.start_soon(voice.run)
+        await store.write(lambda tx: open_both(tx, datetime.now(UTC)))
+        with anyio.fail_after(10):
+            await black_hole.asked.wait()
+            while not mail.letters:
+                await anyio.sleep(0.01)
+        loops.cancel_scope.cancel()
+    assert mail.subjects == ["[critical] A connection is paused: erp it"]
+
+
+def open_both(tx: sqlite3.Connection, now: datetime) -> None:
+    for code in (DOUBLE, "circuit_open"):
+        incidents.open_one(tx, code=code, connector="erp", cause="it", text="t", now=now)
+
+
+class Hanging(Memory):
+    """It connects, and never answers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = anyio.Event()
+
+    async def send(self, letter: Letter) -> str:
+        self.asked.set()
+        await anyio.sleep_forever()
+        raise AssertionError
 
 
 class FullDisk:
