@@ -205,11 +205,15 @@ async def _open(doors: AsyncExitStack, front: Front, house: House) -> dict[str, 
 
 
 def _sandboxes(house: House) -> dict[str, str]:
-    return {
+    shown = {
         f"sandbox {name}": f"{house.settings.connections[name].origin}/_sandbox/"
         for name, production in house.production.items()
         if not production
     }
+    if shown:
+        port = house.settings.sandbox.alerts.slack_port
+        shown["sandbox alerts"] = f"http://127.0.0.1:{port}/_sandbox/books/messages"
+    return shown
 
 
 def _front(house: House) -> tuple[Front, HouseVitals]:

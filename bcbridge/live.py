@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,7 +22,8 @@ from rich.text import Text
 
 from bcbridge.errors import StoreBusy
 from bcbridge.phrases import age, duration, latency, money, oldest_text, words
-from bcbridge.store import views
+from bcbridge.store import alerts, views
+from bcbridge.store.alerts import Told
 from bcbridge.store.views import Overview, Pulse, Reads, Reason
 from bcbridge.web.protocols import Unconfirmed
 
@@ -64,12 +65,14 @@ class Seen:
     stopped: tuple[str, ...]
     now: datetime
     notes: tuple[str, ...] = ()
+    told: Told | None = None
 
 
 async def look(feed: Feed) -> Seen:
     now = feed.now()
     seen = await views.overview(feed.reads, now=now, top=REASONS_SHOWN, bookings=BOOKINGS_SHOWN)
-    return Seen(seen, tuple(feed.alive.pulses()), _stopped(feed.alive), now, tuple(feed.alive.notes()))
+    told = await alerts.last_told(feed.reads)
+    return Seen(seen, tuple(feed.alive.pulses()), _stopped(feed.alive), now, tuple(feed.alive.notes()), told)
 
 
 def _stopped(alive: Alive) -> tuple[str, ...]:
@@ -183,7 +186,8 @@ def _quoted(text: str) -> str:
 
 def frame(seen: Seen, *, started_at: datetime) -> RenderableType:
     """The whole view, at most some thirty lines of eighty columns."""
-    parts = [_figures(seen, started_at), _oldest(seen), Text(), _reasons(seen), Text(), _connections(seen)]
+    parts = [_figures(seen, started_at), _oldest(seen), *_last_told(seen), Text(), _reasons(seen)]
+    parts += [Text(), _connections(seen)]
     parts += [Text(f"Nothing is booked: {why}", style="bold red") for why in seen.stopped]
     parts += [Text(note, style="yellow") for note in seen.notes]
     if seen.overview.last_bookings:
@@ -219,8 +223,19 @@ def _oldest(seen: Seen) -> RenderableType:
     if overview.jobs_dead:
         text.append(f"   {overview.jobs_dead} jobs given up (bcbridge jobs)", style="red")
     if overview.incidents:
-        text.append(f"   {overview.incidents} incidents (bcbridge exceptions)", style="red")
+        text.append(f"   {overview.incidents} incidents (bcbridge incidents list)", style="red")
     return text
+
+
+def _last_told(seen: Seen) -> Iterator[RenderableType]:
+    """Whom the last alert went to."""
+    told = seen.told
+    if told is None:
+        return
+    where = f" on {told.connector}" if told.connector else ""
+    others = f" and {told.incidents - 1} more" if told.incidents > 1 else ""
+    at = told.at.astimezone().strftime("%H:%M:%S")
+    yield Text.assemble(("last told  ", "dim"), f"{at} {told.box}: {words(told.code)}{where}{others}")
 
 
 def _reasons(seen: Seen) -> RenderableType:

@@ -18,6 +18,7 @@ import pytest
 from rich.console import Console
 
 from bcbridge.live import Feed, LiveView, Seen, frame, line, look
+from bcbridge.store.alerts import Box, Told
 from bcbridge.store.db import Store
 from bcbridge.store.views import STATES, Booking, Oldest, Overview, Pulse, Reason
 from bcbridge.web.protocols import Unconfirmed
@@ -46,7 +47,8 @@ ERP = Pulse(
     last_success=NOW,
 )
 SHOP = Pulse("shopify_us", "shopify", circuit="open", why="the token was refused")
-SEEN = Seen(OVERVIEW, (ERP, SHOP), (), NOW)
+TOLD = Told(Box("finance", "email"), NOW, "no_house_account", "shopify_us", 3)
+SEEN = Seen(OVERVIEW, (ERP, SHOP), (), NOW, told=TOLD)
 
 
 def drawn(seen: Seen, *, width: int = 80) -> str:
@@ -61,6 +63,7 @@ def drawn(seen: Seen, *, width: int = 80) -> str:
     "fact",
     [
         *("120", "96", "#1043 (shopify_us) 3 m 12 s accepted", "no ship via  ship_via/Overnight", "6 payment pending"),
+        "finance/email: no house account on shopify_us and 2 more",
         *("2.6 s", "slow", "1 m 01 s", "paused: the token was refused", "SO100234", "USD 1,204.50", "1 m 12 s"),
     ],
 )

@@ -461,6 +461,34 @@ DELETE FROM alerts WHERE id IN (
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """The letter that went out last: to whom, and of what; ``incidents`` may be more than the one that is named."""
+
+    box: Box
+    at: datetime
+    code: str
+    connector: str
+    incidents: int
+
+
+_LAST_TOLD = """
+WITH last AS (SELECT ended_at, team, channel FROM alerts INDEXED BY alerts_ended
+              WHERE ended_at IS NOT NULL AND state = 'sent' ORDER BY ended_at DESC LIMIT 1)
+SELECT a.team, a.channel, a.ended_at, i.code, i.connector, count(DISTINCT a.incident_id) AS incidents
+FROM last JOIN alerts AS a USING (ended_at, team, channel) JOIN incidents AS i ON i.id = a.incident_id
+WHERE a.state = 'sent' GROUP BY a.ended_at
+"""
+
+
+async def last_told(reads: Reads) -> Told | None:
+    row = await reads.row(_LAST_TOLD)
+    if row is None:
+        return None
+    box = Box(row["team"], row["channel"])
+    return Told(box, moment(row["ended_at"]), row["code"], row["connector"], row["incidents"])
+
+
 def prune(tx: sqlite3.Connection, *, ended_before: datetime, limit: int = 500) -> int:
     """Forget what was told of incidents that are over; returns how many went."""
     return tx.execute(_PRUNE, (stamp(ended_before), limit)).rowcount

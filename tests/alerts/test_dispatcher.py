@@ -16,7 +16,7 @@ from bcbridge.alerts.dispatcher import Dispatcher
 from bcbridge.alerts.letter import Letter
 from bcbridge.errors import OpenCircuit, Reject, Retry, StoreBusy
 from bcbridge.store import incidents
-from bcbridge.store.alerts import Box
+from bcbridge.store.alerts import Box, last_told
 from bcbridge.store.db import Store
 from tests.alerts.kit import ENGINEERS, GATHER, OPS, START, Desk, Memory, desk, settings
 
@@ -518,3 +518,13 @@ async def test_what_happened_while_alerts_were_off_is_told_where_it_still_stands
     here = await desk(store, clock=quiet_house.clock)
     await here.later(minutes=2)
     assert here.boxes[OPS].subjects == ["[normal] Accepted, but not posted by BlueCherry: erp a"]
+
+
+async def test_the_live_view_says_whom_the_last_letter_went_to(here: Desk) -> None:
+    assert await last_told(here.store.read) is None
+    for cause in ("a", "b"):
+        await here.open(LATE, cause=cause)
+    await here.later(minutes=5)
+    told = await last_told(here.store.read)
+    assert told is not None
+    assert (told.box, told.code, told.incidents) == (OPS, LATE, 2)
