@@ -31,8 +31,13 @@ def build(settings: Settings, store: Store, now: Callable[[], datetime]) -> Disp
     _check(alerts, settings.secrets)
     context = _context(alerts)
     channels = {box: _channel(box, alerts, settings.secrets, now, context) for box in all_boxes(alerts)}
-    status = alerts.status_url or (f"{settings.web.public_url}/ready" if settings.web.public_url else "")
-    return Dispatcher(store, alerts, channels, now, status_url=status)
+    return Dispatcher(store, alerts, channels, now, status_url=alerts.status_url or _ready(settings))
+
+
+def _ready(settings: Settings) -> str:
+    """Our own page about us, where it can be read without a token; else empty."""
+    web = settings.web
+    return f"{web.public_url}/ready" if web.public_url and web.on_loopback else ""
 
 
 def _check(alerts: AlertsSection, secrets: Secrets) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import tomllib
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from bcbridge.model.ids import ConnectorName, Ref
 from bcbridge.store import views
 
 DOCTOR_WITHIN_SECONDS = 120.0
+COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: ""}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,7 @@ async def _problems(config_file: Path) -> list[Problem]:
         *_of_mappings(settings.mappings.folder, list(settings.connections)),
         *(problem for one in settings.enabled for problem in _of_credentials(settings, one, natures[one.name])),
         *_of_doors(settings),
+        *_of_alerts(settings, to_come=bool(settings.enabled) and not real),
         *await _of_writes(settings, natures),
     ]
 
@@ -106,6 +109,22 @@ def _of_doors(settings: Settings) -> Iterator[Problem]:
         yield Problem(
             Severity.WARNING, "web.admin.host", what, "bind it to 127.0.0.1 behind TLS, or to a private network"
         )
+
+
+def _of_alerts(settings: Settings, *, to_come: bool) -> Iterator[Problem]:
+    """Whether anybody is told of incidents, and whether the secrets for that are to be had."""
+    if not settings.alerts.on:
+        what = "are off: nobody is told of incidents"
+        yield Problem(Severity.INFO, "alerts", what, "give a team a channel under [alerts.teams] (docs/alerts.md)")
+        return
+    for where, reference in settings.alerts.secrets():
+        try:
+            settings.secrets(reference)
+        except Misconfigured as fault:
+            severity = Severity.WARNING if to_come else Severity.ERROR
+            later = "the sandbox writes it when it first starts" if to_come else ""
+            yield Problem(severity, where, fault.mistakes[0].what, later or fault.mistakes[0].instead)
+        yield from _exposed(settings, where, reference)
 
 
 def _of_credentials(settings: Settings, connection: Connection, nature: Nature) -> Iterator[Problem]:
@@ -154,12 +173,13 @@ async def _confirmed(settings: Settings) -> set[str]:
 
 def _print_problems(problems: list[Problem]) -> None:
     for problem in problems:
-        colour = "red" if problem.severity is Severity.ERROR else "yellow"
+        colour = COLOURS[problem.severity]
         say(f"{problem.severity.value}: {problem.where}: {problem.what}", style=colour)
         if problem.instead:
             say(f"    {problem.instead}")
-    errors = sum(problem.severity is Severity.ERROR for problem in problems)
-    say("Nothing is wrong." if not problems else f"{errors} errors, {len(problems) - errors} warnings.")
+    found = Counter(problem.severity for problem in problems)
+    errors, warnings = found[Severity.ERROR], found[Severity.WARNING]
+    say(f"{errors} errors, {warnings} warnings." if errors or warnings else "Nothing is wrong.")
 
 
 # -- doctor ------------------------------------------------------------------------------------------------------
@@ -238,10 +258,9 @@ async def _close(connector: Connector) -> None:
 
 
 def _print_diagnoses(diagnoses: list[Diagnosis]) -> None:
-    colours = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: ""}
     for one in diagnoses:
         say(f"{one.connection} ({one.kind})", style="bold")
         for finding in one.findings:
-            say(f"  {finding.severity.value:<8} {finding.topic}: {finding.text}", style=colours[finding.severity])
+            say(f"  {finding.severity.value:<8} {finding.topic}: {finding.text}", style=COLOURS[finding.severity])
             if finding.fix:
                 say(f"           {finding.fix}")

@@ -238,7 +238,20 @@ def test_check_warns_of_a_secret_that_others_may_read(cli: Cli, folder: Path, st
     (folder / "key").chmod(0o644)
     said = cli("check", "--json")
     assert said.code == 0
-    assert {problem["severity"] for problem in said.json["problems"]} == {"warning"}
+    assert {problem["severity"] for problem in said.json["problems"]} == {"warning", "info"}
+
+
+def test_check_says_gently_that_nobody_is_told_of_incidents(cli: Cli) -> None:
+    (told,) = [problem for problem in cli("check", "--json").json["problems"] if problem["where"] == "alerts"]
+    assert (told["severity"], told["what"]) == ("info", "are off: nobody is told of incidents")
+
+
+def test_check_looks_for_the_secrets_of_alerts(cli: Cli, folder: Path) -> None:
+    alerts = '\n[alerts.teams.engineers]\nslack = "ops"\n[alerts.slack.ops]\nwebhook = "file:gone"\n'
+    (folder / "config.toml").write_text(CONFIG + alerts)
+    said = cli("check", "--json")
+    (told,) = [problem for problem in said.json["problems"] if problem["where"].startswith("alerts")]
+    assert (told["severity"], told["where"]) == ("error", "alerts.slack.ops.webhook")
 
 
 ADMIN = """
