@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.bench import finished, flow, intake, isolation, queue, report, restart
+from tests.bench import finished, flow, intake, isolation, memory, queue, report, restart
 from tests.bench.report import Row
 from tests.bench.scale import QUICK, TINY, WHOLE, Scale
 
@@ -25,6 +25,7 @@ MEASUREMENTS: Mapping[str, Measurement] = {
     "restart": restart.measure,
     "flow": flow.measure,
     "isolation": isolation.measure,
+    "memory": memory.measure,
 }
 SCALES = {"whole": WHOLE, "quick": QUICK, "tiny": TINY}
 
