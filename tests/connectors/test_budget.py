@@ -163,3 +163,33 @@ async def test_a_caller_without_token_wakes_by_itself() -> None:
             async with budget.turn():
                 pass
     assert budget.in_flight == 0
+
+
+async def test_two_thousand_waiting_orders_hold_up_neither_read_backs_nor_stock() -> None:
+    """A minute by a clock that is moved; an ERP that may be asked once a second, a fifth of it kept."""
+    at, asked, came = 0, dict.fromkeys(Share, 0), dict.fromkeys(Share, 0)
+    late: list[int] = []
+    budget = Budget(per_minute=60, reserved=0.2, clock=lambda: float(at))
+
+    async def call(share: Share) -> None:
+        wanted = at
+        async with budget.turn(share, within=10_000):
+            came[share] += 1
+            if share is not Share.NORMAL:
+                late.append(at - wanted)
+
+    async with anyio.create_task_group() as calls:
+
+        def ask(share: Share, times: int = 1) -> None:
+            asked[share] += times
+            for _ in range(times):
+                calls.start_soon(call, share)
+
+        ask(Share.NORMAL, 2_000)
+        for at in range(60):
+            ask({0: Share.READ_BACK, 5: Share.STOCK}.get(at % 10, Share.NORMAL))
+            await anyio.wait_all_tasks_blocked()
+        calls.cancel_scope.cancel()
+    assert (came[Share.READ_BACK], came[Share.STOCK]) == (asked[Share.READ_BACK], asked[Share.STOCK]) == (6, 6)
+    assert max(late) <= 1
+    assert came[Share.NORMAL] >= 0.8 * 59  # and the orders have all the rest

@@ -368,6 +368,38 @@ async def test_a_slow_flow_does_not_hold_another(s: Shop) -> None:
         tasks.cancel_scope.cancel()
 
 
+async def test_a_channel_that_never_answers_slows_no_other(tmp_path: Path) -> None:
+    """By a clock that only the good channel's work moves: ten seconds a batch, so any waiting would show."""
+    assert await seconds_of_work(tmp_path / "beside", silent=True) <= 1.1 * await seconds_of_work(tmp_path / "alone")
+
+
+async def seconds_of_work(folder: Path, *, silent: bool = False) -> float:
+    """What two hundred jobs take, with or without two thousand waiting at a channel that is silent."""
+    folder.mkdir()
+    async with shop(folder) as s:
+
+        async def works(jobs: Sequence[Job], settle: Settle) -> None:
+            s.clock.tick(10)
+            await settles(jobs, settle)
+
+        async def hangs(jobs: Sequence[Job], settle: Settle) -> None:
+            await anyio.sleep_forever()
+
+        s.flow.work = works
+        hole = Worker("orders", "hole", Flow(hangs), s.store, s.circuit, s.worker.gate, s.clock)
+        wishes = [Wish("orders", "hole", str(number), s.clock()) for number in range(2_000)]
+        await s.store.write(lambda tx: queue.enqueue(tx, wishes, now=s.clock()))
+        await s.ask(*map(str, range(200)))
+        began = s.clock()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(s.worker.run)
+            if silent:
+                tasks.start_soon(hole.run)
+            await until(lambda: s.worker.figures.done == 200)
+            tasks.cancel_scope.cancel()
+        return (s.clock() - began).total_seconds()
+
+
 async def test_a_gate_that_was_given_up_is_open_again() -> None:
     gate = Gate()
     passed = anyio.Event()
