@@ -10,7 +10,6 @@ import argparse
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.bench import finished, flow, intake, isolation, memory, queue, report, restart
@@ -32,7 +31,7 @@ SCALES = {"whole": WHOLE, "quick": QUICK, "tiny": TINY}
 
 def main() -> int:
     chosen = _arguments()
-    began, started = datetime.now(UTC), time.monotonic()
+    began, started = report.now(), time.monotonic()
     facts = report.machine()
     for fact in facts:
         report.say(fact)

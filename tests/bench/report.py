@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
@@ -81,6 +81,10 @@ def write(rows: Sequence[Row], *, facts: Sequence[str], began: datetime, seconds
     lines += ["", "| | what | reading | ratio | goal |", "| --- | --- | --- | --- | --- |"]
     lines += [f"| {row.group} | {row.what} | {row.reading} | {row.ratio} | {row.verdict} |" for row in rows]
     to.write_text("\n".join(lines) + "\n")
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
 
 
 def say(text: str) -> None:

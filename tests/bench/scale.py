@@ -28,7 +28,7 @@ class Scale:
 WHOLE = Scale(
     rounds=3,
     concurrencies=(1, 16, 64, 256),
-    webhooks=16_000,
+    webhooks=10_000,
     steady_seconds=10,
     traced=300,
     jobs=10_000,
@@ -37,7 +37,7 @@ WHOLE = Scale(
     pairs=3_000,
     waiting=100_000,
     memory_orders=100_000,
-    flow_seconds=40,
+    flow_seconds=30,
     isolation_seconds=20,
     peers=True,
 )
