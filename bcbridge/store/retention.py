@@ -15,6 +15,7 @@ from bcbridge.store.stamps import moment, stamp
 
 STEP = 200
 """Rows a step at most."""
+EVENTS_STEP = 100
 BODIES_STEP = 25
 """Whole documents a step: each is some pages, overwritten with zeros."""
 
@@ -80,13 +81,13 @@ def prune_events(tx: sqlite3.Connection, *, before: datetime) -> Walked:
     Walks over the orders, a few a step, and after the last begins again with the first.
     """
     after = int(meta.get(tx, EVENTS_ROUND) or 0)
-    passed = [int(row["id"]) for row in tx.execute(_NEXT_ORDERS, (after, stamp(before), STEP)).fetchall()]
+    passed = [int(row["id"]) for row in tx.execute(_NEXT_ORDERS, (after, stamp(before), EVENTS_STEP)).fetchall()]
     if not passed:
         meta.put(tx, EVENTS_ROUND, "0")
         return Walked(0, 0)
-    span = {"after": after, "last": passed[-1], "before": stamp(before), "step": STEP}
+    span = {"after": after, "last": passed[-1], "before": stamp(before), "step": EVENTS_STEP}
     went = tx.execute(_EVENTS, span).rowcount
-    if went < STEP:
+    if went < EVENTS_STEP:
         meta.put(tx, EVENTS_ROUND, str(passed[-1]))
     return Walked(went, len(passed))
 
