@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint fix lock clean fresh chaos
+.PHONY: help run test lint fix lock clean fresh chaos bench
 
 help:  ## what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -26,6 +26,9 @@ test: .venv/.made  ## the whole suite
 chaos: .venv/.made  ## the proof: 5,000 orders under kills and faults, judged (ARGS="--orders N --seed N")
 	@exec $(BIN)/python -m tests.chaos $(ARGS)
 
+bench: .venv/.made  ## speed and size, measured: writes docs/benchmarks.md (ARGS="--quick", "--only intake")
+	@exec $(BIN)/python -m tests.bench $(ARGS)
+
 lint: .venv/.made  ## ruff, mypy --strict, import arrows
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -44,4 +47,4 @@ lock: .venv/.made  ## write requirements.lock anew, and the part of it that prod
 	$(COMPILE) --constraint requirements.lock --output-file requirements-run.lock pyproject.toml
 
 clean:  ## remove what was built, not what was remembered
-	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .venv-bench build *.egg-info .pytest_cache .mypy_cache .ruff_cache
