@@ -147,14 +147,14 @@ def inbox_event(tx: sqlite3.Connection, order_id: int, now: datetime) -> None:
 async def test_the_walk_over_orders_goes_on_where_it_stopped(b: Bench) -> None:
     await booked(b, *range(1, 8))
     b.clock.at += timedelta(days=3000)
-    before, step = b.clock() - timedelta(days=2555), retention.STEP
-    retention.STEP = 3
+    before, step = b.clock() - timedelta(days=2555), retention.EVENTS_STEP
+    retention.EVENTS_STEP = 3
     try:
         passed = []
         while (walked := await b.store.write(lambda tx: retention.prune_events(tx, before=before))).orders:
             passed.append(walked)
     finally:
-        retention.STEP = step
+        retention.EVENTS_STEP = step
     assert max(walked.went for walked in passed) == 3, "no step is larger than it may be"
     assert [await b.events(number) for number in range(1, 8)] == [[]] * 7
 
