@@ -40,7 +40,7 @@ LOOK_EVERY_SECONDS = 1.0
 """How long a change may lie before it is routed."""
 LONGEST_IDLE = timedelta(seconds=30)
 SHORTEST_IDLE = timedelta(milliseconds=50)
-ROUTED_AT_ONCE = 200
+ROUTED_AT_ONCE = 50
 TOLD_AT_ONCE = 2_000
 """Alerts in one letter; most of them are a number in it."""
 STANDING_AT_MOST = 5_000

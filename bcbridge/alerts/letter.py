@@ -251,7 +251,7 @@ def _count(number: int, thing: str) -> str:
 def _span(length: timedelta) -> str:
     minutes = max(0, int(length.total_seconds())) // 60
     if minutes < 60:
-        return _count(minutes, "minute")
+        return _count(minutes, "minute") if minutes else "less than a minute"
     return f"{minutes // 60} h {minutes % 60:02d} min" if minutes < 2880 else _count(minutes // 1440, "day")
 
 
