@@ -11,6 +11,10 @@ is served by an index that lags (contracts/shopify/NOTES.md 1.4, 1.6). Hence our
 Deep passes follow one another as soon as they take no more than a tenth of the time, and at the latest after a third
 of the overlap: in a quiet shop every pass is deep; in a rush the points go to what is new. What a deep pass has gone
 over four overlaps after its newest stamp was first seen is final, and not listed again: a quiet shop costs nothing.
+
+A row lies where the index had it and shows the stamp of now: one that changed a moment ago stands among old ones with
+the newest stamp of all. So only the end of a list reaches to the newest stamp seen; a page with more behind it reaches
+to the oldest stamp on it, and a pass that broke off there goes on from there.
 """
 
 from __future__ import annotations
@@ -118,10 +122,17 @@ class Mark:
     def cursor(self) -> Cursor:
         return orjson.dumps({"updated": self.updated, "settled": self.settled}).decode()
 
-    def over(self, heads: Sequence[Head], *, deep: bool) -> Self:
-        newest = max(head.modified for head in heads)
-        settled = max(self.settled, newest) if deep else self.settled
-        return type(self)(max(self.updated, newest), settled)
+    def up_to(self, reached: datetime, *, deep: bool) -> Self:
+        settled = max(self.settled, reached) if deep else self.settled
+        return type(self)(max(self.updated, reached), settled)
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """One page of heads, with more of the list behind it or not."""
+
+    heads: tuple[Head, ...]
+    more: bool
 
 
 class ChangeList:
@@ -155,10 +166,12 @@ class ChangeList:
         broke off, is deep."""
         mark, began = Mark.at(since, since=self._since), self._now()
         deep_again, self._deep_again = self._deep_again, None
-        deep = deep_again is None or began >= deep_again
-        async for heads in self._walk(mark, deep=deep):
-            mark = mark.over(heads, deep=deep)
-            yield Page(heads, (), mark.cursor())
+        deep, newest = deep_again is None or began >= deep_again, mark.updated
+        async for stretch in self._walk(mark, deep=deep):
+            stamps = [head.modified for head in stretch.heads]
+            newest = max(newest, *stamps)
+            mark = mark.up_to(min(stamps) if stretch.more else newest, deep=deep)
+            yield Page(stretch.heads, (), mark.cursor())
         self._deep_again = self._next_deep(began) if deep else deep_again
         self._look_back(mark, began, deep=deep)
 
@@ -169,7 +182,7 @@ class ChangeList:
         elif deep and self._overlap and began >= seen + FINAL_AFTER * self._overlap:
             self._final = newest
 
-    def _walk(self, mark: Mark, *, deep: bool) -> AsyncIterator[tuple[Head, ...]]:
+    def _walk(self, mark: Mark, *, deep: bool) -> AsyncIterator[Stretch]:
         floor = mark.settled - self._overlap if deep else mark.updated - self._overlap / NEAR_PART
         if mark.updated >= self._final:  # a cursor from before it is read again as it asks
             floor = max(floor, self._final + ONE_STAMP)
@@ -183,8 +196,8 @@ class ChangeList:
 async def created_orders(client: Client, created_from: datetime, *, page_size: int) -> AsyncIterator[Page]:
     """Every order created at or after a moment, oldest first, at low priority."""
     rows = walk(client, CREATED_ORDERS, created_from, page_size=page_size, overlap=timedelta(), share=Share.BULK)
-    async for heads in rows:
-        yield Page(heads, (), orjson.dumps({"created": CREATED_ORDERS.stamp(heads[-1])}).decode())
+    async for stretch in rows:
+        yield Page(stretch.heads, (), orjson.dumps({"created": CREATED_ORDERS.stamp(stretch.heads[-1])}).decode())
 
 
 async def walk(
@@ -195,23 +208,23 @@ async def walk(
     page_size: int,
     overlap: timedelta,
     share: Share = Share.NORMAL,
-) -> AsyncIterator[tuple[Head, ...]]:
+) -> AsyncIterator[Stretch]:
     """Every row from ``floor`` on, a page at a time; begun anew further on before their cursor ends."""
     while True:
-        rows, newest, more = 0, floor, False
+        rows, last, more = 0, floor, False
         variables = {**listing.fixed, "q": f"{listing.filter}:>='{_moment(floor)}'"}
         pages = client.slices(listing.document, variables, listing.field, first=page_size, share=share)
         async for found, _ in pages:
             heads = _heads(listing, found.nodes)
             if heads:
-                newest = max(newest, *(listing.stamp(head) for head in heads))
-                yield heads
+                last = min((stamp for stamp in map(listing.stamp, heads) if stamp > floor), default=last)
+                yield Stretch(heads, found.more)
             rows, more = rows + len(heads), found.more
             if rows >= DEEPEST_ROWS:
                 break
         if not more:
             return
-        floor = _further(floor, newest, overlap)
+        floor = _further(floor, last, overlap)
 
 
 def _heads(listing: Listing, nodes: Sequence[Data]) -> tuple[Head, ...]:
@@ -221,11 +234,12 @@ def _heads(listing: Listing, nodes: Sequence[Data]) -> tuple[Head, ...]:
         raise OpenCircuit(f"a row of {listing.field} does not read", by_content=True) from None
 
 
-def _further(floor: datetime, newest: datetime, overlap: timedelta) -> datetime:
-    """Where to begin anew: an overlap before the newest stamp, for the index may lag; at it if that is no further."""
-    if newest <= floor:
+def _further(floor: datetime, last: datetime, overlap: timedelta) -> datetime:
+    """Where to begin anew: an overlap before the last page's oldest stamp, for the index may lag; at it if that is no
+    further."""
+    if last <= floor:
         raise OpenCircuit(f"more than {DEEPEST_ROWS} rows of one stamp cannot be listed", by_content=True)
-    return newest - overlap if newest - overlap > floor else newest
+    return last - overlap if last - overlap > floor else last
 
 
 def _moment(moment: datetime) -> str:
