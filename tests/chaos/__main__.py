@@ -37,6 +37,7 @@ SAID = 20
 def main(argv: Sequence[str] | None = None) -> int:
     asked = _parser().parse_args(argv)
     signal.signal(signal.SIGTERM, _as_interrupt)
+    signal.signal(signal.SIGINT, _as_interrupt)  # what a shell starts in the background is deaf to it otherwise
     seed = asked.seed or random.SystemRandom().randrange(1, 10**6)
     plan = Plan(
         orders=asked.orders,
