@@ -20,6 +20,7 @@ class Scale:
     pairs: int
     waiting: int
     memory_orders: int
+    erp_answers_in_ms: tuple[int, ...]
     flow_seconds: float
     isolation_seconds: float
     peers: bool
@@ -37,6 +38,7 @@ WHOLE = Scale(
     pairs=3_000,
     waiting=100_000,
     memory_orders=100_000,
+    erp_answers_in_ms=(0, 50, 200),
     flow_seconds=30,
     isolation_seconds=20,
     peers=True,
@@ -44,17 +46,18 @@ WHOLE = Scale(
 QUICK = Scale(
     rounds=1,
     concurrencies=(1, 64),
-    webhooks=5_000,
-    steady_seconds=3,
-    traced=100,
-    jobs=3_000,
-    finished_rows=300_000,
-    event_rows=300_000,
-    pairs=500,
-    waiting=10_000,
-    memory_orders=3_000,
-    flow_seconds=8,
-    isolation_seconds=6,
+    webhooks=3_000,
+    steady_seconds=2,
+    traced=50,
+    jobs=2_000,
+    finished_rows=200_000,
+    event_rows=200_000,
+    pairs=300,
+    waiting=30_000,
+    memory_orders=1_000,
+    erp_answers_in_ms=(50,),
+    flow_seconds=6,
+    isolation_seconds=5,
     peers=True,
 )
 TINY = Scale(
@@ -69,6 +72,7 @@ TINY = Scale(
     pairs=10,
     waiting=50,
     memory_orders=20,
+    erp_answers_in_ms=(200,),
     flow_seconds=1,
     isolation_seconds=1,
     peers=False,
