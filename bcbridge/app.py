@@ -29,7 +29,7 @@ from bcbridge.house import ChannelHouse, ErpHouse, House, Wiring, build, masters
 from bcbridge.intake import Intake
 from bcbridge.live import Feed
 from bcbridge.runtime.circuit import Circuit
-from bcbridge.runtime.leftover import end_circuits_elsewhere, end_left_circuit
+from bcbridge.runtime.leftover import end_left_circuit, end_unused
 from bcbridge.runtime.poller import sweep_to_jobs
 from bcbridge.sdnotify import Systemd
 from bcbridge.store import acts, meta, outbox, queue, releases
@@ -150,7 +150,8 @@ async def _look_around(house: House) -> None:
 
 
 async def _recover(house: House) -> None:
-    """What the last process left: calls that may have been made, jobs that were running."""
+    """What the last process left: calls that may have been made, jobs that were running, incidents of nobody."""
+    used = {*(one.name for one in house.connectors()), *(one.name for one in house.settings.enabled)}
 
     def unit(tx: sqlite3.Connection) -> None:
         now = house.now()
@@ -161,8 +162,8 @@ async def _recover(house: House) -> None:
             queue.enqueue(
                 tx, [erp.writer.doubt_job(row.reference, row.channel, row.order_ref) for row in rows], now=now
             )
-        end_circuits_elsewhere(tx, [one.name for one in house.connectors()], now=now)
-        log.info("recovered", calls_in_doubt=doubts, jobs_put_back=put_back, jobs_dead=dead)
+        unused = end_unused(tx, known=house.settings.connections, used=used, watched=rounds.codes(house), now=now)
+        log.info("recovered", calls_in_doubt=doubts, jobs_put_back=put_back, jobs_dead=dead, unused_ended=unused)
 
     await house.store.write(unit)
 

@@ -12,6 +12,7 @@ import anyio
 import structlog
 
 from bcbridge.errors import BridgeError
+from bcbridge.model.incidents import FAILURES
 from bcbridge.runtime.backoff import backoff
 from bcbridge.runtime.circuit import PROBE_DEADLINE_SECONDS, Circuit
 from bcbridge.store import incidents
@@ -23,12 +24,28 @@ CIRCUIT_OPEN = "circuit_open"
 SETTLE_SECONDS = 30.0
 """Time for the first reads to fail: a circuit that was opened by content is closed by no ping."""
 
-_STANDS = "SELECT 1 FROM incidents WHERE closed_at IS NULL AND code = ? AND connector = ? LIMIT 1"
+ENDING = frozenset(code for code, failure in FAILURES.items() if failure.ends)
+"""What is over without a person's word, once nothing is left that it could be about."""
 
 
-def end_circuits_elsewhere(tx: sqlite3.Connection, connectors: Collection[str], *, now: datetime) -> None:
-    """Nobody will ever close the circuit of a connection that is not used any more."""
-    incidents.close_elsewhere(tx, code=CIRCUIT_OPEN, connectors=connectors, now=now)
+def end_unused(
+    tx: sqlite3.Connection,
+    *,
+    known: Collection[str],
+    used: Collection[str],
+    watched: Collection[str],
+    now: datetime,
+) -> int:
+    """What nobody will ever end, the connection being gone or switched off; returns how many.
+
+    ``known``: the connections of config.toml. ``used``: those that run. ``watched``: codes that are ended by a watch,
+    of which one that is switched off has none; the others wait for it to be switched on again.
+    """
+    gone = incidents.close_elsewhere(
+        tx, ENDING, connectors=known, why="the connection is not in config.toml any more", now=now
+    )
+    why = "the connection is switched off"
+    return gone + incidents.close_elsewhere(tx, {CIRCUIT_OPEN, *watched}, connectors=used, why=why, now=now)
 
 
 async def end_left_circuit(

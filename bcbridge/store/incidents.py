@@ -228,12 +228,15 @@ async def stands(store: Store, *, code: str, connector: str) -> bool:
 
 
 _ELSEWHERE = """
-SELECT id FROM incidents
-WHERE closed_at IS NULL AND code = ? AND connector NOT IN (SELECT value FROM json_each(?))
+SELECT id FROM incidents INDEXED BY incidents_standing
+WHERE closed_at IS NULL AND connector <> ''
+  AND code IN (SELECT value FROM json_each(?)) AND connector NOT IN (SELECT value FROM json_each(?))
 """
 
 
-def close_elsewhere(tx: sqlite3.Connection, *, code: str, connectors: Collection[str], now: datetime) -> None:
-    """What stands at a connector that is not used any more is over."""
-    for row in tx.execute(_ELSEWHERE, (code, orjson.dumps(sorted(connectors)).decode())).fetchall():
-        _close(tx, row["id"], now=now, why="the connection is not used any more")
+def close_elsewhere(
+    tx: sqlite3.Connection, codes: Collection[str], *, connectors: Collection[str], why: str, now: datetime
+) -> int:
+    """What stands of these codes at any other connector is over; returns how many. What is at none stays."""
+    asked = (orjson.dumps(sorted(codes)).decode(), orjson.dumps(sorted(connectors)).decode())
+    return sum(_close(tx, row["id"], now=now, why=why) for row in tx.execute(_ELSEWHERE, asked).fetchall())

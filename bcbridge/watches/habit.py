@@ -19,9 +19,14 @@ RECENT = timedelta(days=8)
 
 
 def watches(house: House) -> Iterator[Watch]:
-    if house.settings.watches.no_orders:
-        for name, channel in house.channels.items():
-            yield Watch(f"{CODE} of {name}", frozenset({CODE}), Habit(house, channel).look, name)
+    """Switched off it sees nothing, so that what stood when it was is over."""
+    for name, channel in house.channels.items():
+        look = Habit(house, channel).look if house.settings.watches.no_orders else _nothing
+        yield Watch(f"{CODE} of {name}", frozenset({CODE}), look, name)
+
+
+async def _nothing() -> Sequence[Cause]:
+    return []
 
 
 @dataclass(slots=True)

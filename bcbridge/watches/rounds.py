@@ -14,6 +14,11 @@ def all_of(house: House) -> list[Watch]:
     return [*orders.watches(house), *habit.watches(house), *sources.watches(house), *machine.watches(house)]
 
 
+def codes(house: House) -> frozenset[str]:
+    """What the watches of this house speak for."""
+    return frozenset[str]().union(*(one.codes for one in all_of(house)))
+
+
 async def watch(house: House) -> None:
     """For ever."""
     every = timedelta(seconds=house.settings.watches.every_seconds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,7 +13,7 @@ from structlog.testing import capture_logs
 
 from bcbridge.errors import OpenCircuit
 from bcbridge.runtime.circuit import Circuit
-from bcbridge.runtime.leftover import end_circuits_elsewhere, end_left_circuit
+from bcbridge.runtime.leftover import end_left_circuit, end_unused
 from bcbridge.store import incidents
 from bcbridge.store.db import Store
 from tests.runtime.kit import Clock, QuietConnector, until
@@ -83,11 +84,38 @@ async def test_where_nothing_stands_nobody_is_asked(store: Store) -> None:
     assert connector.pings == 0
 
 
-async def test_the_incident_of_a_connection_that_is_not_used_any_more_ends(store: Store) -> None:
-    await store.write(lambda tx: end_circuits_elsewhere(tx, ["erp"], now=Clock()()))
-    assert await standing(store) == 1
-    await store.write(lambda tx: end_circuits_elsewhere(tx, ["another"], now=Clock()()))
-    assert await standing(store) == 0
+async def test_what_stands_of_a_connection_that_is_not_configured_any_more_ends_with_the_reason(store: Store) -> None:
+    await also_stand(store)
+    assert await end(store, known=["erp"], used=["erp"]) == 0
+    assert await end(store, known=["another"], used=["another"]) == 3
+    assert await codes(store) == {"double_in_erp", "release_stopped"}, "a person's, and of no connection"
+    row = await store.read.row("SELECT DISTINCT why FROM incident_changes WHERE change = 'resolved'")
+    assert row is not None
+    assert row["why"] == "the connection is not in config.toml any more"
+
+
+async def test_of_one_that_is_switched_off_ends_what_a_watch_would_have_ended(store: Store) -> None:
+    await also_stand(store)
+    assert await end(store, known=["erp"], used=[]) == 2
+    assert await codes(store) == {"accepted_not_posted", "double_in_erp", "release_stopped"}
+
+
+async def also_stand(store: Store) -> None:
+    def unit(tx: sqlite3.Connection) -> None:
+        for code in ("accepted_not_posted", "source_not_polled", "double_in_erp", "release_stopped"):
+            connector = "" if code == "release_stopped" else "erp"
+            incidents.open_one(tx, code=code, connector=connector, cause="it", text="...", now=Clock()())
+
+    await store.write(unit)
+
+
+async def end(store: Store, *, known: list[str], used: list[str]) -> int:
+    watched = {"source_not_polled"}
+    return await store.write(lambda tx: end_unused(tx, known=known, used=used, watched=watched, now=Clock()()))
+
+
+async def codes(store: Store) -> set[str]:
+    return {row["code"] for row in await store.read.rows("SELECT code FROM incidents WHERE closed_at IS NULL")}
 
 
 async def ended(store: Store) -> bool:

@@ -84,6 +84,13 @@ async def test_it_can_be_switched_off(rounds: Rounds) -> None:
     assert await after(rounds, days=2) == []
 
 
+async def test_switched_off_while_it_stands_it_is_over(rounds: Rounds) -> None:
+    await sold(rounds, weeks=3, every=timedelta(minutes=3))
+    assert await after(rounds, days=2) != []
+    rounds.limits(no_orders=False)
+    assert await rounds.go("no_orders") == {}
+
+
 async def test_another_shops_orders_count_for_that_shop_alone(rounds: Rounds) -> None:
     await sold(rounds, weeks=3, every=timedelta(minutes=3))
     rounds.later(hours=3)
