@@ -368,7 +368,7 @@ async def _tried(circuit: Circuit | None, what: str, work: Callable[[], Awaitabl
     except (BridgeError, TimeoutError, sqlite3.Error) as fault:
         log.warning("put off", what=what, why=str(fault) or type(fault).__name__)
         if circuit is not None and isinstance(fault, Retry | TimeoutError):
-            await circuit.unheard(fault, again=work)
+            await circuit.unheard(fault)
         return False
     if circuit is not None:
         circuit.heard()

@@ -105,24 +105,42 @@ class Circuit:
         """A read went through."""
         self._silent, self._silent_since = 0, None
 
-    async def unheard(self, fault: Retry | TimeoutError, *, again: Probe) -> None:
-        """A read did not go through. Several in a row, over a while, pause the connection until that read does.
+    async def unheard(self, fault: Retry | TimeoutError) -> None:
+        """A read did not go through. Several in a row, over a while, pause a connection that answers no ping either.
 
-        Who asks us to wait has answered: that does not count.
+        Who asks us to wait has answered: that does not count. One list may be broken for good and tried within
+        seconds: with a ping going through it is that list alone, and its neighbours, and every order, go on.
         """
-        if self.is_open or (isinstance(fault, Retry) and fault.after is not None):
+        if self.is_open or _asks_to_wait(fault):
             return
         now = time.monotonic()
         self._silent, self._silent_since = self._silent + 1, self._silent_since or now
-        if self._silent >= SILENT_READS and now - self._silent_since >= SILENT_SECONDS:
-            why = "no answer in time" if isinstance(fault, TimeoutError) else plain(fault)
-            await self.open(
-                OpenCircuit(f"{self._silent} reads in a row did not go through: {why}", by_content=True), again=again
-            )
+        if self._is_silent(now):
+            why = await self._no_ping()
+            if why is not None and not self.is_open and self._is_silent(now):  # nothing went through meanwhile
+                await self.open(why)
             self.heard()
 
+    def _is_silent(self, now: float) -> bool:
+        since = now if self._silent_since is None else self._silent_since
+        return self._silent >= SILENT_READS and now - since >= SILENT_SECONDS
+
+    async def _no_ping(self) -> OpenCircuit | None:
+        """Why a ping does not go through either; None where the other side is there."""
+        try:
+            with anyio.fail_after(PROBE_DEADLINE_SECONDS):
+                await self.connector.ping()
+        except OpenCircuit as fault:
+            return fault
+        except (Retry, TimeoutError) as fault:
+            words = f"{self._silent} reads in a row did not go through, nor does a ping: {_words(fault)}"
+            return None if _asks_to_wait(fault) else OpenCircuit(words)
+        except Exception:
+            log.exception("ping failed", connector=self.connector.name)
+        return None
+
     def _note(self, fault: BaseException) -> None:
-        self._why = "no answer in time" if isinstance(fault, TimeoutError) else plain(fault)
+        self._why = _words(fault)
         after = fault.after if isinstance(fault, OpenCircuit | Retry) else None
         self._retry_at = self._now() + after if after else None
         self._asked = after or timedelta(0)
@@ -185,3 +203,11 @@ class Circuit:
         except Exception as fault:
             log.exception("probe failed", connector=self.connector.name)
             self._note(fault)
+
+
+def _asks_to_wait(fault: BaseException) -> bool:
+    return isinstance(fault, Retry) and fault.after is not None
+
+
+def _words(fault: BaseException) -> str:
+    return "no answer in time" if isinstance(fault, TimeoutError) else plain(fault)

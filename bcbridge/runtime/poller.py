@@ -87,7 +87,7 @@ class ListPoller:
             await self.circuit.open(fault, again=self.once)
         except (Retry, TimeoutError) as fault:
             self._failed(fault)
-            await self.circuit.unheard(fault, again=self.once)
+            await self.circuit.unheard(fault)
         except StoreBusy as fault:
             self._failed(fault)
         except Exception as fault:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from bcbridge.errors import OpenCircuit, PostingClosed, Retry
 from bcbridge.model.answers import Doubtful
@@ -22,10 +23,6 @@ DOWN = Retry("could not connect")
 async def b(tmp_path: Path) -> AsyncIterator[Bench]:
     async with bench(tmp_path) as made:
         yield made
-
-
-async def nothing() -> None:
-    """The read that failed, and now goes through."""
 
 
 async def test_one_day_without_an_erp_costs_no_attempt_and_everything_is_booked_once(b: Bench) -> None:
@@ -58,44 +55,77 @@ async def test_one_day_without_an_erp_costs_no_attempt_and_everything_is_booked_
     assert await b.incidents() == []
 
 
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(circuits, "SILENT_SECONDS", 0.0)
+
+
 async def silent(circuit: Circuit, reads: int) -> None:
     for _ in range(reads):
-        await circuit.unheard(DOWN, again=nothing)
+        await circuit.unheard(DOWN)
 
 
-async def test_reads_that_fail_in_a_row_pause_the_connection_until_that_read_goes_through(
-    b: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(circuits, "SILENT_SECONDS", 0.0)
+def deaf() -> QuietConnector:
     connector = QuietConnector()
+    connector.trouble = DOWN
+    return connector
+
+
+@pytest.mark.usefixtures("at_once")
+async def test_reads_that_fail_in_a_row_pause_a_connection_that_answers_no_ping_either(b: Bench) -> None:
+    connector = deaf()
     circuit = Circuit(connector, b.store, now=b.clock)
     await silent(circuit, circuits.SILENT_READS - 1)
-    assert not circuit.is_open
     circuit.heard()
     await silent(circuit, circuits.SILENT_READS - 1)
     assert not circuit.is_open, "one that went through begins the count anew"
     await silent(circuit, 1)
-    assert circuit.is_open
-    assert "5 reads in a row did not go through: could not connect" in circuit.view().why
+    assert "5 reads in a row did not go through, nor does a ping: could not connect" in circuit.view().why
     assert await b.incidents() == ["circuit_open"]
     await circuit._try()
+    assert circuit.is_open
+    connector.trouble = None
+    await circuit._try()
     assert not circuit.is_open
-    assert connector.pings == 0, "it is the read that must go through: a ping may be answered by another machine"
     assert await b.incidents() == []
+
+
+@pytest.mark.usefixtures("at_once")
+async def test_one_list_that_is_broken_for_good_pauses_nothing_else(b: Bench) -> None:
+    """It is tried again within seconds, its neighbours once in a poll: five in a row may all be its own."""
+    circuit = Circuit(QuietConnector(), b.store, now=b.clock)
+    await silent(circuit, 50)
+    assert not circuit.is_open
+    assert await b.incidents() == []
+
+
+@pytest.mark.usefixtures("at_once")
+async def test_a_ping_says_itself_why_the_connection_is_at_fault_or_that_it_is_there(b: Bench) -> None:
+    refusing, busy, broken = QuietConnector(), QuietConnector(), QuietConnector()
+    refusing.trouble = OpenCircuit("key revoked")
+    busy.trouble = Retry("too many", after=timedelta(seconds=2))
+    broken.trouble = KeyError("ours")
+    seen = []
+    for connector in (refusing, busy, broken):
+        circuit = Circuit(connector, b.store, now=b.clock)
+        with capture_logs():
+            await silent(circuit, circuits.SILENT_READS)
+        seen.append(circuit.view().why)
+    assert seen == ["key revoked", "", ""]
 
 
 async def test_a_bad_moment_is_not_an_outage(b: Bench) -> None:
     """Many reads may fail within one second: what counts is for how long."""
-    circuit = Circuit(QuietConnector(), b.store, now=b.clock)
+    circuit = Circuit(deaf(), b.store, now=b.clock)
     await silent(circuit, 50)
     assert not circuit.is_open
 
 
-async def test_who_asks_us_to_wait_is_there(b: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(circuits, "SILENT_SECONDS", 0.0)
-    circuit = Circuit(QuietConnector(), b.store, now=b.clock)
+@pytest.mark.usefixtures("at_once")
+async def test_who_asks_us_to_wait_is_there(b: Bench) -> None:
+    circuit = Circuit(deaf(), b.store, now=b.clock)
     for _ in range(50):
-        await circuit.unheard(Retry("too many", after=timedelta(seconds=2)), again=nothing)
+        await circuit.unheard(Retry("too many", after=timedelta(seconds=2)))
     assert not circuit.is_open
 
 
