@@ -41,6 +41,7 @@ class MappingsInForce:
     current: Mappings = field(default_factory=Mappings)
     _seen: tuple[tuple[str, int], ...] = ()
     _looked: tuple[tuple[str, int], ...] = ()
+    _one_at_a_time: anyio.Lock = field(default_factory=anyio.Lock)
 
     def load(self) -> None:
         """At the start. Raises Misconfigured with every mistake."""
@@ -61,8 +62,9 @@ class MappingsInForce:
         seen, before = await asyncio.to_thread(self._stamps), self._looked
         self._looked = seen
         if seen != self._seen and seen == before:
-            await self._reload()
-            self._seen = seen
+            async with self._one_at_a_time:
+                await self._reload()
+                self._seen = seen
 
     def with_row(self, table: str, channel: str, key: str, value: str) -> Mappings:
         """What would be in force with one row set. Raises Misconfigured."""
@@ -73,12 +75,18 @@ class MappingsInForce:
         return self.current.row(table, channel or mappings.DEFAULT, key)
 
     async def save(self, table: str, channel: str, key: str, value: str) -> int:
-        """One row, as an operator sets it; returns how many blocked orders it may free. Raises Misconfigured."""
-        wanted = self.with_row(table, channel, key, value)
-        await asyncio.to_thread(mappings.write, wanted, self.folder)
-        seen = await asyncio.to_thread(self._stamps)
-        freed = await self._take_over(wanted)
-        self._seen = seen
+        """One row, as an operator sets it; returns how many blocked orders it may free. Raises Misconfigured.
+
+        It is added to what the files say, not to what is in force: neither a row that somebody else sets at the same
+        time nor one just written by hand is lost.
+        """
+        async with self._one_at_a_time:
+            held = await asyncio.to_thread(mappings.load, self.folder, self.channels)
+            wanted = held.with_value(table, channel or mappings.DEFAULT, key, value)
+            await asyncio.to_thread(mappings.write, wanted, self.folder)
+            seen = await asyncio.to_thread(self._stamps)
+            freed = await self._take_over(wanted)
+            self._seen = seen
         return freed
 
     async def _reload(self) -> None:

@@ -181,3 +181,14 @@ async def test_nor_one_set_by_command(f: Folder) -> None:
         await until(lambda: bool(f.rung))
         tasks.cancel_scope.cancel()
     assert await f.waiting() == ["1"]
+
+
+async def test_two_who_set_a_row_at_once_and_one_who_just_wrote_by_hand_lose_nothing(f: Folder) -> None:
+    await f.write(MORE)
+    async with anyio.create_task_group() as both:
+        both.start_soon(f.force.save, "ship_via", "shop", "Express", "EX1")
+        both.start_soon(f.force.save, "ship_via", "shop", "Slow", "SL1")
+    said = await anyio.Path(f.path / "ship_via.toml").read_text()
+    for key, code in (("Standard", "UPG"), ("Overnight", "UP1"), ("Express", "EX1"), ("Slow", "SL1")):
+        assert f'{key} = "{code}"' in said
+        assert f.force.current.code("ship_via", "shop", key) == code
