@@ -13,7 +13,8 @@ def awake(team: TeamSection, at: datetime) -> datetime:
     hours = team.quiet_hours
     if hours is None or not _within(at.astimezone(team.zone).time(), *hours):
         return at
-    return _next(hours[1], after=at, zone=team.zone)
+    first, second = (_next(hours[1], after=at, zone=team.zone, fold=fold) for fold in (0, 1))
+    return min(first, second) if second.astimezone(team.zone).time() == hours[1] else first
 
 
 def next_digest(team: TeamSection, after: datetime) -> datetime:
@@ -25,9 +26,12 @@ def _within(now: time, begin: time, end: time) -> bool:
     return begin <= now < end if begin < end else now >= begin or now < end
 
 
-def _next(clock: time, *, after: datetime, zone: ZoneInfo) -> datetime:
-    """When the clocks of this zone show that time next. An hour that a clock change leaves out is read as it stands."""
+def _next(clock: time, *, after: datetime, zone: ZoneInfo, fold: int = 0) -> datetime:
+    """When the clocks of this zone show that time next. An hour that a clock change leaves out is read as it stands.
+
+    ``fold``: which one is meant where a clock change shows it twice.
+    """
     day = after.astimezone(zone).date()
-    while (found := datetime.combine(day, clock, zone).astimezone(UTC)) <= after:
+    while (found := datetime.combine(day, clock.replace(fold=fold), zone).astimezone(UTC)) <= after:
         day += timedelta(days=1)
     return found

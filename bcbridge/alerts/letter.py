@@ -7,6 +7,7 @@ write it down in their own way (slack.py, email.py).
 from __future__ import annotations
 
 import hashlib
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -21,6 +22,7 @@ LISTED = 10
 """Incidents named in one letter; the others are counted."""
 TEXT_LIMIT = 1_500
 LINE_LIMIT = 200
+HEADING_LIMIT = 140
 OVER = "over"
 
 
@@ -82,8 +84,8 @@ class Pen:
         incident = one.incident
         title, kind = failure(incident.code).title, _KINDS[one.kind]
         return Letter(
-            subject=_line(f"[{kind.mark or one.severity}] {title}: {_where(incident)}"),
-            heading=_line(f"{kind.heading}{title}", 140),
+            subject=self._subject(f"[{kind.mark or one.severity}] {title}: {_where(incident)}"),
+            heading=self._heading(f"{kind.heading}{title}"),
             text=_text(incident.text),
             key=_key([one]),
             facts=(*kind.facts(self, incident, now), *self._facts(incident, one.severity)),
@@ -124,8 +126,8 @@ class Pen:
         heading = _both(_count(len(stand), "incident") if stand else "", f"{_count(len(over), 'incident')} over", over)
         first = failure((stand or over)[0].incident.code).title
         return Letter(
-            subject=_line(f"[{worst}] {heading}: {first} and others"),
-            heading=heading,
+            subject=self._subject(f"[{worst}] {heading}: {first} and others"),
+            heading=self._heading(heading),
             text=f"For {box.team.replace('_', ' ')}. Each in full: bcbridge incidents show NUMBER",
             key=_key(told),
             groups=tuple(_group(name, some) for name, some in (("", stand), ("Over", over)) if some),
@@ -147,14 +149,20 @@ class Pen:
         heading = f"{_count(len(stand), 'incident')} standing, {len(over):,} ended"
         groups = {"New": new, "Standing longer": older, "Ended": over}
         return Letter(
-            subject=_line(f"[digest] {heading}"),
-            heading=f"Digest: {heading}",
+            subject=self._subject(f"[digest] {heading}"),
+            heading=self._heading(f"Digest: {heading}"),
             text=f"For {box.team.replace('_', ' ')}, since {self.moment(since)}.",
             key=_mark("digest", str(box), since.isoformat()),
             groups=tuple(_standing(name, some) for name, some in groups.items() if some),
             links=self._status(),
             commands=(("All that stand", "bcbridge incidents list"),),
         )
+
+    def _subject(self, text: str) -> str:
+        return _line(f"{self.alerts.name}: {text}" if self.alerts.name else text)
+
+    def _heading(self, text: str) -> str:
+        return _line(f"{self.alerts.name}: {text}" if self.alerts.name else text, HEADING_LIMIT)
 
     def moment(self, at: datetime) -> str:
         """In the team's own time zone."""
@@ -174,7 +182,7 @@ class _Kind:
 
 
 def _to_do(incident: Facts) -> tuple[tuple[str, str], ...]:
-    order = (("Look at the order", f"bcbridge show '{incident.order}'"),) if incident.order else ()
+    order = (("Look at the order", f"bcbridge show {shlex.quote(incident.order)}"),) if incident.order else ()
     over = () if failure(incident.code).ends else (("When it is cured", _command("resolve", incident, " --why '...'")),)
     return (
         *order,

@@ -77,7 +77,7 @@ def _opened(change: Change, alerts: AlertsSection, now: datetime) -> Iterator[Al
         else:
             due = _when(alerts, change, own, box, _soonest(change, box, now))
             yield _alert(change, box, "news", own.severity, due, sooner=True)
-    yield from _escalation(change, alerts, own, since=now)
+    yield from _escalation(change, alerts, own, since=now, sooner=_flaps(change))
 
 
 def _owners_boxes(change: Change, alerts: AlertsSection, own: Owner) -> list[Box]:
@@ -111,14 +111,22 @@ def _bypasses(team: TeamSection, code: str) -> bool:
     return any(fnmatchcase(code, pattern) for pattern in team.bypass_codes)
 
 
-def _escalation(change: Change, alerts: AlertsSection, own: Owner, *, since: datetime) -> Iterator[Alert]:
-    team = alerts.teams.get(own.team) or alerts.teams[alerts.default_team]
+def _escalation(
+    change: Change, alerts: AlertsSection, own: Owner, *, since: datetime, sooner: bool = False
+) -> Iterator[Alert]:
+    team = _told(alerts, own)
     minutes = _patience(team)[own.severity]
     if not team.escalate_to or minutes is None:
         return
     for box in boxes(alerts, team.escalate_to, but=_itself(change)):
         due = _when(alerts, change, own, box, since + timedelta(minutes=minutes))
-        yield _alert(change, box, "escalation", own.severity, due, sooner=_flaps(change))
+        yield _alert(change, box, "escalation", own.severity, due, sooner=sooner)
+
+
+def _told(alerts: AlertsSection, own: Owner) -> TeamSection:
+    """The owner, or who stands in for it: who was told decides when others are."""
+    team = alerts.teams.get(own.team)
+    return team if team is not None and team.channels else alerts.teams[alerts.default_team]
 
 
 def _patience(team: TeamSection) -> Mapping[Severity, float | None]:

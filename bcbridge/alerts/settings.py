@@ -184,6 +184,8 @@ def _among(word: str, patterns: tuple[str, ...]) -> bool:
 
 class AlertsSection(Section):
     enabled: bool = True
+    name: Annotated[str, Field(max_length=40, pattern=r"^[^\x00-\x1f\x7f]*$")] = ""
+    """Which bridge speaks, as ``production EU``: begins every subject; empty where there is only one."""
     default_team: str = Team.ENGINEERS.value
     """Stands in for teams without a channel."""
     gather_seconds: Annotated[float, Field(gt=0, le=3600)] = 30.0

@@ -41,7 +41,7 @@ class SlackChannel:
         )
 
     async def send(self, letter: Letter) -> str:
-        body = orjson.dumps({"text": letter.subject, "blocks": blocks(letter)})
+        body = orjson.dumps({"text": escape(letter.subject), "blocks": blocks(letter)})
         with anyio.fail_after(SEND_SECONDS):
             answer = await self._post(body)
         fault = decide(*answer)

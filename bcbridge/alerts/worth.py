@@ -48,6 +48,6 @@ def _of_news(one: Waiting, now: datetime) -> str:
         return "snoozed"
     if one.kind in ("escalation", "reminder") and incident.acked_at is not None:
         return "acknowledged"
-    if one.kind == "escalation" and one.opening != incident.times_opened:
+    if one.kind in ("escalation", "reminder") and one.opening != incident.times_opened:
         return "of an earlier opening"
     return ""

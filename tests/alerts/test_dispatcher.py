@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,12 +14,12 @@ from structlog.testing import capture_logs
 
 from bcbridge.alerts.channel import Channel
 from bcbridge.alerts.dispatcher import Dispatcher
-from bcbridge.alerts.letter import Letter
+from bcbridge.alerts.letter import Letter, Pen
 from bcbridge.errors import OpenCircuit, Reject, Retry, StoreBusy
 from bcbridge.store import incidents
-from bcbridge.store.alerts import Box, last_told
+from bcbridge.store.alerts import Box, due, last_told
 from bcbridge.store.db import Store
-from tests.alerts.kit import ENGINEERS, GATHER, OPS, START, Desk, Memory, desk, settings
+from tests.alerts.kit import ENGINEERS, GATHER, OPS, START, ZONES, Desk, Memory, desk, settings
 
 DOUBLE = "double_in_erp"  # critical, of operations, ends by a person's word
 LATE = "accepted_not_posted"  # normal, of operations, ends by itself
@@ -289,6 +290,31 @@ async def test_what_was_snoozed_before_it_was_told_waits_for_the_end_of_the_snoo
     assert len(here.boxes[OPS].letters) == 1
 
 
+async def test_a_reminder_is_of_the_time_it_was_asked_for(here: Desk) -> None:
+    await here.open(DOUBLE)
+    await here.turn()
+    await here.snooze(DOUBLE, START + timedelta(hours=4))
+    await here.cure(DOUBLE)
+    await here.later(minutes=10)
+    await here.open(DOUBLE)
+    await here.later(hours=5)
+    assert [subject.split(" ")[0] for subject in here.boxes[OPS].subjects] == ["[critical]", "[over]", "[critical]"]
+
+
+async def test_what_comes_and_goes_and_was_snoozed_is_escalated_after_the_snooze(here: Desk) -> None:
+    for _ in range(4):
+        await here.open(DOUBLE)
+        await here.turn()
+        await here.cure(DOUBLE)
+    await here.open(DOUBLE)
+    await here.turn()
+    await here.snooze(DOUBLE, START + timedelta(hours=2))
+    await here.later(hours=2, minutes=45)
+    assert [letter.heading for letter in here.boxes[ENGINEERS].letters] == [
+        "Not acknowledged: BlueCherry holds an order twice"
+    ]
+
+
 # -- owners ------------------------------------------------------------------------------------------------------------
 
 
@@ -296,6 +322,18 @@ async def test_a_team_without_a_channel_is_stood_in_for(here: Desk) -> None:
     await here.open("money_does_not_tie")  # finance has no channel here
     await here.later(minutes=1)
     assert len(here.boxes[ENGINEERS].letters) == 1
+
+
+async def test_who_stands_in_for_a_team_says_who_is_told_when_nobody_acknowledges(store: Store) -> None:
+    teams = {
+        "operations": {"quiet": "22:00-07:00"},
+        "engineers": {"email": "duty@example.com", "escalate_to": "heads"},
+        "heads": {"email": "head@example.com"},
+    }
+    here = await desk(store, settings(teams=teams))
+    await here.open(DOUBLE)
+    await here.later(minutes=40)
+    assert len(here.boxes[Box("heads", "email")].letters) == 1
 
 
 async def test_the_first_route_that_fits_decides(store: Store) -> None:
@@ -528,3 +566,27 @@ async def test_the_live_view_says_whom_the_last_letter_went_to(here: Desk) -> No
     told = await last_told(here.store.read)
     assert told is not None
     assert (told.box, told.code, told.incidents) == (OPS, LATE, 2)
+
+
+async def test_every_letter_says_which_bridge_speaks_where_it_has_a_name(store: Store) -> None:
+    here = await desk(store, settings(name="production EU"))
+    await here.open(DOUBLE)
+    await here.turn()
+    for cause in ("a", "b"):
+        await here.open(LATE, cause=cause)
+    await here.later(hours=23)
+    one, several, digest = here.boxes[OPS].letters
+    assert one.subject == "production EU: [critical] BlueCherry holds an order twice: erp it"
+    assert one.heading == "production EU: BlueCherry holds an order twice"
+    assert several.subject == "production EU: [normal] 2 incidents: Accepted, but not posted by BlueCherry and others"
+    assert digest.subject.startswith("production EU: [digest] 3 incidents")
+    assert all(letter.heading.startswith("production EU: ") for letter in (several, digest))
+
+
+async def test_a_name_with_a_quote_in_it_ends_no_command(here: Desk) -> None:
+    pen = Pen(settings(), ZONES[0].zone)
+    await here.open(DOUBLE)
+    await here.dispatcher.route()
+    (waiting,) = await due(here.store.read, OPS, now=START, soon=START, limit=9)
+    odd = replace(waiting, incident=replace(waiting.incident, order="#1'; ls"))
+    assert pen.news([odd], OPS, now=START).commands[0][1] == """bcbridge show '#1'"'"'; ls'"""

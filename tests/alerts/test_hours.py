@@ -38,6 +38,13 @@ def test_quiet_hours_within_a_day() -> None:
     assert awake(team, utc("2026-01-10T23:30")) == utc("2026-01-10T23:30")
 
 
+def test_an_end_that_the_clocks_show_twice_or_never_is_still_that_nights() -> None:
+    early = TeamSection(time_zone="Europe/Berlin", quiet="22:00-02:30")
+    assert awake(early, utc("2026-10-25T00:15")) == utc("2026-10-25T00:30"), "the first 02:15"
+    assert awake(early, utc("2026-10-25T01:15")) == utc("2026-10-25T01:30"), "the second"
+    assert awake(early, utc("2026-03-28T23:00")) == utc("2026-03-29T01:30"), "02:30 is left out"
+
+
 def test_without_quiet_hours_nothing_waits() -> None:
     assert awake(TeamSection(), utc("2026-01-10T03:00")) == utc("2026-01-10T03:00")
 
