@@ -438,7 +438,12 @@ class DocumentWriter:
         return await self._post_again(row)
 
     async def _post_again(self, row: Row) -> Verdict:
-        """Absent on evidence: the same bytes under the same reference, once more."""
+        """Absent on evidence: the same bytes under the same reference, once more.
+
+        Not where this store's later life, before a restore, was told to book it under a higher generation.
+        """
+        if anew := await outbox.other_generations(self.store, row):
+            return Again(self._later(row), f"absent, but the ERP holds {', '.join(anew)}: a person resolves it")
         if why := self.closed_because:
             return Again(timedelta(seconds=30), why)
         if not await self.store.write(lambda tx: outbox.start(tx, row, now=self.now())):

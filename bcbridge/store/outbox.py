@@ -528,6 +528,23 @@ def note_strangers(tx: sqlite3.Connection, sink: str, references: Sequence[str],
     tx.executemany(_NOTE_STRANGER, [(sink, reference, stamp(now)) for reference in references])
 
 
+_OTHER_GENERATIONS = """
+SELECT listed.ref FROM outbox JOIN listed ON listed.connector = outbox.sink AND listed.noun = 'sales_orders'
+  AND listed.list = 'strangers'
+  AND listed.ref >= substr(reference, 1, length(reference) - length(generation))
+  AND listed.ref < substr(reference, 1, length(reference) - length(generation)) || ':'
+WHERE outbox.id = ? AND NOT EXISTS (SELECT 1 FROM outbox AS ours
+                                    WHERE ours.sink = outbox.sink AND ours.reference = listed.ref)
+ORDER BY listed.ref
+"""
+"""A reference ends with its generation, in digits; the sign after ``9`` is ``:``."""
+
+
+async def other_generations(store: Store, row: Row) -> list[str]:
+    """What the ERP holds of this very part under generations that this store never made: another life of it did."""
+    return [str(found["ref"]) for found in await store.read.rows(_OTHER_GENERATIONS, (row.id,))]
+
+
 _STANDS = "SELECT 1 FROM incidents WHERE fingerprint = ? AND closed_at IS NULL"
 _ANY_UNKNOWN = """
 SELECT 1 FROM listed WHERE connector = :sink AND noun = 'sales_orders' AND list = 'strangers'

@@ -776,6 +776,24 @@ async def test_a_restored_store_doubts_anew_what_was_in_doubt(b: Bench) -> None:
     assert b.erp.sent().count("SU1P1G1") == 1
 
 
+async def test_what_its_other_life_booked_anew_under_a_higher_generation_is_not_booked_under_the_first(
+    tmp_path: Path,
+) -> None:
+    """A person had said --rebook after the backup was made: the first reference is absent, and must stay so."""
+    erp = MemoryErp(books=[booked("SU1P1G2", "SO1"), booked("SU21P1G2", "SO2")])
+    async with bench(tmp_path, erp=erp) as b:
+        for number in (1, 2):
+            await b.writer.carry(await b.plan(number, created=b.clock() - timedelta(hours=1)))
+        b.clock.tick(301)
+        await b.evidence()
+        await b.read_back()
+        assert (b.erp.sent().count("SU1P1G1"), b.erp.sent().count("SU2P1G1")) == (0, 1)
+        assert await b.shown(1) == "in_doubt"
+        assert await b.incidents() == ["unknown_reference"]
+        await word(b, 1, Resolution(word=Word.BOOKED, number="SO1"))
+        assert await b.shown(1) == "booked"
+
+
 @pytest.mark.parametrize(
     ("manner", "rings"),
     [(accepts, 1), (answers(Doubtful("lost"), kept=True), 1), (answers(Rejected(("no",))), 0)],
