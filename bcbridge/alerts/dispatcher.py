@@ -24,7 +24,7 @@ import structlog
 from bcbridge.alerts.channel import Channel
 from bcbridge.alerts.hours import next_digest
 from bcbridge.alerts.letter import Letter, Pen
-from bcbridge.alerts.route import NOT_DELIVERED, plan
+from bcbridge.alerts.route import CROWD_FROM, NOT_DELIVERED, plan
 from bcbridge.alerts.settings import AlertsSection
 from bcbridge.alerts.worth import sort_out
 from bcbridge.errors import BridgeError, Reject, Retry
@@ -136,7 +136,8 @@ class Dispatcher:
         now = self.now()
         changes = await queue.unrouted(self.store.read, now=now, limit=ROUTED_AT_ONCE)
         if changes:
-            made = [alert for change in changes for alert in plan(change, self.alerts, now=now)]
+            crowds = await queue.crowds(self.store.read, now=now, many=CROWD_FROM)
+            made = [alert for change in changes for alert in plan(change, self.alerts, now=now, crowds=crowds)]
             ids = [change.id for change in changes]
             await self.store.write(partial(queue.route, changes=ids, alerts=made, now=now))
             self._news, heard = anyio.Event(), self._news

@@ -8,23 +8,28 @@ snoozed
 resolved
     a recovery notice for the boxes that were told.
 
+Many incidents of one code that come one after the other (each order of a day on which the ERP posts nothing) are no
+letter each: after the first ten within the hour, the rest is told by the hour.
+
 What is still worth telling is decided again at the moment of sending (worth.py): an alert here is a promise to look.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 
 from bcbridge.alerts.hours import awake
 from bcbridge.alerts.settings import AlertsSection, TeamSection
 from bcbridge.model.incidents import FAILURES, Failure, Severity, Team
-from bcbridge.store.alerts import LATELY, Alert, Box, Change
+from bcbridge.store.alerts import LATELY, Alert, Box, Change, Crowds
 
 FLAPS_FROM = 3
 """An incident opened this often within ``LATELY`` comes and goes: it is told once in that time, not each time."""
+CROWD_FROM = 10
+"""Whoever was told of so many of one code on one connection within ``LATELY`` hears of more of them by the hour."""
 NOT_DELIVERED = "alerts_not_delivered"
 """Its cause is a box, which is not told of its own failure."""
 CALM = timedelta(minutes=30)
@@ -64,9 +69,17 @@ def boxes(alerts: AlertsSection, team: str, *, but: str = "") -> list[Box]:
     return found or every
 
 
-def plan(change: Change, alerts: AlertsSection, *, now: datetime) -> list[Alert]:
-    """The alerts that a change calls for."""
-    return list(_PLANS[change.what](change, alerts, now))
+def plan(change: Change, alerts: AlertsSection, *, now: datetime, crowds: Crowds = ()) -> list[Alert]:
+    """The alerts that a change calls for; those of a crowd wait for the full hour, and are told in one letter."""
+    return [
+        replace(one, due=_full_hour(one.due)) if (change.code, change.connector, one.kind, one.box) in crowds else one
+        for one in _PLANS[change.what](change, alerts, now)
+    ]
+
+
+def _full_hour(at: datetime) -> datetime:
+    """The next one."""
+    return at.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
 
 
 def _opened(change: Change, alerts: AlertsSection, now: datetime) -> Iterator[Alert]:

@@ -92,6 +92,21 @@ def _change(row: sqlite3.Row) -> Change:
     )
 
 
+_CROWDS = """
+SELECT i.code, i.connector, a.kind, a.team, a.channel
+FROM alerts AS a INDEXED BY alerts_ended JOIN incidents AS i ON i.id = a.incident_id
+WHERE a.ended_at > :lately AND a.state = 'sent' GROUP BY 1, 2, 3, 4, 5 HAVING count(*) >= :many
+"""
+Crowds = Collection[tuple[str, str, str, Box]]
+"""Code, connector and kind of which a box was told many within ``LATELY``."""
+
+
+async def crowds(reads: Reads, *, now: datetime, many: int) -> Crowds:
+    """Of what each box was told so often of late that more of it can wait."""
+    rows = await reads.rows(_CROWDS, {"lately": stamp(now - LATELY), "many": many})
+    return {(row["code"], row["connector"], row["kind"], Box(row["team"], row["channel"])) for row in rows}
+
+
 @dataclass(frozen=True, slots=True)
 class Alert:
     """To be told to a box, when it is due."""

@@ -73,6 +73,31 @@ async def test_ten_thousand_causes_at_once_are_a_handful_of_letters(here: Desk) 
     assert await here.states() == {"sent": 10_000}
 
 
+async def test_incidents_of_one_code_that_come_one_after_the_other_are_a_letter_an_hour(here: Desk) -> None:
+    """The ERP posts nothing: each order is late by itself, one a minute; then it posts again."""
+    for minute in range(120):
+        await here.open(LATE, cause=f"US{minute}")
+        await here.later(minutes=1)
+    assert len(here.boxes[OPS].letters) <= 10 + 2
+    await here.later(hours=1)
+    assert await here.states() == {"sent": 120}, "all were told"
+    for minute in range(120):
+        await here.cure(LATE, cause=f"US{minute}")
+        await here.later(minutes=1)
+    await here.later(hours=1)
+    assert len(here.boxes[OPS].letters) <= 2 * (10 + 3)
+
+
+async def test_a_crowd_of_one_code_holds_up_no_other(here: Desk) -> None:
+    for n in range(20):
+        await here.open(LATE, cause=f"US{n}")
+    await here.later(minutes=2)
+    await here.open(DOUBLE)
+    await here.open(LATE, cause="one more")
+    await here.later(minutes=2)
+    assert [letter.heading for letter in here.boxes[OPS].letters[1:]] == ["BlueCherry holds an order twice"]
+
+
 async def test_what_is_critical_is_told_at_once_and_the_rest_gathered(here: Desk) -> None:
     await here.open(LATE)
     await here.turn()
