@@ -32,6 +32,8 @@ port = {smtp}
 security = "none"
 """
 """All that can be logged is, and all that happens is told: the search for canaries reads it."""
+CUT_OFF = (OSError, http.client.HTTPException, ValueError)
+"""What reading an answer of a daemon that is killed meanwhile may raise: nobody there, half an answer, half a word."""
 PAGE = 500
 NO_LIMIT = resource.RLIM_INFINITY
 
@@ -60,11 +62,17 @@ class Arena(World):
     def is_selling(self) -> bool:
         return any(plan["state"] == "running" for plan in self.pages(self.shop, "plans"))
 
+    def bridge_is_up(self) -> bool:
+        try:
+            return super().bridge_is_up()
+        except CUT_OFF:
+            return False
+
     def states_counted(self) -> dict[str, int]:
         """Orders by state, as ``/metrics`` has them; empty while nobody answers."""
         try:
             found = self.metrics()
-        except (OSError, http.client.HTTPException):
+        except CUT_OFF:
             return {}
         head = f'bcbridge_orders{{connector="{CHANNEL}",state="'
         return {name.removeprefix(head)[:-2]: int(n) for name, n in found.items() if name.startswith(head)}
@@ -94,7 +102,7 @@ class Arena(World):
         body = json.dumps({"admin_graphql_api_id": self.first_order()}).encode()
         try:
             return self.ring(body, delivery=delivery)
-        except (OSError, http.client.HTTPException):
+        except CUT_OFF:
             return 0
 
     def first_order(self) -> str:
@@ -117,7 +125,7 @@ class Arena(World):
                 return bytes(answer.read())
         except urllib.error.HTTPError as said:
             return said.read()
-        except OSError:
+        except CUT_OFF:
             return b""
 
     def other_servers(self) -> list[str]:
