@@ -49,6 +49,8 @@ DOWN_FOR = timedelta(minutes=15)
 """A box that cannot be reached for this long is an incident; one that refuses us is one at once."""
 REFUSALS = 3
 """A letter that is refused this often in a row is given up."""
+LONGEST_ASKED = timedelta(hours=1)
+"""However long the other side asks us to wait."""
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=5), timedelta(minutes=15)
 
 
@@ -152,7 +154,7 @@ class Dispatcher:
         now, state = self.now(), await queue.box_state(self.store.read, box)
         if state.down_since is not None:
             await self._give_up_old(box, now)
-        begin = max(now, self._not_before(state))
+        begin = max(now, self._not_before(state, now))
         if begin > now:
             return begin - now
         sent = await self._news_letter(box, now) or await self._digest(box, state, now)
@@ -162,10 +164,14 @@ class Dispatcher:
     def _gathering(self) -> timedelta:
         return timedelta(seconds=self.alerts.gather_seconds)
 
-    def _not_before(self, state: BoxState) -> datetime:
-        """After a failure when it is tried again, after a letter when that was long enough ago."""
-        after_last = state.last_letter_at + self._gathering if state.last_letter_at else state.digest_at
-        return state.next_try_at or after_last
+    def _not_before(self, state: BoxState, now: datetime) -> datetime:
+        """After a failure when it is tried again, after a letter when that was long enough ago.
+
+        What is further away than that can be was written by a clock that has been put back since.
+        """
+        after_last = state.last_letter_at + self._gathering if state.last_letter_at else now
+        begin, longest = (state.next_try_at, LONGEST_ASKED) if state.next_try_at else (after_last, self._gathering)
+        return begin if begin <= now + longest else now
 
     async def _until_next(self, box: Box, now: datetime) -> timedelta:
         due = await queue.next_due(self.store.read, box)
@@ -204,6 +210,9 @@ class Dispatcher:
             missed = await self.channels[box].send(letter)
         except (BridgeError, TimeoutError) as fault:
             await self._failed(box, fault, told)
+        except Exception as fault:  # ours, or a library's: one such letter must not hold up the box for ever
+            log.exception("letter not written", box=str(box))
+            await self._failed(box, Reject([f"the letter cannot be sent ({type(fault).__name__})"]), told)
         else:
             log.info("letter sent", box=str(box), alerts=len(told), missed=missed)
             self._unwritten[box] = partial(_sent, box=box, told=told, missed=missed, now=self.now())

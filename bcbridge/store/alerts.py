@@ -164,17 +164,41 @@ _DROP_BOX = """
 UPDATE alerts SET state = 'dropped', ended_at = ?, reason = 'this box is not configured any more'
 WHERE state = 'waiting' AND team = ? AND channel = ?
 """
+_TELL_STANDING = """
+UPDATE incident_changes SET routed = 0 WHERE id IN (
+    SELECT (SELECT max(c.id) FROM incident_changes AS c
+            WHERE c.incident_id = i.id AND c.change IN ('opened', 'reopened', 'snoozed'))
+    FROM incidents AS i INDEXED BY incidents_standing WHERE i.closed_at IS NULL)
+"""
+_DOWN = "SELECT id, cause FROM incidents WHERE closed_at IS NULL AND code = 'alerts_not_delivered'"
+_FORGET = "DELETE FROM alert_boxes WHERE team = ? AND channel = ?"
 _KNOW = "INSERT INTO alert_boxes (team, channel, digest_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
 
 
 def take_up(tx: sqlite3.Connection, boxes: Collection[Box], *, now: datetime) -> None:
-    """At the start: new boxes are known, and what waited for one that is no more is routed anew."""
-    for box in boxes:
-        tx.execute(_KNOW, (box.team, box.channel, stamp(now)))
+    """At the start: a new box hears of what stands, and what waited for one that is no more is routed anew.
+
+    Whoever was told already is not told again: an alert is made once for each change and box.
+    """
+    _forget_others(tx, boxes, now=now)
+    known = [tx.execute(_KNOW, (box.team, box.channel, stamp(now))).rowcount for box in sorted(boxes)]
+    if any(known):
+        tx.execute(_TELL_STANDING)
     for row in tx.execute(_WAITING_BOXES).fetchall():
         if Box(row["team"], row["channel"]) not in boxes:
             tx.execute(_ROUTE_AGAIN, (row["team"], row["channel"]))
             tx.execute(_DROP_BOX, (stamp(now), row["team"], row["channel"]))
+
+
+def _forget_others(tx: sqlite3.Connection, boxes: Collection[Box], *, now: datetime) -> None:
+    """A box that is no more is not down either."""
+    gone = [Box(row["team"], row["channel"]) for row in tx.execute("SELECT team, channel FROM alert_boxes").fetchall()]
+    for box in (one for one in gone if one not in boxes):
+        tx.execute(_FORGET, (box.team, box.channel))
+    names = {str(box) for box in boxes}
+    for row in tx.execute(_DOWN).fetchall():
+        if row["cause"] not in names:
+            incidents.end(tx, row["id"], why="this box is not configured any more", now=now)
 
 
 # -- what a box is to be told ------------------------------------------------------------------------------------

@@ -211,6 +211,11 @@ def resolve(tx: sqlite3.Connection, incident: int, *, who: str, why: str, now: d
     return _close(tx, incident, now=now, who=who, why=why)
 
 
+def end(tx: sqlite3.Connection, incident: int, *, why: str, now: datetime) -> bool:
+    """Nothing is left that it could be about."""
+    return _close(tx, incident, now=now, why=why)
+
+
 _CAUSES = "SELECT cause FROM incidents WHERE closed_at IS NULL AND code = ? AND connector = ?"
 
 

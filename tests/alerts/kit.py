@@ -12,7 +12,6 @@ from bcbridge.alerts.dispatcher import ROUTED_AT_ONCE, Dispatcher
 from bcbridge.alerts.letter import Letter
 from bcbridge.alerts.route import all_boxes
 from bcbridge.alerts.settings import AlertsSection, TeamSection
-from bcbridge.errors import BridgeError
 from bcbridge.store import alerts, incidents
 from bcbridge.store.alerts import Box
 from bcbridge.store.db import Store
@@ -55,7 +54,7 @@ class Memory:
     """A channel that keeps what it was given, or raises what it was told to."""
 
     letters: list[Letter] = field(default_factory=list)
-    fault: BridgeError | None = None
+    fault: Exception | None = None
     missed: str = ""
 
     async def send(self, letter: Letter) -> str:

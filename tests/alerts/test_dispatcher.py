@@ -573,6 +573,55 @@ async def test_what_waited_for_a_box_that_is_no_more_goes_to_the_one_that_took_i
     assert len(again.boxes[Box("operations", "slack/new")].letters) == 1
 
 
+async def test_a_new_box_hears_of_what_stands_and_nobody_else_hears_it_again(store: Store) -> None:
+    here = await desk(store)
+    await here.open(LATE)
+    await here.open(DOUBLE, cause="over")
+    await here.later(minutes=2)
+    await here.cure(DOUBLE, cause="over")
+    await here.later(minutes=2)
+    more = settings(teams={"operations": {"slack": "ops", "email": "ops@example.com"}}, default_team="operations")
+    again = await desk(store, more, clock=here.clock)
+    await again.later(minutes=2)
+    assert again.boxes[OPS].letters == []
+    assert again.boxes[Box("operations", "email")].subjects == [
+        "[normal] Accepted, but not posted by BlueCherry: erp it"
+    ]
+
+
+async def test_a_box_that_is_no_more_is_not_down_either(store: Store) -> None:
+    here = await desk(store)
+    here.boxes[OPS].fault = OpenCircuit("Slack answered 404 no_service")
+    await here.open(DOUBLE)
+    await here.turn()
+    assert "alerts_not_delivered" in await here.standing()
+    moved = settings(teams={"operations": {"slack": "new"}}, slack={"new": {"webhook": "file:x"}})
+    await desk(store, moved.model_copy(update={"default_team": "operations"}), clock=here.clock)
+    assert await here.standing() == {DOUBLE: "it"}
+
+
+async def test_a_clock_put_back_holds_up_no_letter(here: Desk) -> None:
+    here.clock.tick(days=3)
+    await here.open(DOUBLE, cause="a")
+    await here.turn()
+    here.clock.tick(days=-3)
+    await here.open(DOUBLE, cause="b")
+    await here.later(minutes=2)
+    assert len(here.boxes[OPS].letters) == 2
+
+
+async def test_a_letter_that_cannot_be_written_is_given_up_and_the_next_goes(here: Desk) -> None:
+    here.boxes[OPS].fault = ValueError("nobody thought of this")
+    await here.open(DOUBLE, cause="odd")
+    await here.later(minutes=2)
+    here.boxes[OPS].fault = None
+    await here.later(minutes=20)
+    await here.open(DOUBLE, cause="fine")
+    await here.later(minutes=2)
+    assert here.boxes[OPS].subjects[-1].endswith("erp fine")
+    assert "alerts_given_up" in await here.standing()
+
+
 async def test_what_happened_while_alerts_were_off_is_told_where_it_still_stands(store: Store) -> None:
     quiet_house = await desk(store)
     await quiet_house.open(LATE, cause="a")
