@@ -225,6 +225,28 @@ async def test_what_was_sold_while_it_was_down_is_booked_once_when_later_orders_
     assert (await b.state(3), b.erp.copies("SU3P1G1")) == ("posted", 1)
 
 
+async def test_what_was_only_accepted_since_is_doubted_although_the_erp_lists_nothing_unknown(
+    b: Bench, tmp_path: Path
+) -> None:
+    """No stranger says that this store is an older one: the restore itself has to."""
+    await booked(b, 1)
+    file = tmp_path / "kept.db"
+    await aside(make, b.store.path, file)
+    b.clock.tick(60)
+    await b.book(2)  # accepted, not posted yet
+    created = b.clock()
+    await b.store.close()
+    await aside(restore, b.store.path, file, replace=True, who=WHO, now=b.clock())
+    await reopened(b)
+    b.clock.tick(60)
+    await b.start()
+    assert await b.incidents() == []
+    await b.writer.carry(await b.plan(2, created=created))
+    b.erp.post()
+    await b.writer.confirm_posted()
+    assert (await b.state(2), b.erp.copies("SU2P1G1")) == ("posted", 1)
+
+
 async def test_what_nobody_can_explain_is_not_over_by_itself(b: Bench, tmp_path: Path) -> None:
     file = await backed_up(b, tmp_path)
     await aside(restore, b.store.path, file, replace=True, who=WHO, now=b.clock())
