@@ -115,9 +115,16 @@ def _when(alerts: AlertsSection, change: Change, own: Owner, box: Box, at: datet
     """Critical at once; the rest gathered, and not in the quiet hours."""
     team = alerts.teams[box.team]
     if own.severity is Severity.CRITICAL:
-        return at
+        return _at_night(team, change.code, at)
     gathered = at + timedelta(seconds=alerts.gather_seconds)
     return gathered if _bypasses(team, change.code) else awake(team, gathered)
+
+
+def _at_night(team: TeamSection, code: str, at: datetime) -> datetime:
+    """In the quiet hours what may end by itself is told once it has stood for a while: nobody wakes for a blip."""
+    if not failure(code).ends or _bypasses(team, code):
+        return at
+    return min(awake(team, at), at + timedelta(minutes=team.quiet_patience_minutes))
 
 
 def _bypasses(team: TeamSection, code: str) -> bool:

@@ -100,6 +100,8 @@ class TeamSection(Section):
     time_zone: Annotated[str, AfterValidator(_zone), Field(validate_default=True)] = "UTC"
     quiet: Annotated[str, AfterValidator(_hours)] = ""
     """Times of the team's day in which only what is critical is told; the rest waits until they end."""
+    quiet_patience_minutes: Annotated[float, Field(ge=0)] = 5.0
+    """How long something critical that may end by itself stands before it is told in the quiet hours."""
     bypass_codes: Words = ()
     """Codes (``*`` stands for anything) that do not wait for the end of the quiet hours."""
     digest_at: Annotated[str, AfterValidator(_clock)] = "08:00"

@@ -208,6 +208,33 @@ async def test_what_cannot_wait_is_told_at_night_too(store: Store) -> None:
     assert len(here.boxes[OPS].letters) == 2
 
 
+async def test_at_night_nobody_is_woken_for_what_is_over_in_a_minute(store: Store) -> None:
+    here = await desk(store, settings(teams=asleep()))
+    await here.open("circuit_open", cause="blip")
+    await here.open(DOUBLE)
+    await here.turn()
+    assert [letter.heading for letter in here.boxes[OPS].letters] == ["BlueCherry holds an order twice"]
+    await here.later(minutes=2)
+    await here.cure("circuit_open", cause="blip")
+    await here.open("circuit_open", cause="stays")
+    await here.later(minutes=4)
+    assert here.boxes[ENGINEERS].letters == []
+    await here.later(minutes=2)
+    assert here.boxes[ENGINEERS].subjects == ["[critical] A connection is paused: erp stays"]
+
+
+async def test_with_a_bypass_it_is_told_at_night_at_once(store: Store) -> None:
+    here = await desk(store, settings(teams=asleep(bypass_codes="circuit_*")))
+    await here.open("circuit_open")
+    await here.turn()
+    assert len(here.boxes[ENGINEERS].letters) == 1
+
+
+def asleep(**more: object) -> dict[str, object]:
+    at_noon = {"quiet": "11:00-19:00", **more}
+    return {"operations": {"slack": "ops", **at_noon}, "engineers": {"email": "duty@example.com", **at_noon}}
+
+
 async def test_what_is_low_is_told_once_a_day(store: Store) -> None:
     here = await desk(store, settings(routes=[{"codes": "accepted_*", "severity": "low"}]))
     here.clock.tick(minutes=1)
