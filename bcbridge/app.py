@@ -444,12 +444,9 @@ async def _sweep_once(house: House, channel: ChannelHouse, name: str, every: tim
     channel.ring()
 
 
-_ANY_RELEASE = "SELECT 1 FROM releases WHERE state IN ('first', 'rest') LIMIT 1"
-
-
 async def _advance_releases(house: House) -> None:
     async def work() -> None:
-        if await house.store.read.row(_ANY_RELEASE) is not None:
+        if await releases.any_open(house.store):
             await house.store.write(lambda tx: releases.advance(tx, flow=ORDERS, now=house.now()))
             house.ring()
 

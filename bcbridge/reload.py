@@ -26,8 +26,6 @@ log = structlog.get_logger()
 
 LOOK_EVERY_SECONDS = 2.0
 
-_WAITING_CAUSES = "SELECT DISTINCT cause FROM order_causes"
-
 
 @dataclass(slots=True)
 class MappingsInForce:
@@ -121,8 +119,7 @@ class MappingsInForce:
     def _free(self, tx: sqlite3.Connection, changes: set[str]) -> int:
         now = self.now()
         incidents.close(tx, code="mappings_refused", connector="", cause="mappings", now=now)
-        waiting = [str(row["cause"]) for row in tx.execute(_WAITING_CAUSES).fetchall()]
-        return releases.free(tx, mappings.freed(changes, waiting), flow=ORDERS, now=now)
+        return releases.free(tx, mappings.freed(changes, releases.waiting_for(tx)), flow=ORDERS, now=now)
 
     def _stamps(self) -> tuple[tuple[str, int], ...]:
         return tuple(sorted((path.name, path.stat().st_mtime_ns) for path in self.folder.glob("*.toml")))

@@ -14,6 +14,7 @@ import orjson
 
 from bcbridge.model.outcome import Problem
 from bcbridge.store import events, incidents, queue
+from bcbridge.store.db import Store
 from bcbridge.store.queue import BULK, NOW, Wish
 from bcbridge.store.stamps import stamp
 
@@ -34,6 +35,14 @@ _TO_READY = """
 UPDATE orders SET state = 'ready', code = 'released', since = ?
 WHERE id = ? AND state IN ('blocked', 'ready', 'not_yet', 'never')
 """
+
+
+_WAITING_FOR = "SELECT DISTINCT cause FROM order_causes"
+
+
+def waiting_for(tx: sqlite3.Connection) -> list[str]:
+    """Every cause that some order is blocked for."""
+    return [str(row["cause"]) for row in tx.execute(_WAITING_FOR).fetchall()]
 
 
 def free(tx: sqlite3.Connection, causes: Iterable[str], *, flow: str, now: datetime) -> int:
@@ -108,6 +117,14 @@ _REFUSED = """
 SELECT 1 FROM release_orders JOIN orders ON orders.id = order_id
 WHERE release_id = ? AND stage = 'freed' AND orders.state = 'blocked' AND orders.code = 'erp_refused' LIMIT 1
 """
+
+
+_ANY_OPEN = "SELECT 1 FROM releases WHERE state IN ('first', 'rest') LIMIT 1"
+
+
+async def any_open(store: Store) -> bool:
+    """Whether one is under way."""
+    return await store.read.row(_ANY_OPEN) is not None
 
 
 def advance(tx: sqlite3.Connection, *, flow: str, now: datetime) -> int:
