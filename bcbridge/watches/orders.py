@@ -14,6 +14,7 @@ from bcbridge.house import ChannelHouse, ErpHouse, House
 from bcbridge.mappings import TABLES
 from bcbridge.model.incidents import BLOCKED
 from bcbridge.phrases import age, money
+from bcbridge.runtime.circuit import Circuit
 from bcbridge.runtime.watchman import Look, Watch
 from bcbridge.store import watch as facts
 from bcbridge.store.incidents import Cause
@@ -26,17 +27,20 @@ IN_FOREIGN_WORDS = frozenset({"erp_refused"})
 CAUSES_AT_MOST = 20
 """Of one code and channel; the rest are one more, so that a thousand discount codes are no thousand incidents."""
 OTHERS = "others"
+SETTLING = timedelta(minutes=10)
+"""After a start: what waited while nobody ran is not late yet."""
 
 
 def watches(house: House) -> Iterator[Watch]:
+    started = house.now()
     for name, channel in house.channels.items():
         yield Watch(f"blocked of {name}", BLOCKED_CODES, partial(_blocked, house, name), name)
         yield _of("blocked_too_long", name, partial(_blocked_too_long, house, name))
         yield _of("not_yet_too_long", name, partial(_not_yet_too_long, house, name))
-        yield _of("order_waiting_too_long", name, partial(_waiting_too_long, house, channel))
-        yield _of("starved", name, partial(_starved, house, channel))
+        yield _of("order_waiting_too_long", name, partial(_waiting_too_long, house, channel, started))
+        yield _of("starved", name, partial(_starved, house, channel, started))
     for name, erp in house.erps.items():
-        yield _of("in_doubt_too_long", name, partial(_in_doubt_too_long, house, erp))
+        yield _of("in_doubt_too_long", name, partial(_in_doubt_too_long, house, erp, started))
 
 
 def _of(code: str, connector: str, look: Look) -> Watch:
@@ -114,15 +118,22 @@ def _stands(one: Standstill, now: datetime) -> str:
     return f"{stands}. bcbridge show {shlex.quote(one.oldest)}"
 
 
-async def _waiting_too_long(house: House, channel: ChannelHouse) -> Sequence[Cause] | None:
+def _just_back(circuit: Circuit, started: datetime, *, now: datetime, limit: timedelta) -> bool:
+    """The ERP is left alone for the night, or could not be used until lately: what waited for that is on its way."""
+    view = circuit.view()
+    lately = started < view.since and not view.is_open and now - view.since < limit
+    return view.planned or lately or now - started < min(limit, SETTLING)
+
+
+async def _waiting_too_long(house: House, channel: ChannelHouse, started: datetime) -> Sequence[Cause] | None:
     """Not where nothing may be written yet, or the ERP is left alone for the night: that is meant."""
     name, writer = channel.connection.name, house.erps[channel.erp].writer
     if house.not_permitted(channel.erp, writer.sink.name):
         return []
-    if writer.circuit.view().planned:
-        return None
     now = house.now()
     limit = timedelta(minutes=house.settings.watches.waiting_limit_minutes)
+    if _just_back(writer.circuit, started, now=now, limit=limit):
+        return None
     one = await facts.waiting(house.store.read, name, before=now - limit)
     if one is None:
         return []
@@ -134,9 +145,11 @@ async def _waiting_too_long(house: House, channel: ChannelHouse) -> Sequence[Cau
     return [Cause("order_waiting_too_long", name, channel.erp, text, one.orders, one.order_id)]
 
 
-async def _in_doubt_too_long(house: House, erp: ErpHouse) -> list[Cause]:
+async def _in_doubt_too_long(house: House, erp: ErpHouse, started: datetime) -> Sequence[Cause] | None:
     now, name = house.now(), erp.connection.name
     limit = timedelta(minutes=house.settings.watches.in_doubt_limit_minutes)
+    if _just_back(erp.circuit, started, now=now, limit=limit):
+        return None
     one = await facts.doubts(house.store.read, erp.writer.sink.name, before=now - limit)
     if one is None:
         return []
@@ -148,7 +161,7 @@ async def _in_doubt_too_long(house: House, erp: ErpHouse) -> list[Cause]:
 # -- one channel behind another ----------------------------------------------------------------------------------
 
 
-async def _starved(house: House, channel: ChannelHouse) -> list[Cause]:
+async def _starved(house: House, channel: ChannelHouse, started: datetime) -> list[Cause]:
     """Its work is due and none of it gets done, while that of another channel of the same ERP does."""
     name, now = channel.connection.name, house.now()
     since = now - timedelta(minutes=house.settings.watches.starved_minutes)
@@ -156,7 +169,7 @@ async def _starved(house: House, channel: ChannelHouse) -> list[Cause]:
     others = [
         one for one in house.channels.values() if one is not channel and one.erp == channel.erp and _works(one, since)
     ]
-    if due is None or due > since or channel.circuit.is_open or _works(channel, since) or not others:
+    if due is None or max(due, started) > since or channel.circuit.is_open or _works(channel, since) or not others:
         return []
     names = ", ".join(one.connection.name for one in others)
     text = f"work of {name} has been due for {age(due, now)} and none is done, while {names} goes on: bcbridge jobs"

@@ -126,13 +126,31 @@ async def test_where_nothing_may_be_written_yet_waiting_is_meant(rounds: Rounds)
     assert await rounds.go("order_waiting_too_long") == {}
 
 
-async def test_in_the_quiet_hours_of_the_erp_nothing_new_is_said_and_nothing_ends(rounds: Rounds) -> None:
+async def test_in_the_quiet_hours_of_the_erp_nothing_new_is_said_and_its_time_begins_anew_after_them(
+    rounds: Rounds,
+) -> None:
     await rounds.order("#1")
     rounds.later(minutes=20)
     await rounds.house.erps[ERP].circuit.open(OpenCircuit("quiet hours", planned=True))
     rounds.later(hours=3)
     assert await rounds.go("order_waiting_too_long") == {}
     await rounds.house.erps[ERP].circuit.close()
+    rounds.later(minutes=29)
+    assert await rounds.go("order_waiting_too_long") == {}
+    rounds.later(minutes=2)
+    assert len(await rounds.go("order_waiting_too_long")) == 1
+    await rounds.house.erps[ERP].circuit.open(OpenCircuit("quiet hours", planned=True))
+    assert len(await rounds.go("order_waiting_too_long")) == 1, "what stood goes on standing"
+
+
+async def test_what_waited_while_nobody_ran_is_not_late_at_the_start(rounds: Rounds) -> None:
+    await rounds.order("#1")
+    rounds.later(hours=9)
+    rounds.limits()  # made anew, as a start does
+    assert await rounds.go("order_waiting_too_long") == {}
+    rounds.later(minutes=9)
+    assert await rounds.go("order_waiting_too_long") == {}
+    rounds.later(minutes=2)
     assert len(await rounds.go("order_waiting_too_long")) == 1
 
 
@@ -155,6 +173,19 @@ async def test_documents_in_doubt_for_too_long_are_one_incident_that_names_the_o
     assert (await rounds.texts("in_doubt_too_long"))[0].startswith("2 documents")
     await rounds.house.store.write(lambda tx: tx.execute("UPDATE outbox SET state = 'posted'"))
     assert await rounds.go("in_doubt_too_long") == {}
+
+
+async def test_a_doubt_of_the_evening_is_not_late_while_the_erp_is_left_alone(rounds: Rounds) -> None:
+    order, at = await rounds.order("#1"), rounds.now().strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    await rounds.house.store.write(lambda tx: tx.execute(IN_DOUBT, (SINK, order, "US1P1", at, at)))
+    await rounds.house.erps[ERP].circuit.open(OpenCircuit("quiet hours", planned=True))
+    rounds.later(hours=3)
+    assert await rounds.go("in_doubt_too_long") == {}
+    await rounds.house.erps[ERP].circuit.close()
+    rounds.later(minutes=59)
+    assert await rounds.go("in_doubt_too_long") == {}
+    rounds.later(minutes=2)
+    assert len(await rounds.go("in_doubt_too_long")) == 1
 
 
 # -- one behind another ------------------------------------------------------------------------------------------
