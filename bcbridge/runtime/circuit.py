@@ -23,6 +23,8 @@ from bcbridge.store.db import Store
 
 log = structlog.get_logger()
 PROBE_DEADLINE_SECONDS = 120.0
+READ_DEADLINE_SECONDS = 1800.0
+"""A read that shows that content is well again may be a whole pass: some shops' sweeps take minutes."""
 SILENT_READS = 5
 SILENT_SECONDS = 10.0
 """So many reads in a row, over so long, and a connection is down rather than in a bad moment."""
@@ -195,7 +197,7 @@ class Circuit:
 
     async def _try(self) -> None:
         try:
-            with anyio.fail_after(PROBE_DEADLINE_SECONDS):
+            with anyio.fail_after(READ_DEADLINE_SECONDS if self.by_content else PROBE_DEADLINE_SECONDS):
                 await self._probe()
             await self.close()
         except (BridgeError, TimeoutError) as fault:

@@ -7,10 +7,12 @@ from datetime import timedelta
 from pathlib import Path
 
 import anyio
+import anyio.lowlevel
 import pytest
 from structlog.testing import capture_logs
 
 from bcbridge.errors import OpenCircuit, Retry, StoreBusy
+from bcbridge.runtime import circuit as circuits
 from bcbridge.runtime.circuit import Circuit
 from bcbridge.store.db import Store
 from tests.runtime.kit import Clock, QuietConnector, locked, until
@@ -156,3 +158,13 @@ async def test_whoever_waits_for_it_waits_for_the_circuit_as_it_is_now(circuit: 
         assert passed == []
         await circuit.close()
     assert passed == [1]
+
+
+async def test_a_read_that_takes_longer_than_a_ping_may_still_closes_it(
+    circuit: Circuit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a list of many pages that once could not be read would pause its connection for ever."""
+    monkeypatch.setattr(circuits, "PROBE_DEADLINE_SECONDS", 0.0)
+    await circuit.open(OpenCircuit("no page", by_content=True), again=anyio.lowlevel.checkpoint)
+    await circuit._try()
+    assert not circuit.is_open
