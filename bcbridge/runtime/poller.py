@@ -205,6 +205,6 @@ def documents_to(
 
 def _read_after_all(tx: sqlite3.Connection, connector: str, documents: Sequence[Document], *, now: datetime) -> None:
     """What could not be read before, and can now, is no incident any more."""
-    odd = incidents.causes(tx, code="malformed", connector=connector)
-    for cause in odd & {f"{document.noun}/{document.ref}" for document in documents}:
+    asked = {f"{document.noun}/{document.ref}" for document in documents}
+    for cause in incidents.causes(tx, code="malformed", connector=connector, among=asked):
         incidents.close(tx, code="malformed", connector=connector, cause=cause, now=now)

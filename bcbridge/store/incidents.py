@@ -7,7 +7,7 @@ tells people reads the changes and can neither miss nor invent one.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -216,12 +216,17 @@ def end(tx: sqlite3.Connection, incident: int, *, why: str, now: datetime) -> bo
     return _close(tx, incident, now=now, why=why)
 
 
-_CAUSES = "SELECT cause FROM incidents WHERE closed_at IS NULL AND code = ? AND connector = ?"
+_CAUSES = """
+SELECT cause FROM incidents WHERE closed_at IS NULL AND fingerprint IN (SELECT value FROM json_each(?))
+"""
 
 
-def causes(tx: sqlite3.Connection, *, code: str, connector: str) -> frozenset[str]:
-    """The causes of this code that stand at this connector."""
-    return frozenset(str(row["cause"]) for row in tx.execute(_CAUSES, (code, connector)).fetchall())
+def causes(tx: sqlite3.Connection, *, code: str, connector: str, among: Iterable[str]) -> frozenset[str]:
+    """Which of these causes of a code stand at a connector: costs what is asked, not what stands."""
+    if tx.execute(_STANDS, (code, connector)).fetchone() is None:
+        return frozenset()
+    asked = orjson.dumps([fingerprint(code, connector, cause) for cause in among]).decode()
+    return frozenset(str(row["cause"]) for row in tx.execute(_CAUSES, (asked,)).fetchall())
 
 
 _STANDS = "SELECT 1 FROM incidents WHERE closed_at IS NULL AND code = ? AND connector = ? LIMIT 1"

@@ -175,7 +175,8 @@ def done(tx: sqlite3.Connection, *jobs: Job, now: datetime, reason: str = "") ->
     """All that ended for one reason, in one statement; what was given up before is done after all."""
     tx.execute(_DONE, {"ids": orjson.dumps([job.id for job in jobs]).decode(), "now": stamp(now), "reason": reason})
     for connector in {job.connector for job in jobs}:
-        given_up = incidents.causes(tx, code=JOB_DEAD, connector=connector)
+        asked = {_cause(job.flow, job.ref) for job in jobs if job.connector == connector}
+        given_up = incidents.causes(tx, code=JOB_DEAD, connector=connector, among=asked)
         for job in jobs if given_up else ():
             if _cause(job.flow, job.ref) in given_up:
                 incidents.close(tx, code=JOB_DEAD, connector=connector, cause=_cause(job.flow, job.ref), now=now)
