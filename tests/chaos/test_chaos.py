@@ -17,7 +17,7 @@ from tests.chaos.__main__ import chaos
 from tests.chaos.plan import Plan
 from tests.e2e.world import ROOT, environment, until
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.slow, pytest.mark.xdist_group("chaos")]
+pytestmark = [pytest.mark.timeout(300), pytest.mark.slow]
 
 
 def seed_of(request: pytest.FixtureRequest) -> int:

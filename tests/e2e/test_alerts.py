@@ -10,7 +10,7 @@ import pytest
 
 from tests.e2e.world import World
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("e2e_alerts")]
+pytestmark = pytest.mark.timeout(300)
 
 PATIENCE_SECONDS = 90.0
 SHIRT = "040123000013"

@@ -9,7 +9,7 @@ import pytest
 from tests.e2e.books import judge
 from tests.e2e.world import CHANNEL, World, world
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("e2e_cures")]
+pytestmark = pytest.mark.timeout(300)
 
 SHIRT = "040123000013"
 NEW_UPC = "040123099990"

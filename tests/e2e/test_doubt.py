@@ -15,7 +15,7 @@ import pytest
 from tests.e2e.books import judge
 from tests.e2e.world import World, world
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("e2e_doubt")]
+pytestmark = pytest.mark.timeout(300)
 
 SHIRT = "040123000013"
 PATIENCE_SECONDS = 90.0

@@ -15,7 +15,7 @@ from bcbridge.model.incidents import BLOCKED
 from tests.e2e.books import FITTING, Record, judge, spoilt
 from tests.e2e.world import World, world
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("e2e_mix")]
+pytestmark = pytest.mark.timeout(300)
 
 SEED = 20261121
 ORDERS = 150

@@ -21,7 +21,7 @@ import pytest
 from tests.e2e.books import FITTING, Record, judge, spoilt
 from tests.e2e.world import ROOT, World, call, environment
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("e2e_shipped_config")]
+pytestmark = pytest.mark.timeout(300)
 
 PATIENCE_SECONDS = 150.0
 SHIRT = "040123000013"

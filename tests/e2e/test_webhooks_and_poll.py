@@ -14,7 +14,7 @@ import pytest
 from tests.e2e.books import judge
 from tests.e2e.world import World, call, world
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("e2e_webhooks_and_poll")]
+pytestmark = pytest.mark.timeout(300)
 
 SHIRT = "040123000013"
 UNSIGNED = "not signed with a key of this shop"
