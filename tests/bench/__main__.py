@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -49,10 +50,20 @@ def _measured(name: str, scale: Scale, folder: Path | None) -> list[Row]:
     """Each row is shown as soon as it is known; a folder of its own is gone afterwards."""
     rows = []
     with tempfile.TemporaryDirectory(prefix=f"bcbridge-bench-{name}-", dir=folder) as place:
-        for row in MEASUREMENTS[name](scale, Path(place)):
+        for row in _to_the_end(name, scale, Path(place)):
             report.say(row.line())
             rows.append(row)
     return rows
+
+
+def _to_the_end(name: str, scale: Scale, place: Path) -> Iterator[Row]:
+    """One that breaks off says so in a row of its own; the others are measured all the same."""
+    try:
+        yield from MEASUREMENTS[name](scale, place)
+    except Exception as fault:  # noqa: BLE001  (whatever it was, it is told, and the page is written)
+        traceback.print_exc()
+        said = str(fault).splitlines()
+        yield Row(name, "broke off", said[0][:200] if said else type(fault).__name__, "", "measured to the end", False)
 
 
 def _arguments() -> argparse.Namespace:

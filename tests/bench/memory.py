@@ -28,7 +28,7 @@ FIRST_ID = 6_000_000_000_000
 SLICE = 5_000
 WARM = 10
 """The first so-manieth part of the orders fills what the daemon keeps in memory anyway."""
-BOOKED_WITHIN_SECONDS = 900.0
+BOOKED_WITHIN_SECONDS = 1_500.0
 
 
 def measure(scale: Scale, folder: Path) -> Iterator[Row]:
