@@ -58,13 +58,22 @@ class DiskSpace:
         return [Cause("disk_space", "", "disk", text)]
 
     def _left(self, now: datetime, free: int) -> timedelta | None:
-        """How long it lasts at the pace of the last hours; None where that is not known, or it does not shrink."""
+        """How long it lasts at the pace of the last hours; None where that is not known, or it does not shrink.
+
+        It shrinks where it did so in both halves of that time: one large file (a backup of ours) is no trend.
+        """
         while now - self._seen[0][0] > LOOK_BACK:
             self._seen.popleft()
         then, before = self._seen[0]
-        if now - then < LOOK_BACK_AT_LEAST or before <= free:
+        if now - then < LOOK_BACK_AT_LEAST:
             return None
-        return (now - then) * (free / (before - free))
+        middle, between = next(one for one in self._seen if one[0] >= then + (now - then) / 2)
+        halves = (_lasts(middle - then, before - between, free), _lasts(now - middle, between - free, free))
+        return None if None in halves else max(one for one in halves if one is not None)
+
+
+def _lasts(span: timedelta, gone: int, free: int) -> timedelta | None:
+    return span * (free / gone) if gone > 0 else None
 
 
 async def _log_size(house: House, path: Path) -> list[Cause]:

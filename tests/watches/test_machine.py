@@ -55,6 +55,17 @@ async def test_a_large_file_on_a_roomy_disk_wakes_nobody(rounds: Rounds) -> None
         disk.free -= 4 * GB
 
 
+async def test_one_large_file_is_no_trend(rounds: Rounds) -> None:
+    """As a backup of ours on the same disk."""
+    disk = Disk(rounds)
+    disk.free = 10 * GB
+    for minute in range(0, 300, 5):
+        if minute == 100:
+            disk.free -= 4 * GB
+        assert await rounds.go("disk_space") == {}
+        rounds.later(minutes=5)
+
+
 async def test_the_real_disk_can_be_asked(rounds: Rounds) -> None:
     assert await rounds.go("watch_failed") == {}
 
