@@ -1,0 +1,67 @@
+"""What erasing takes, what it leaves, and that nothing of it comes back. In every byte: tests/e2e/test_keeping.py."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from bcbridge.erasure import Erasure, _erase_some
+from bcbridge.model.documents import Document
+from bcbridge.model.ids import Noun, Ref
+from bcbridge.model.person import Whose
+from bcbridge.store import erase, inbox
+from tests.runtime.kit import CHANNEL, Bench, bench, ref_of
+
+THEIRS = Whose(email="jane@example.com")
+
+
+@pytest.fixture
+async def b(tmp_path: Path) -> AsyncIterator[Bench]:
+    async with bench(tmp_path) as made:
+        yield made
+
+
+async def kept(b: Bench, number: int) -> int:
+    """Keep the order's document as its channel would send it again; returns how many were kept."""
+    ref, now = (await b.store.read.rows("SELECT ref FROM orders WHERE id = ?", (b.ids[number],)))[0]["ref"], b.clock()
+    document = Document(Noun("orders"), Ref(ref), now, now, THEIRS.trait.encode())
+    return await b.store.write(lambda tx: inbox.keep(tx, CHANNEL, [document]))
+
+
+async def left(b: Bench) -> tuple[int, list[bool]]:
+    """Documents, and for each of our bodies whether there is one."""
+    documents = await b.store.read.rows("SELECT 1 FROM documents")
+    bodies = await b.store.read.rows("SELECT body <> x'' AS held FROM outbox ORDER BY id")
+    return len(documents), [bool(row["held"]) for row in bodies]
+
+
+def of(b: Bench) -> Erasure:
+    return Erasure(b.store, b.clock, {CHANNEL: lambda document: frozenset({document.body.decode()})})
+
+
+async def test_what_ended_goes_and_does_not_come_back_and_what_is_under_way_stays(b: Bench) -> None:
+    await b.book(1)
+    b.erp.post()
+    await b.writer.confirm_posted()
+    await b.book(2)  # accepted
+    for number in (1, 2):
+        assert await kept(b, number) == 1
+    done = await of(b).erase(THEIRS, why="a letter", who="ops", dry_run=False)
+    assert (done.matched, done.done, len(done.left_out)) == (2, 1, 1)
+    assert await left(b) == (1, [False, True])
+    assert await kept(b, 1) == 0, "a later read brings nothing back"
+    assert await b.shown(1) == "booked"
+
+
+async def test_one_that_is_opened_again_since_it_was_looked_at_keeps_what_it_needs(b: Bench) -> None:
+    await b.book(1)
+    b.erp.post()
+    await b.writer.confirm_posted()
+    await kept(b, 1)
+    rows = await b.store.write(lambda tx: erase.orders(tx, [(CHANNEL, ref_of(1))]))
+    await b.store.write(lambda tx: tx.execute("UPDATE outbox SET state = 'in_doubt'"))
+    await b.store.write(partial(_erase_some, rows=rows, who="ops", now=b.clock()))
+    assert await left(b) == (1, [True])
