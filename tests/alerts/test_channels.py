@@ -102,6 +102,12 @@ async def test_what_slack_says_becomes_what_to_do(outside: Desk, name: str, deci
     assert outside.webhook not in str(found)
 
 
+async def test_no_subject_calls_the_whole_channel(outside: Desk) -> None:
+    await SlackChannel(lambda: outside.webhook).send(letter(subject="[normal] No allowance: <!channel>"))
+    (kept,) = await books(outside)
+    assert kept["text"] == "[normal] No allowance: &lt;!channel&gt;"
+
+
 async def test_slack_says_how_long_to_wait(outside: Desk) -> None:
     await fault(outside, "slack_429")
     found = await raised(SlackChannel(lambda: outside.webhook).send(letter()))

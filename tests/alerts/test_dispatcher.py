@@ -298,6 +298,17 @@ async def test_what_was_acknowledged_is_not_escalated(here: Desk) -> None:
     assert here.boxes[ENGINEERS].letters == []
 
 
+async def test_who_acknowledged_it_once_does_not_silence_it_when_it_comes_back(here: Desk) -> None:
+    await here.open(DOUBLE)
+    await here.ack(DOUBLE)
+    await here.cure(DOUBLE)
+    await here.open(DOUBLE)
+    await here.later(minutes=40)
+    assert [one.heading for one in here.boxes[ENGINEERS].letters][-1] == (
+        "Not acknowledged: BlueCherry holds an order twice"
+    )
+
+
 async def test_what_is_normal_is_escalated_only_where_that_is_set(store: Store) -> None:
     teams = {
         "operations": {"slack": "ops", "escalate_to": "engineers", "escalate_normal_after_minutes": 120},
