@@ -75,7 +75,7 @@ class Bottomless:
     name: str = field(init=False)
     read_back: str = field(init=False)
     rules: PostingRules = field(init=False)
-    taken: deque[BookedOrder] = field(default_factory=deque)
+    taken: deque[str] = field(default_factory=deque)
     listed: int = 0
 
     def __post_init__(self) -> None:
@@ -87,7 +87,7 @@ class Bottomless:
 
     async def put(self, body: bytes) -> PutAnswer:
         reference = orjson.loads(body)[0]["po_num"]
-        self.taken.append(booked(reference, f"SO{reference}"))
+        self.taken.append(reference)
         return Accepted(f"key-{reference}")
 
     async def find(self, references: Sequence[Reference]) -> Found:
@@ -95,9 +95,9 @@ class Bottomless:
 
     async def posted(self, since: Cursor) -> AsyncIterator[PostedPage]:
         while self.taken:
-            page = tuple(self.taken.popleft() for _ in range(min(PAGE, len(self.taken))))
+            page = [self.taken.popleft() for _ in range(min(PAGE, len(self.taken)))]
             self.listed += len(page)
-            yield PostedPage(page, str(self.listed))
+            yield PostedPage(tuple(booked(reference, f"SO{reference}") for reference in page), str(self.listed))
 
     def differences(self, body: bytes, booked: BookedOrder) -> tuple[str, ...]:
         return ()
