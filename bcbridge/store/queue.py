@@ -91,7 +91,8 @@ def _insert(tx: sqlite3.Connection, rows: Sequence[Sequence[object]]) -> None:
         tx.execute(_ENQUEUE, (orjson.dumps(rows).decode(),))
 
 
-_CLAIM = """
+_CLAIMED = "id, flow, connector, ref, ordering_key, priority, wanted, enqueued_at, attempts, deaths, due_at"
+_CLAIM = f"""
 UPDATE jobs SET state = 'running', started_at = :now, attempts = attempts + 1
 WHERE id IN (
     SELECT min(id) FROM (
@@ -104,10 +105,10 @@ WHERE id IN (
         LIMIT :many
     ) GROUP BY ordering_key
 )
-RETURNING *
-"""
+RETURNING {_CLAIMED}
+"""  # noqa: S608 - a constant of this file
 """One priority at a time: what waits for later under the urgent one costs the other nothing."""
-_CLAIM_ALONE = """
+_CLAIM_ALONE = f"""
 UPDATE jobs SET state = 'running', started_at = :now, attempts = attempts + 1
 WHERE id = (
     SELECT id FROM jobs AS waiting
@@ -117,22 +118,24 @@ WHERE id = (
     ORDER BY due_at
     LIMIT 1
 )
-RETURNING *
-"""
+RETURNING {_CLAIMED}
+"""  # noqa: S608 - a constant of this file
 
 
 def _job(row: sqlite3.Row) -> Job:
+    """A row of _CLAIMED."""
+    id_, flow, connector, ref, key, priority, wanted, enqueued, attempts, deaths, _ = row
     return Job(
-        id=row["id"],
-        flow=row["flow"],
-        connector=row["connector"],
-        ref=row["ref"],
-        ordering_key=row["ordering_key"],
-        priority=row["priority"],
-        wanted=moment(row["wanted"]) if row["wanted"] else None,
-        enqueued=moment(row["enqueued_at"]),
-        attempts=row["attempts"],
-        deaths=row["deaths"],
+        id_,
+        flow,
+        connector,
+        ref,
+        key,
+        priority,
+        moment(wanted) if wanted else None,
+        moment(enqueued),
+        attempts,
+        deaths,
     )
 
 

@@ -10,7 +10,8 @@ BEGINNING = "0001-01-01T00:00:00.000000Z"
 
 def stamp(moment: datetime) -> str:
     """An aware moment as text."""
-    return moment.astimezone(UTC).isoformat(timespec="microseconds")[:WITHOUT_ZONE] + "Z"
+    utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+    return utc.isoformat(timespec="microseconds")[:WITHOUT_ZONE] + "Z"
 
 
 def moment(text: str) -> datetime:
