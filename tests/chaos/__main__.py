@@ -15,8 +15,8 @@ import sqlite3
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -36,8 +36,6 @@ SAID = 20
 
 def main(argv: Sequence[str] | None = None) -> int:
     asked = _parser().parse_args(argv)
-    signal.signal(signal.SIGTERM, _as_interrupt)
-    signal.signal(signal.SIGINT, _as_interrupt)  # what a shell starts in the background is deaf to it otherwise
     seed = asked.seed or random.SystemRandom().randrange(1, 10**6)
     plan = Plan(
         orders=asked.orders,
@@ -64,16 +62,29 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 1 if failures else 0
 
 
-def _as_interrupt(signum: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+@contextmanager
+def _listening(arena: Arena) -> Iterator[None]:
+    """The first Ctrl-C (or SIGTERM) ends the run at its next step, the second one at once."""
+
+    def told(signum: int, frame: FrameType | None) -> None:
+        if arena.told_to_end:
+            raise KeyboardInterrupt
+        arena.told_to_end = True
+
+    before = {one: signal.signal(one, told) for one in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
 
 
 def chaos(plan: Plan, folder: Path, console: Console | None = None) -> Outcome:
     """One run in this folder. Its processes are ended by their pids, whatever happens."""
     arena = Arena(folder / "world", public=True, erp_settings=ERP_SETTINGS)
     try:
-        arena.start_sandbox()
-        with _bar(console) as bar:
+        with _listening(arena), _bar(console) as bar:
+            arena.start_sandbox()
             return Run(arena, plan, watch=_watching(plan, bar, console)).go()
     finally:
         arena.close()

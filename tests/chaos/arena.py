@@ -41,6 +41,14 @@ NO_LIMIT = resource.RLIM_INFINITY
 class Arena(World):
     """One folder, one outside, and a daemon that lives many lives."""
 
+    told_to_end = False
+    """A person wants the run to end: seen at the next tick, or the next page of a book. An interrupt in the middle of
+    anything could lose a process that was just started."""
+
+    def go_on(self) -> None:
+        if self.told_to_end:
+            raise KeyboardInterrupt
+
     def configure(self, **ports: int) -> None:
         super().configure(**ports)
         text = self.config.read_text()
@@ -51,6 +59,7 @@ class Arena(World):
         """All records of a noun, one page of them in memory at a time."""
         after = -1
         while after is not None:
+            self.go_on()
             page = call(f"{base}/_sandbox/books/{noun}?limit={PAGE}&after={after}", timeout=120)
             yield from page[noun]
             after = page["next"]

@@ -213,6 +213,7 @@ class Run:
     # -- every tick ----------------------------------------------------------------------------------------
 
     def _tick(self) -> None:
+        self.arena.go_on()
         if time.monotonic() > self.deadline:
             raise TooLate(f"not over after {self.plan.deadline_minutes:g} minutes, while {self.phase}: {self.states}")
         self.reaper.tick()
