@@ -23,7 +23,7 @@ from anyio.abc import TaskGroup
 from bcbridge import config, logs, sdnotify, voice
 from bcbridge.config import Settings
 from bcbridge.connectors.base import Tools
-from bcbridge.errors import BridgeError, Misconfigured, OpenCircuit, Retry
+from bcbridge.errors import BridgeError, Misconfigured, OpenCircuit, Retry, StoreBusy
 from bcbridge.flows.orders.story import ORDERS
 from bcbridge.house import ChannelHouse, ErpHouse, House, Wiring, build, masters_are_read, masters_read
 from bcbridge.intake import Intake
@@ -273,12 +273,21 @@ async def _finished(house: House) -> None:
 async def _work_on_channel(house: House, channel: ChannelHouse) -> None:
     """Orders are judged once the ERP's masters were read whole; before that every SKU would be unknown."""
     erp = house.erps[channel.erp]
-    while not await masters_are_read(house.store, erp):
+    while not await _masters_are_read(house.store, erp):
         if channel.worker.stopping.is_set():
             channel.worker.ended.set()
             return
         await anyio.sleep(0.2)
     await channel.worker.run()
+
+
+async def _masters_are_read(store: Store, erp: ErpHouse) -> bool:
+    """A store that cannot say so now is asked again."""
+    try:
+        return await masters_are_read(store, erp)
+    except StoreBusy as fault:
+        log.warning("put off", what="looking whether the masters were read", why=str(fault))
+        return False
 
 
 def _start_loops(house: House, loops: TaskGroup) -> None:
@@ -289,7 +298,7 @@ def _start_loops(house: House, loops: TaskGroup) -> None:
         erp.circuit.on_close = _resumer(house, erp)
         erp.writer.on_open = _resumer(house, erp)
         for masters in erp.masters:
-            masters.after_pass = _marker(house, loops, f"{masters.connector}/{masters.noun}")
+            masters.after_pass = _marker(house.store, house.now, loops, f"{masters.connector}/{masters.noun}")
             loops.start_soon(masters.run)
         loops.start_soon(_confirm, erp)
     for channel in house.channels.values():
@@ -305,12 +314,16 @@ def _start_loops(house: House, loops: TaskGroup) -> None:
     loops.start_soon(upkeep, house)
 
 
-def _marker(house: House, loops: TaskGroup, name: str) -> Callable[[], None]:
-    """Notes once that a master was read whole."""
+def _marker(store: Store, now: Callable[[], datetime], loops: TaskGroup, name: str) -> Callable[[], None]:
+    """Notes once that a master was read whole; what the store cannot keep now is noted after the next pass."""
     noted = False
 
+    async def write() -> None:
+        await store.write(lambda tx: meta.put(tx, masters_read(name), stamp(now())))
+
     async def note() -> None:
-        await house.store.write(lambda tx: meta.put(tx, masters_read(name), stamp(house.now())))
+        nonlocal noted
+        noted = await _tried(None, f"noting that {name} was read", write)
 
     def mark() -> None:
         nonlocal noted

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -14,12 +15,12 @@ import pytest
 from bcbridge import app, config
 from bcbridge.connectors.base import Tools
 from bcbridge.errors import OpenCircuit
-from bcbridge.house import House, Wiring, build
+from bcbridge.house import House, Wiring, build, masters_read
 from bcbridge.model.acts import Selection
 from bcbridge.model.ids import Ref
 from bcbridge.model.outcome import NotYet
 from bcbridge.model.standing import Facts
-from bcbridge.store import orders
+from bcbridge.store import meta, orders
 from bcbridge.store.db import Store
 from tests.e2e.world import free_ports
 from tests.runtime.kit import until
@@ -104,3 +105,24 @@ async def test_what_was_sent_is_looked_for_at_once_although_nothing_waited(house
     rings = erp.sent.rings
     erp.writer.on_sent()
     assert await erp.sent.heard(since=rings, within=timedelta(seconds=5))
+
+
+async def test_a_store_that_is_busy_while_a_master_is_noted_ends_nothing(tmp_path: Path) -> None:
+    at = datetime(2026, 11, 21, 9, tzinfo=UTC)
+    async with Store(tmp_path / "bcbridge.db").opened() as store, anyio.create_task_group() as loops:
+        other = await anyio.to_thread.run_sync(lambda: sqlite3.connect(store.path, check_same_thread=False))
+        await anyio.to_thread.run_sync(other.execute, "BEGIN IMMEDIATE")
+        mark = app._marker(store, lambda: at, loops, "erp/styles")
+        mark()
+
+        async def refused() -> bool:
+            return store.figures.failed_groups > 0
+
+        await until(refused)
+        await anyio.to_thread.run_sync(other.close)
+
+        async def noted() -> bool:
+            mark()  # as after the next pass
+            return await meta.read(store, masters_read("erp/styles")) is not None
+
+        await until(noted)

@@ -33,7 +33,7 @@ def settings(url: str) -> Json:
         "subscription_key": "env:KEY",
         "erp_timezone": "America/New_York",
         "requests_per_minute": 60_000,
-        "request_timeout_seconds": 1,
+        "request_timeout_seconds": 3,
         "page_size": PAGE,
     }
 
@@ -307,7 +307,7 @@ SALES_ORDERS = SinkKit(
     kept_without_a_word={
         "the line broke": once("answer_lost"),
         "a 500": once("error_500_after"),
-        "silence": {**once("timeout_after"), "values": {"timeout_seconds": 3}},
+        "silence": {**once("timeout_after"), "values": {"timeout_seconds": 9}},
         "nothing in a 200": once("contract_break"),
     },
     lost_on_the_way={

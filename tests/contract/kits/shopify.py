@@ -48,7 +48,7 @@ def settings(url: str) -> Json:
         "token": "env:TOKEN",
         "webhook_secrets": ["env:NEW", "env:OLD"],
         "page_size": PAGE,
-        "request_timeout_seconds": 1,
+        "request_timeout_seconds": 3,
     }
 
 
