@@ -186,8 +186,8 @@ def _quoted(text: str) -> str:
 
 def frame(seen: Seen, *, started_at: datetime) -> RenderableType:
     """The whole view, at most some thirty lines of eighty columns."""
-    parts = [_figures(seen, started_at), _oldest(seen), *_last_told(seen), Text(), _reasons(seen)]
-    parts += [Text(), _connections(seen)]
+    parts = [_figures(seen, started_at), _oldest(seen), *_incidents(seen), *_last_told(seen)]
+    parts += [Text(), _reasons(seen), Text(), _connections(seen)]
     parts += [Text(f"Nothing is booked: {why}", style="bold red") for why in seen.stopped]
     parts += [Text(note, style="yellow") for note in seen.notes]
     if seen.overview.last_bookings:
@@ -222,9 +222,14 @@ def _oldest(seen: Seen) -> RenderableType:
         text.append(f"   queue {overview.jobs_waiting:,}{due}", style="dim")
     if overview.jobs_dead:
         text.append(f"   {overview.jobs_dead} jobs given up (bcbridge jobs)", style="red")
-    if overview.incidents:
-        text.append(f"   {overview.incidents} incidents (bcbridge incidents list)", style="red")
     return text
+
+
+def _incidents(seen: Seen) -> Iterator[RenderableType]:
+    """How many stand: a line of its own, or it would be broken where eighty columns end."""
+    if many := seen.overview.incidents:
+        what = "incident" if many == 1 else "incidents"
+        yield Text.assemble(("standing   ", "dim"), (f"{many:,} {what} (bcbridge incidents list)", "red"))
 
 
 def _last_told(seen: Seen) -> Iterator[RenderableType]:

@@ -64,6 +64,7 @@ def drawn(seen: Seen, *, width: int = 80) -> str:
     [
         *("120", "96", "#1043 (shopify_us) 3 m 12 s accepted", "no ship via  ship_via/Overnight", "6 payment pending"),
         "finance/email: no house account on shopify_us and 2 more",
+        "standing   1 incident (bcbridge incidents list)",
         *("2.6 s", "slow", "1 m 01 s", "paused: the token was refused", "SO100234", "USD 1,204.50", "1 m 12 s"),
     ],
 )
