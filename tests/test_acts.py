@@ -11,9 +11,9 @@ from typing import Any
 import orjson
 import pytest
 
-from bcbridge.acts import PersonActs
-from bcbridge.erasure import Erasure
 from bcbridge.errors import Misconfigured
+from bcbridge.house.acts import PersonActs
+from bcbridge.house.erasure import Erasure
 from bcbridge.mappings import Mappings
 from bcbridge.model.acts import ActResult, NotFound, Refusal, Resolution, Selection, Word
 from bcbridge.model.answers import Doubtful, Rejected

@@ -127,7 +127,7 @@ def blocked_codes() -> set[str]:
 
 def incident_codes() -> set[str]:
     """Opened where something fails, or said by a watch; the codes of blocked orders are those of their problems."""
-    parts = ("store", "runtime", "app.py", "reload.py", "acts.py")
+    parts = ("store", "runtime", "house")
     opened = {code for part in parts for code in coded(part, "open_one")}
     return opened | coded("runtime", "Cause") | first("watches", "Cause")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bcbridge.erasure import Erasure, _erase_some
+from bcbridge.house.erasure import Erasure, _erase_some
 from bcbridge.model.documents import Document
 from bcbridge.model.ids import Noun, Ref
 from bcbridge.model.person import Whose

@@ -12,10 +12,11 @@ from pathlib import Path
 import anyio
 import pytest
 
-from bcbridge import app, config
+from bcbridge import config
 from bcbridge.connectors.base import Tools
 from bcbridge.errors import OpenCircuit
-from bcbridge.house import House, Wiring, build, masters_read
+from bcbridge.house import app
+from bcbridge.house.wiring import House, Wiring, build, masters_read
 from bcbridge.model.acts import Selection
 from bcbridge.model.ids import Ref
 from bcbridge.model.outcome import NotYet

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bcbridge.errors import StoreBusy
-from bcbridge.intake import LIST_FIRST, Intake
+from bcbridge.house.intake import LIST_FIRST, Intake
 from bcbridge.model.documents import Notification
 from bcbridge.model.ids import Noun, Ref
 from bcbridge.store.db import Store

@@ -17,7 +17,7 @@ import anyio
 import pytest
 from rich.console import Console
 
-from bcbridge.live import Feed, LiveView, Seen, frame, line, look
+from bcbridge.house.live import Feed, LiveView, Seen, frame, line, look
 from bcbridge.store.alerts import Box, Told
 from bcbridge.store.db import Store
 from bcbridge.store.views import STATES, Booking, Oldest, Overview, Pulse, Reason

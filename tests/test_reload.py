@@ -11,10 +11,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from bcbridge.errors import Misconfigured, StoreBusy
+from bcbridge.house.reload import MappingsInForce
 from bcbridge.model.ids import Ref
 from bcbridge.model.outcome import Blocked, Problem
 from bcbridge.model.standing import Facts
-from bcbridge.reload import MappingsInForce
 from bcbridge.store import orders
 from bcbridge.store.db import Store
 from tests.runtime.kit import Clock, locked, until

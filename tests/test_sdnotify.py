@@ -19,7 +19,7 @@ import anyio
 import pytest
 
 from bcbridge.errors import StoreBusy
-from bcbridge.sdnotify import Systemd, keep_alive
+from bcbridge.house.sdnotify import Systemd, keep_alive
 from bcbridge.store.db import Store
 from tests.e2e.world import ROOT, environment, free_ports
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from bcbridge import app
 from bcbridge.cli.common import MISCONFIGURED
+from bcbridge.house import app
 
 ROOT = Path(__file__).resolve().parents[1]
 UNIT = ROOT / "systemd/bcbridge.service"

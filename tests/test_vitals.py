@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from bcbridge.house import House
-from bcbridge.vitals import HouseVitals
+from bcbridge.house.vitals import HouseVitals
+from bcbridge.house.wiring import House
 from tests.test_house import SHOP, Moving, house, now, settings
 
 __all__ = ["house", "now", "settings"]

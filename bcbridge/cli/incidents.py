@@ -17,7 +17,7 @@ from bcbridge.alerts.route import failure, owner
 from bcbridge.cli.acts import DryRun, Yes, after_asking, reason
 from bcbridge.cli.common import DEFAULT, AsJson, ConfigFile, Desk, NotRunning, act, desk, now, read, say
 from bcbridge.config import Settings
-from bcbridge.incident_acts import IncidentActs
+from bcbridge.house.incident_acts import IncidentActs
 from bcbridge.model.acts import ActResult, Incidents, NotFound
 from bcbridge.model.incidents import CRITICAL
 from bcbridge.phrases import age, attention, moment_text, words

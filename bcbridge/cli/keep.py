@@ -27,7 +27,7 @@ from bcbridge.cli.common import (
 from bcbridge.config import Settings
 from bcbridge.connectors.base import Tools
 from bcbridge.errors import BridgeError
-from bcbridge.house import Wiring, build
+from bcbridge.house.wiring import Wiring, build
 from bcbridge.model.acts import ActResult, NotFound
 from bcbridge.model.person import Whose
 from bcbridge.store import backup as backups

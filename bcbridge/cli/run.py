@@ -12,11 +12,12 @@ from typing import Annotated
 import anyio
 import typer
 
-from bcbridge import config, sandbox_process
+from bcbridge import config
 from bcbridge.cli.common import DEFAULT, ConfigFile, err, out
 from bcbridge.config import Settings
 from bcbridge.errors import BridgeError, Misconfigured
-from bcbridge.live import LiveView
+from bcbridge.house import sandbox_process
+from bcbridge.house.live import LiveView
 from bcbridge.store.db import FileLock
 
 
@@ -49,7 +50,7 @@ def run(
 
 
 def _bridge(settings: Settings, *, redraw: bool) -> int:
-    from bcbridge import app
+    from bcbridge.house import app
 
     try:
         return app.main(settings, live=LiveView(out, redraw=redraw))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bcbridge.flows.orders.story import ORDERS
-from bcbridge.house import ChannelHouse, House
+from bcbridge.house.wiring import ChannelHouse, House
 from bcbridge.phrases import age
 from bcbridge.runtime.rhythm import WEEK, WEEKS_AT_MOST, Rhythm, learn, silence
 from bcbridge.runtime.watchman import Watch

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from anyio import to_thread
 
-from bcbridge.house import House
+from bcbridge.house.wiring import House
 from bcbridge.phrases import age
 from bcbridge.runtime.watchman import Watch
 from bcbridge.store import meta

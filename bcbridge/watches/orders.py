@@ -10,7 +10,7 @@ from functools import partial, reduce
 from itertools import groupby
 
 from bcbridge.flows.orders.story import ORDERS
-from bcbridge.house import ChannelHouse, ErpHouse, House
+from bcbridge.house.wiring import ChannelHouse, ErpHouse, House
 from bcbridge.mappings import TABLES
 from bcbridge.model.incidents import BLOCKED
 from bcbridge.phrases import age, money

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from bcbridge.house import House
+from bcbridge.house.wiring import House
 from bcbridge.runtime.watchman import Watch, keep_watch
 from bcbridge.watches import habit, machine, orders, sources
 

@@ -10,7 +10,7 @@ from functools import partial
 
 from bcbridge.config import Connection
 from bcbridge.connectors.base import Severity
-from bcbridge.house import ChannelHouse, ErpHouse, House
+from bcbridge.house.wiring import ChannelHouse, ErpHouse, House
 from bcbridge.phrases import age, latency
 from bcbridge.runtime.circuit import Circuit
 from bcbridge.runtime.poller import ListPoller

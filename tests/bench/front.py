@@ -22,7 +22,7 @@ import anyio
 from aiohttp import web
 
 from bcbridge.connectors.shopify.webhook import Webhook
-from bcbridge.intake import Intake
+from bcbridge.house.intake import Intake
 from bcbridge.model.documents import Notification
 from bcbridge.store import db
 from bcbridge.store.db import Store

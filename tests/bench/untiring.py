@@ -18,10 +18,11 @@ from typing import cast
 import anyio
 import orjson
 
-from bcbridge import app, config, logs
+from bcbridge import config, logs
 from bcbridge.connectors.base import Found, PostedPage, PostingRules, Sink, Source
 from bcbridge.flows.orders.story import Orders
-from bcbridge.house import House, Wiring
+from bcbridge.house import app
+from bcbridge.house.wiring import House, Wiring
 from bcbridge.model.answers import Accepted, PutAnswer
 from bcbridge.model.documents import Cursor, Document
 from bcbridge.model.ids import Ref, Reference

@@ -15,7 +15,7 @@ import pytest
 from anyio import to_thread
 
 from bcbridge.cli import main
-from bcbridge.incident_acts import IncidentActs
+from bcbridge.house.incident_acts import IncidentActs
 from bcbridge.store import incidents
 from bcbridge.store.db import Store, connect, migrate
 from bcbridge.web.app import Front, Parts

@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from bcbridge import app, config
+from bcbridge import config
 from bcbridge.connectors.base import Found, PostedPage, PostingRules, Sink
-from bcbridge.house import Wiring
+from bcbridge.house import app
+from bcbridge.house.wiring import Wiring
 from bcbridge.model.answers import PutAnswer
 from bcbridge.model.ids import Reference
 from bcbridge.model.sales_order import BookedOrder, SalesOrder

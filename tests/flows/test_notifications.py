@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from bcbridge.connectors.base import Head, Page
 from bcbridge.flows.orders.story import ORDERS
-from bcbridge.intake import Intake
+from bcbridge.house.intake import Intake
 from bcbridge.model.documents import Notification
 from bcbridge.model.ids import Noun, Ref
 from bcbridge.model.order import Order, PaymentStatus

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from bcbridge.config import BackupSection, RetentionSection
+from bcbridge.house.upkeep import Clocks, back_up, prune
 from bcbridge.model.answers import Doubtful
 from bcbridge.model.documents import Document
 from bcbridge.model.ids import Noun
@@ -18,7 +19,6 @@ from bcbridge.model.outcome import Never, NotYet
 from bcbridge.model.standing import Facts
 from bcbridge.store import acts, clock, inbox, incidents, meta, orders, queue, retention, views
 from bcbridge.store.stamps import moment
-from bcbridge.upkeep import Clocks, back_up, prune
 from tests.runtime.kit import CHANNEL, START, Bench, answers, bench, ref_of
 
 DAYS = RetentionSection()

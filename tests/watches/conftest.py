@@ -10,7 +10,7 @@ import pytest
 
 from bcbridge import config
 from bcbridge.connectors.base import Tools
-from bcbridge.house import Wiring, build
+from bcbridge.house.wiring import Wiring, build
 from bcbridge.store.db import Store
 from tests.runtime.kit import Clock
 from tests.watches.rounds import ROOT, SECOND_SHOP, Rounds

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bcbridge.config import WatchesSection
-from bcbridge.house import House
+from bcbridge.house.wiring import House
 from bcbridge.model.ids import Ref
 from bcbridge.model.outcome import Blocked, NotYet, Outcome, Problem, Ready
 from bcbridge.model.standing import Facts

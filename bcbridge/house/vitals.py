@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from bcbridge.house import ChannelHouse, ErpHouse, House
+from bcbridge.house.wiring import ChannelHouse, ErpHouse, House
 from bcbridge.runtime.poller import ListPoller
 from bcbridge.runtime.writer import Pace
 from bcbridge.store.views import FlowPulse, Pulse, counts

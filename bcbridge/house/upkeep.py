@@ -22,7 +22,7 @@ from anyio import to_thread
 
 from bcbridge.config import BackupSection, RetentionSection
 from bcbridge.errors import BridgeError, StoreBusy
-from bcbridge.house import House
+from bcbridge.house.wiring import House
 from bcbridge.store import alerts, backup, inbox, meta, outbox, queue, retention
 from bcbridge.store.clock import clock_jumped
 from bcbridge.store.db import Store

@@ -13,19 +13,19 @@ from typing import cast
 
 import anyio
 
-from bcbridge.acts import PersonActs
 from bcbridge.alerts.dispatcher import Dispatcher
 from bcbridge.config import Connection, Settings
 from bcbridge.connectors.base import Channel, Connector, Erp, Finding, Sink, Tools
 from bcbridge.connectors.kinds import KINDS
-from bcbridge.erasure import About, Erasure
 from bcbridge.flows.orders.reference import parse_reference
 from bcbridge.flows.orders.story import ORDERS, Orders
+from bcbridge.house.acts import PersonActs
+from bcbridge.house.erasure import About, Erasure
+from bcbridge.house.reload import MappingsInForce
 from bcbridge.model.catalog import CatalogSku, ShipVia, Warehouse
 from bcbridge.model.documents import Document
 from bcbridge.model.ids import ConnectorName
 from bcbridge.model.sales_order import SalesOrder
-from bcbridge.reload import MappingsInForce
 from bcbridge.runtime.circuit import Circuit
 from bcbridge.runtime.poller import ListPoller, documents_to, heads_to_jobs
 from bcbridge.runtime.worker import Bell, Gate, Worker

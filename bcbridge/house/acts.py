@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
-from bcbridge.erasure import Erasure
 from bcbridge.errors import BridgeError
 from bcbridge.flows.orders.story import ORDERS
-from bcbridge.incident_acts import IncidentActs
+from bcbridge.house.erasure import Erasure
+from bcbridge.house.incident_acts import IncidentActs
 from bcbridge.model.acts import ActResult, LeftOut, NotFound, Refusal, Resolution, Selection, Word
 from bcbridge.model.person import Whose
 from bcbridge.store import acts as kept

@@ -20,26 +20,27 @@ import anyio
 import structlog
 from anyio.abc import TaskGroup
 
-from bcbridge import config, logs, sdnotify, voice
+from bcbridge import config, logs
 from bcbridge.config import Settings
 from bcbridge.connectors.base import Tools
 from bcbridge.errors import BridgeError, Misconfigured, OpenCircuit, Retry, StoreBusy
 from bcbridge.flows.orders.story import ORDERS
-from bcbridge.house import ChannelHouse, ErpHouse, House, Wiring, build, masters_are_read, masters_read
-from bcbridge.intake import Intake
-from bcbridge.live import Feed
+from bcbridge.house import sdnotify, voice
+from bcbridge.house.intake import Intake
+from bcbridge.house.live import Feed
+from bcbridge.house.sdnotify import Systemd
+from bcbridge.house.upkeep import upkeep
+from bcbridge.house.vitals import HouseVitals
+from bcbridge.house.wiring import ChannelHouse, ErpHouse, House, Wiring, build, masters_are_read, masters_read
 from bcbridge.runtime.circuit import Circuit
 from bcbridge.runtime.leftover import end_left_circuit, end_unused
 from bcbridge.runtime.poller import sweep_to_jobs
-from bcbridge.sdnotify import Systemd
 from bcbridge.store import acts, meta, outbox, queue, releases
 from bcbridge.store.db import Store
 from bcbridge.store.orders import open_refs, ready
 from bcbridge.store.outbox import queued_refs
 from bcbridge.store.queue import BULK, Wish
 from bcbridge.store.stamps import moment, stamp
-from bcbridge.upkeep import upkeep
-from bcbridge.vitals import HouseVitals
 from bcbridge.watches import rounds
 from bcbridge.web.admin import Keys, Token
 from bcbridge.web.app import Front, Parts
