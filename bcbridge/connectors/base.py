@@ -22,6 +22,7 @@ from bcbridge.model.documents import Document as Document
 from bcbridge.model.documents import Head as Head
 from bcbridge.model.documents import Notification as Notification
 from bcbridge.model.documents import Page as Page
+from bcbridge.model.documents import Trouble as Trouble
 from bcbridge.model.ids import ConnectorName, Noun, Ref, Reference
 from bcbridge.model.order import Order
 from bcbridge.model.sales_order import BookedOrder, SalesOrder

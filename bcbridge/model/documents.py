@@ -45,11 +45,20 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
+class Trouble:
+    """A delivery that says that ringing itself is in trouble; ``code`` is one of model/incidents.py."""
+
+    code: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Notification:
     """ "Look at this record": nothing of the body is kept but ids, stamps and a hash.
 
     ``delivery`` dedupes per (connector, topic). ``modified`` is their stamp, or None.
-    ``gone`` marks a deletion: to be put before a person, never deleted in the ERP.
+    ``gone`` marks a deletion: to be put before a person, never deleted in the ERP. ``trouble``, where there is one,
+    stands as an incident until the connection rings without.
     """
 
     topic: str
@@ -58,3 +67,4 @@ class Notification:
     ref: Ref | None
     modified: datetime | None
     gone: bool = False
+    trouble: Trouble | None = None

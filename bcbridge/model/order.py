@@ -45,6 +45,15 @@ class Allowance(Record):
     amount: Decimal
 
 
+class Reduction(Record):
+    """Money off the order as a whole, outside its lines (a negative fee). ``amount`` positive, net of ``taxes``; the
+    taxes are what it takes off the order's tax, positive too."""
+
+    name: str
+    amount: Decimal
+    taxes: tuple[Tax, ...] = ()
+
+
 class Charge(Record):
     """Money beside the goods: a duty or a fee, with its own taxes. ``kind`` is ``duty`` or ``fee``."""
 
@@ -60,6 +69,21 @@ class Assignment(Record):
     location: Ref | None
     location_name: str
     quantity: int
+
+
+class Address(Record):
+    """A postal address as given; absent parts are empty strings."""
+
+    name: str = ""
+    company: str = ""
+    address1: str = ""
+    address2: str = ""
+    city: str = ""
+    state: str = ""
+    postcode: str = ""
+    country: str = ""
+    phone: str = ""
+    email: str = ""
 
 
 class OrderLine(Record):
@@ -85,6 +109,11 @@ class OrderLine(Record):
     marks: tuple[str, ...] = ()
     """Signs of circular commerce found on the line, as ``_cycle`` or ``selling_plan`` (shopify/NOTES.md 2.2)."""
     attributes: tuple[tuple[str, str], ...] = ()
+    sku_is_live: bool = False
+    """The channel reads ``sku`` from the product as it is now, not as it was sold: what was once linked to the
+    variant counts for more."""
+    ship_to: Address | None = None
+    """Where this line goes, on an order with several addresses; ``None``: to the order's own."""
 
 
 class Shipping(Record):
@@ -96,6 +125,8 @@ class Shipping(Record):
     amount: Decimal
     allowances: tuple[Allowance, ...] = ()
     taxes: tuple[Tax, ...] = ()
+    ship_to: Address | None = None
+    """As on a line: the address this shipping was charged for, where an order has several."""
 
 
 class TenderKind(StrEnum):
@@ -122,27 +153,13 @@ class Hold(Record):
     note: str = ""
 
 
-class Address(Record):
-    """A postal address as given; absent parts are empty strings."""
-
-    name: str = ""
-    company: str = ""
-    address1: str = ""
-    address2: str = ""
-    city: str = ""
-    state: str = ""
-    postcode: str = ""
-    country: str = ""
-    phone: str = ""
-    email: str = ""
-
-
 class AsSold(Record):
     """What the customer bought, before any refund or edit: amounts are those of the *ordered* quantities."""
 
     lines: tuple[OrderLine, ...]
     shipping: tuple[Shipping, ...]
     charges: tuple[Charge, ...] = ()
+    reductions: tuple[Reduction, ...] = ()
     tip: Decimal = Decimal(0)
     rounding: Decimal = Decimal(0)
 
@@ -173,6 +190,7 @@ class Order(Record):
     shipping: tuple[Shipping, ...]
     charges: tuple[Charge, ...] = ()
     """Fees of the order as a whole."""
+    reductions: tuple[Reduction, ...] = ()
     tip: Decimal = Decimal(0)
     """Tips received (shopify: totalTipReceivedSet); they also stand as a line of kind TIP."""
     rounding: Decimal = Decimal(0)

@@ -1,0 +1,121 @@
+"""Lists sorted by a stamp that moves while they are read: always page 1, from the last stamp seen.
+
+Asked for page 2, a list that moved has one row less in front of it: the first row of page 2 was never shown. So each
+page is asked for as page 1 again, beginning at the last page's last stamp; rows shown twice are dropped. Only where a
+whole page carries one single stamp are further pages asked for, within that stamp, and all of them once more until
+they show nothing new: a row that leaves it meanwhile has moved ahead, and is met there.
+
+For systems whose list is their database, not an index beside it (contracts/woo_bigcommerce_magento.md 1.2, 5.1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import orjson
+
+from bcbridge.connectors.base import Cursor, Head, Page
+from bcbridge.errors import OpenCircuit
+
+BEGINNING = datetime(2004, 1, 1, tzinfo=UTC)
+"""Older than any shop."""
+MOST_PAGES_OF_ONE_STAMP = 200
+MOST_ROUNDS = 20
+"""So often the pages of one stamp are read again because the last time showed something new."""
+
+Ask = Callable[[datetime, int], Awaitable[Sequence[Head]]]
+"""``(floor, page)`` -> the rows stamped at ``floor`` or later, oldest first, that page of them (from 1)."""
+Stamp = Callable[[Head], datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Rows not shown before in this pass, and how far the list is read with them."""
+
+    heads: tuple[Head, ...]
+    reached: datetime
+
+
+class KeysetList:
+    """A HeadList over one list of theirs. Its cursor is the newest stamp seen; a pass begins ``overlap`` before it,
+    for rows that were committed later than they are stamped."""
+
+    def __init__(self, name: str, ask: Ask, *, page_size: int, overlap: timedelta, since: datetime = BEGINNING) -> None:
+        self.name = name
+        self._ask = ask
+        self._page_size = page_size
+        self._overlap = overlap
+        self._since = since
+
+    async def pages(self, since: Cursor) -> AsyncIterator[Page]:
+        """From ``since``, less the overlap, to the present."""
+        mark = datetime.fromisoformat(orjson.loads(since)["modified"]) if since else self._since
+        floor = mark - self._overlap if since else mark
+        async for stretch in walk(self._ask, floor, page_size=self._page_size, stamp=modified):
+            mark = max(mark, stretch.reached)
+            yield Page(stretch.heads, (), orjson.dumps({"modified": mark}).decode())
+
+
+def modified(head: Head) -> datetime:
+    return head.modified
+
+
+def created(head: Head) -> datetime:
+    return head.created or head.modified
+
+
+async def walk(ask: Ask, floor: datetime, *, page_size: int, stamp: Stamp) -> AsyncIterator[Stretch]:
+    """Every row stamped at ``floor`` or later, a page at a time. Raises what ``ask`` raises, and OpenCircuit where a
+    stamp has more rows than can be read."""
+    shown: set[tuple[str, datetime]] = set()
+    while True:
+        rows = await ask(floor, 1)
+        heads = _new(rows, shown, stamp)
+        if len(rows) < page_size:
+            if heads:
+                yield Stretch(heads, max(map(stamp, heads)))
+            return
+        last = stamp(rows[-1])
+        if last > floor:
+            if heads:
+                yield Stretch(heads, last)
+            floor = last
+            shown = {one for one in shown if one[1] >= floor}
+            continue
+        heads += await _within(ask, floor, page_size, shown, stamp)
+        if heads:
+            yield Stretch(heads, floor)
+        floor += timedelta(seconds=1)
+
+
+async def _within(
+    ask: Ask, floor: datetime, page_size: int, shown: set[tuple[str, datetime]], stamp: Stamp
+) -> tuple[Head, ...]:
+    """The rest of the rows of one stamp, from page 2 on; read again until a round shows nothing new."""
+    found: tuple[Head, ...] = ()
+    for _ in range(MOST_ROUNDS):
+        new = await _round(ask, floor, page_size, shown, stamp)
+        if not new:
+            return found
+        found += new
+    raise OpenCircuit(f"the rows of one stamp ({floor}) do not come to rest", by_content=True)
+
+
+async def _round(
+    ask: Ask, floor: datetime, page_size: int, shown: set[tuple[str, datetime]], stamp: Stamp
+) -> tuple[Head, ...]:
+    found: tuple[Head, ...] = ()
+    for page in range(1, MOST_PAGES_OF_ONE_STAMP + 1):
+        rows = await ask(floor, page)
+        found += _new([row for row in rows if stamp(row) <= floor], shown, stamp)
+        if len(rows) < page_size or stamp(rows[-1]) > floor:
+            return found
+    raise OpenCircuit(f"more than {MOST_PAGES_OF_ONE_STAMP} pages of one stamp ({floor})", by_content=True)
+
+
+def _new(rows: Sequence[Head], shown: set[tuple[str, datetime]], stamp: Stamp) -> tuple[Head, ...]:
+    new = tuple(row for row in rows if (row.ref, stamp(row)) not in shown)
+    shown.update((row.ref, stamp(row)) for row in new)
+    return new
