@@ -20,7 +20,7 @@ from urllib.parse import unquote, urlsplit
 import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
-from referencing import Registry, Resource
+from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
 from tests.conftest import contract_path
@@ -161,7 +161,7 @@ def documents() -> dict[str, dict[str, Any]]:
 
 @cache
 def _registry() -> Registry[Any]:
-    named = [(f"{HOME}{n}", Resource(d, DRAFT202012)) for n, d in documents().items()]
+    named = [(f"{HOME}{n}", DRAFT202012.create_resource(d)) for n, d in documents().items()]
     return Registry().with_resources(named)
 
 
