@@ -21,6 +21,7 @@ from bcbridge.model.order import (
     Order,
     OrderLine,
     PaymentStatus,
+    Reduction,
     Shipping,
     Tax,
     Tender,
@@ -144,6 +145,11 @@ def tip(amount: str) -> OrderLine:
 
 def charge(kind: str, name: str, amount: str, tax: Named | None = None) -> Charge:
     return Charge(kind=kind, name=name, amount=Decimal(amount), taxes=taxed(tax or {}))
+
+
+def off(name: str, amount: str, tax: Named | None = None) -> Reduction:
+    """Money off the whole order."""
+    return Reduction(name=name, amount=Decimal(amount), taxes=taxed(tax or {}))
 
 
 def shipping(title: str, amount: str, *, off: Named | None = None, tax: Named | None = None) -> Shipping:

@@ -11,7 +11,7 @@ import pytest
 from bcbridge.flows.orders import changes, content_hash
 from bcbridge.model.ids import Ref
 from bcbridge.model.order import Hold, Order, PaymentStatus
-from tests.flows.at_hand import CREATED, DRESS, HOME, SHIRT, from_, line, order, shipping, tender
+from tests.flows.at_hand import CREATED, DRESS, HOME, SHIRT, from_, line, off, order, shipping, tender
 
 BOOKED = order(line(DRESS, "50.00", 2), line(SHIRT, "20.00"), ship=[shipping("Standard", "5.00")], total="125.00")
 
@@ -52,6 +52,7 @@ def test_what_the_erp_does_not_care_about_is_no_change(same: Order) -> None:
         (now(shipping=(shipping("Express", "5.00"),)), ("shipping changed",)),
         (now(marks=("tag:Has rental products",)), ("marks of circular commerce changed",)),
         (now(note="Ring twice"), ("note changed",)),
+        (now(reductions=(off("Store credit", "5.00"),)), ("money off the whole order changed",)),
         (with_line(quantity=1, amount=Decimal("50.00")), (f"line {DRESS}: 2 -> 1",)),
         (with_line(assignments=(from_("California DC", 2),)), (f"line {DRESS}: location changed",)),
         (with_line(unit_price=Decimal(45), amount=Decimal(90)), (f"line {DRESS}: amount", f"line {DRESS}: price")),
@@ -75,6 +76,11 @@ def test_a_released_hold_is_told() -> None:
     assert changes(now(holds=(Hold(reason="OTHER"),)), BOOKED) == ("hold OTHER released",)
 
 
-def test_the_hash_says_its_version() -> None:
-    assert content_hash(BOOKED).startswith("1:")
-    assert len(content_hash(BOOKED)) == 66
+def test_what_came_in_later_changes_no_hash_where_it_is_not() -> None:
+    """As it was written when orders had neither reductions nor several addresses: no booked order seems changed."""
+    assert content_hash(BOOKED) == "1:6d0a6283f1c8842ddfb8894155a96610744c41b07571b646705739405edbda6b"
+
+
+def test_a_reductions_tax_counts_too() -> None:
+    with_tax = now(reductions=(off("Store credit", "5.00", {"NJ Tax": "0.33"}),))
+    assert content_hash(with_tax) != content_hash(now(reductions=(off("Store credit", "5.00"),)))

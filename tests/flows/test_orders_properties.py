@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bcbridge.model.ids import Ref
 from bcbridge.model.money import cent, spread
-from bcbridge.model.order import Allowance, Assignment, Charge, LineKind, Order, OrderLine, Shipping, Tax
+from bcbridge.model.order import Allowance, Assignment, Charge, LineKind, Order, OrderLine, Reduction, Shipping, Tax
 from bcbridge.model.outcome import Blocked, Ready
 from bcbridge.model.sales_order import SalesOrder
 from tests.flows.at_hand import DRESS, HOUSE, SHIRT, SKIRT, line, order, tender
@@ -69,6 +69,15 @@ def freight(draw: Draw, currency: str) -> Shipping:
 
 
 @st.composite
+def reductions(draw: Draw, currency: str, net: Decimal, taxed: Decimal) -> Reduction:
+    """Money off the whole order: up to nearly half of what it costs, and up to half of its tax."""
+    spare = max(net / 2 - cent(currency), Decimal(0))
+    amount = amounts(draw, currency, int(spare / cent(currency)))
+    tax = amounts(draw, currency, int(taxed / 2 / cent(currency)))
+    return Reduction(name="SUMMER15", amount=amount, taxes=(Tax(title="VAT", rate=None, amount=tax),))
+
+
+@st.composite
 def orders(draw: Draw) -> Order:
     """An order as a channel would tell it; its total is the plain sum of what the customer is charged."""
     currency, included = draw(st.sampled_from(CURRENCIES)), draw(st.booleans())
@@ -77,9 +86,13 @@ def orders(draw: Draw) -> Order:
     fee = Charge(kind="fee", name="Import", amount=amounts(draw, currency, 900))
     tip = amounts(draw, currency, 900)
     rounding = draw(st.integers(-2, 2)) * cent(currency)
+    of_all: list[OrderLine | Shipping] = [*lines, *ship]
+    charged = sum((_charged(one, included) for one in of_all), fee.amount + tip)
+    taxed = sum((tax.amount for one in of_all for tax in one.taxes), Decimal(0))
+    less = draw(st.lists(reductions(currency, charged - taxed, taxed), max_size=2))
     said: dict[str, Any] = {"currency": currency, "prices_include_tax": included, "charges": (fee,), "tip": tip}
-    charged = [_charged(one, included) for one in lines] + [_charged(one, included) for one in ship]
-    total = sum(charged, fee.amount + tip + rounding)
+    said["reductions"] = tuple(less)
+    total = charged + rounding - sum(one.amount + one.taxes[0].amount for one in less)
     return order(
         *lines,
         ship=ship,
@@ -111,6 +124,7 @@ def test_the_parts_of_any_order_tie_to_the_cent(whole: Order, by_warehouse: bool
         assert added_up(part) == part.total
         assert all(row.price >= 0 and row.quantity > 0 for row in part.lines)
         assert all(allowance.amount > 0 for allowance in part.allowances)
+        assert part.tax >= 0
 
 
 @settings(max_examples=100, deadline=None)

@@ -30,6 +30,7 @@ from tests.flows.at_hand import (
     from_,
     gift_card,
     line,
+    off,
     order,
     rows,
     shipping,
@@ -458,6 +459,27 @@ def test_amounts_below_zero_or_finer_than_the_currency_block() -> None:
     assert HOUSE.problems(yen) == ["nonsense_amount"]
     given = order(line(DRESS, "5.00", off={"WELCOME10": "6.00"}), line(SHIRT, "5.00"), total="4.00")
     assert HOUSE.problems(given) == ["nonsense_amount"]
+
+
+def test_money_off_that_is_not_mapped_blocks_by_its_name() -> None:
+    found = problem(HOUSE, order(line(DRESS, "50.00"), total="45.00", reductions=(off("Bulk discount", "5.00"),)))
+    assert (found.code, found.cause) == ("no_allowance", "allowances/Bulk discount")
+
+
+def test_money_off_is_named_beside_allowances_where_it_does_not_tie() -> None:
+    reduced = line(DRESS, "50.00", off={"WELCOME10": "5.00"})
+    found = problem(HOUSE, order(reduced, total="36.00", reductions=(off("SUMMER15", "10.00"),)))
+    said = (
+        "lines 50.00 - allowances 5.00 - off the whole order 10.00 = 35.00, the order says 36.00 USD: 1.00 too little"
+    )
+    assert (found.code, found.text) == ("money_does_not_tie", said)
+
+
+def test_more_money_off_than_there_is_blocks() -> None:
+    more = order(line(DRESS, "50.00", tax={"NJ Tax": "3.00"}), total="0.00", reductions=(off("SUMMER15", "53.00"),))
+    assert HOUSE.problems(more) == ["nonsense_amount"]
+    below = order(line(DRESS, "50.00"), total="55.00", reductions=(off("SUMMER15", "-5.00"),))
+    assert HOUSE.problems(below) == ["nonsense_amount"]
 
 
 def test_partly_refunded_without_what_was_sold_is_not_guessed() -> None:

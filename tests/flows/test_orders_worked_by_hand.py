@@ -23,6 +23,7 @@ from tests.flows.at_hand import (
     gift_card,
     line,
     money,
+    off,
     order,
     rows,
     shipping,
@@ -436,3 +437,66 @@ def test_a_tip_of_nothing_and_a_removed_tip_cost_nothing() -> None:
     ordered = order(line(DRESS, "40.00"), gone, total="40.00")
     assert gone.kind is LineKind.TIP
     assert HOUSE.part(ordered).charges == ()
+
+
+def test_money_off_the_whole_order_is_an_allowance_of_the_document() -> None:
+    # 2 x 50.00 = 100.00, tax 6.63 (6.625 %); 10.00 off with 0.66 of its tax; shipping 5.00
+    # 100.00 + 5.00 - 10.00 + 6.63 - 0.66 = 100.97
+    part = HOUSE.part(
+        order(
+            line(DRESS, "50.00", 2, tax={"NJ Tax": "6.63"}),
+            ship=[shipping("Standard", "5.00")],
+            reductions=(off("SUMMER15", "10.00", {"NJ Tax": "0.66"}),),
+            total="100.97",
+        )
+    )
+    assert (rows(part), coded(part.allowances)) == ([(DRESS, 2, "50.00", "NJ1")], {"SUMM15": "10.00"})
+    assert money(part) == ("5.97", "5.00", "100.97")
+
+
+def test_money_off_is_net_also_where_prices_contain_tax() -> None:
+    # 60.00 with 10.00 VAT in it; 5.00 off and 1.00 of VAT with it: 50.00 - 5.00 + 9.00 = 54.00
+    part = HOUSE.part(
+        order(
+            line(DRESS, "60.00", tax={"VAT": "10.00"}),
+            prices_include_tax=True,
+            reductions=(off("WELCOME10", "5.00", {"VAT": "1.00"}),),
+            total="54.00",
+        )
+    )
+    assert (rows(part), coded(part.allowances)) == ([(DRESS, 1, "50.00", "NJ1")], {"WELC10": "5.00"})
+    assert money(part) == ("9.00", "0.00", "54.00")
+
+
+def test_money_off_takes_no_part_below_nothing() -> None:
+    # menswear first by its division's name: 10.00 + 0.50 tax; womenswear 80.00 + 4.00 tax; 30.00 off with 1.50 tax
+    # MEN 10.00 - 10.00 + 0.50 - 0.50 = 0.00; WOM 80.00 - 20.00 + 4.00 - 1.00 = 63.00
+    men, women = HOUSE.parts(
+        order(
+            line(SHIRT, "10.00", tax={"NJ Tax": "0.50"}),
+            line(DRESS, "80.00", tax={"NJ Tax": "4.00"}),
+            reductions=(off("SUMMER15", "30.00", {"NJ Tax": "1.50"}),),
+            total="63.00",
+        )
+    )
+    assert (coded(men.allowances), money(men)) == ({"SUMM15": "10.00"}, ("0.00", "0.00", "0.00"))
+    assert (coded(women.allowances), money(women)) == ({"SUMM15": "20.00"}, ("3.00", "0.00", "63.00"))
+
+
+def test_what_was_off_the_order_as_it_was_sold_is_off_what_is_booked() -> None:
+    # sold: 2 x 50.00 - 20.00 = 80.00; one piece and half of the reduction came back: 40.00 left of it
+    sold = AsSold(lines=(line(DRESS, "50.00", 2),), shipping=(), reductions=(off("SUMMER15", "20.00"),))
+    part = HOUSE.setting(partly_refunded="book_original").part(
+        order(
+            line(DRESS, "50.00", 1, ordered=2),
+            total="40.00",
+            original_total=Decimal("80.00"),
+            refunded=Decimal("40.00"),
+            payment=PaymentStatus.PARTIALLY_REFUNDED,
+            paid=[tender("card", "80.00"), tender("card", "40.00", TenderKind.REFUNDED)],
+            reductions=(off("SUMMER15", "10.00"),),
+            as_sold=sold,
+        )
+    )
+    assert (rows(part), coded(part.allowances)) == ([(DRESS, 2, "50.00", "NJ1")], {"SUMM15": "20.00"})
+    assert money(part) == ("0.00", "0.00", "80.00")

@@ -98,6 +98,7 @@ def _taxes(order: Order) -> Iterable[Tax]:
             yield from (tax for charge in line.charges for tax in charge.taxes)
     yield from (tax for shipping in order.shipping for tax in shipping.taxes)
     yield from (tax for charge in order.charges for tax in charge.taxes)
+    yield from (tax for reduction in order.reductions for tax in reduction.taxes)
 
 
 def _tax_keys(tax: Tax, country: str) -> tuple[str, ...]:

@@ -12,10 +12,11 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import Any
 
-from bcbridge.model.order import Address, Allowance, Charge, Order, OrderLine, Shipping, Tax
+from bcbridge.model.order import Address, Allowance, Charge, Order, OrderLine, Reduction, Shipping, Tax
 
 VERSION = "1"
-"""Raised when what counts changes: hashes of another version say nothing about each other."""
+"""Raised when what counts changes: hashes of another version say nothing about each other. What came in later counts
+where it is there, so that an order without it keeps the hash it had."""
 
 
 def content_hash(order: Order) -> str:
@@ -39,6 +40,7 @@ def _canonical(order: Order) -> dict[str, Any]:
         "ship_to": _address(order.ship_to),
         "bill_to": _address(order.bill_to),
         "note": order.note,
+        **({"reductions": _reductions(order.reductions)} if order.reductions else {}),
     }
 
 
@@ -82,6 +84,10 @@ def _shipping(one: Shipping) -> list[Any]:
 
 def _charges(charges: Iterable[Charge]) -> list[list[Any]]:
     return sorted([charge.kind, charge.name, _plain(charge.amount), _taxes(charge.taxes)] for charge in charges)
+
+
+def _reductions(reductions: Iterable[Reduction]) -> list[list[Any]]:
+    return sorted([one.name, _plain(one.amount), _taxes(one.taxes)] for one in reductions)
 
 
 def _allowances(allowances: Iterable[Allowance]) -> list[list[str]]:
@@ -162,6 +168,7 @@ def _one_line(old: OrderLine, new: OrderLine) -> Iterator[str]:
 _SECTION_WORDS = {
     "shipping": "shipping changed",
     "charges": "fees changed",
+    "reductions": "money off the whole order changed",
     "currency": "currency changed",
     "prices_include_tax": "tax included or not changed",
     "marks": "marks of circular commerce changed",
@@ -173,4 +180,4 @@ _SECTION_WORDS = {
 
 def _sections(old: Order, new: Order) -> Iterator[str]:
     before, after = _canonical(old), _canonical(new)
-    yield from (words for name, words in _SECTION_WORDS.items() if before[name] != after[name])
+    yield from (words for name, words in _SECTION_WORDS.items() if before.get(name) != after.get(name))

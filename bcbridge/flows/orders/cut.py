@@ -1,7 +1,8 @@
 """One order, cut into the documents the ERP needs: by division, and by warehouse where that is set.
 
-Rows, allowances, tax and duties stay with the part of their line. Freight, and the charges that belong to no line, go
-to the first part. Parts stand in the order of their division and warehouse, so that they are the same every time.
+Rows, allowances, tax and duties stay with the part of their line. Freight, and what belongs to no line, goes to the
+first part; of what is off the whole order no part takes more than it costs. Parts stand in the order of their division
+and warehouse, so that they are the same every time.
 """
 
 from __future__ import annotations
@@ -58,6 +59,10 @@ class Part:
         added = total(map(value_of, self.rows)) + self.tax + self.freight + total(self.charges.values())
         return added - total(self.allowances.values())
 
+    @property
+    def net(self) -> Decimal:
+        return self.total - self.tax
+
 
 def cut(order: Order, goods: Sequence[Goods], prices: Prices, codes: Codes, desk: Desk) -> list[Part]:
     """The parts, first to last. ``goods`` and ``codes`` are complete: nothing was blocked."""
@@ -69,6 +74,8 @@ def cut(order: Order, goods: Sequence[Goods], prices: Prices, codes: Codes, desk
         parts[key] = Part(key)
     ordered = [parts[key] for key in sorted(parts, key=lambda key: key.rank)]
     _lay_head(ordered[0], prices, codes)
+    for reduction in prices.reductions:
+        _lay_reduction(reduction, ordered, codes.allowances)
     return ordered
 
 
@@ -132,6 +139,16 @@ def _lay_head(part: Part, prices: Prices, codes: Codes) -> None:
         part.freight += freight.value
         _add_price(part, freight, codes.allowances)
     _add_charges(part, prices.charges, codes)
+
+
+def _lay_reduction(reduction: Price, parts: Sequence[Part], codes: Mapping[str, str]) -> None:
+    """Onto the first part, and on to the next what would take it below nothing; its tax likewise."""
+    (allowance,), tax = reduction.allowances, -reduction.tax
+    left = allowance.amount
+    for part in parts:
+        here, taxed = min(left, max(part.net, NOTHING)), min(tax, part.tax)
+        left, tax = left - here, tax - taxed
+        _add_price(part, Price(NOTHING, (allowance.model_copy(update={"amount": here}),), -taxed), codes)
 
 
 def _add_charges(part: Part, charges: Iterable[PricedCharge], codes: Codes) -> None:

@@ -1,4 +1,5 @@
-"""What everything costs net of tax: the one arithmetic that lines, shipping, duties, fees, tips and gift cards share.
+"""What everything costs net of tax: the one arithmetic that lines, shipping, duties, fees, tips, gift cards and money
+off the whole order share.
 
 Each amount keeps its own tie: value - allowances + tax is to the cent what the channel charged for it.
 """
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from bcbridge.model.money import to_cents
-from bcbridge.model.order import Allowance, Charge, LineKind, Order, OrderLine, Tax
+from bcbridge.model.order import Allowance, Charge, LineKind, Order, OrderLine, Reduction, Tax
 
 NOTHING = Decimal(0)
 
@@ -51,11 +52,13 @@ class PricedLine:
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """A whole order: goods, freight, and the charges that belong to no goods line."""
+    """A whole order: goods, freight, the charges that belong to no goods line, and what is off the whole of it."""
 
     goods: tuple[PricedLine, ...]
     freight: tuple[Price, ...]
     charges: tuple[PricedCharge, ...]
+    reductions: tuple[Price, ...] = ()
+    """Of no value of their own: an allowance each, and the tax it takes away below zero."""
 
     @property
     def all_charges(self) -> tuple[PricedCharge, ...]:
@@ -64,7 +67,7 @@ class Prices:
     @property
     def everything(self) -> tuple[Price, ...]:
         goods = (line.price for line in self.goods)
-        return (*goods, *self.freight, *(charge.price for charge in self.all_charges))
+        return (*goods, *self.freight, *(charge.price for charge in self.all_charges), *self.reductions)
 
     @property
     def allowances(self) -> tuple[Allowance, ...]:
@@ -80,7 +83,9 @@ def priced(order: Order) -> Prices:
     standing = [line for line in order.lines if line.quantity]
     goods = tuple(_priced_line(line, order) for line in standing if line.kind is LineKind.GOODS)
     freight = tuple(_price(one.amount, one.allowances, one.taxes, order) for one in order.shipping)
-    return Prices(goods, freight, (*_beside(standing, order), *_tip(standing, order), *_rounding(order)))
+    beside = (*_beside(standing, order), *_tip(standing, order), *_rounding(order))
+    off = tuple(price for price in map(_reduction, order.reductions) if price.charged)
+    return Prices(goods, freight, beside, off)
 
 
 def _priced_line(line: OrderLine, order: Order) -> PricedLine:
@@ -116,6 +121,11 @@ def _tip(standing: Sequence[OrderLine], order: Order) -> list[PricedCharge]:
 
 def _rounding(order: Order) -> list[PricedCharge]:
     return [PricedCharge("rounding", Price(order.rounding))] if order.rounding else []
+
+
+def _reduction(one: Reduction) -> Price:
+    """Net already, whatever the order's other amounts contain."""
+    return Price(NOTHING, (Allowance(name=one.name, amount=one.amount),), -total(tax.amount for tax in one.taxes))
 
 
 def _price(amount: Decimal, allowances: Sequence[Allowance], taxes: Sequence[Tax], order: Order) -> Price:

@@ -46,8 +46,8 @@ def _original(order: Order, findings: Findings) -> Sale:
 
 def _as_sold(order: Order, sold: AsSold) -> Order:
     lines = tuple(_placed(line.model_copy(update={"quantity": line.ordered}), order) for line in sold.lines)
-    taken = {"shipping": sold.shipping, "charges": sold.charges, "tip": sold.tip, "rounding": sold.rounding}
-    return order.model_copy(update={**taken, "lines": lines})
+    beside = {"shipping": sold.shipping, "charges": sold.charges, "reductions": sold.reductions}
+    return order.model_copy(update={**beside, "tip": sold.tip, "rounding": sold.rounding, "lines": lines})
 
 
 def _placed(line: OrderLine, order: Order) -> OrderLine:

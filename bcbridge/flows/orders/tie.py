@@ -39,8 +39,10 @@ def _sold_in_words(prices: Prices) -> str:
         *_charges_in_words(prices),
     ]
     said = " + ".join(f"{name} {amount}" for name, amount in terms if amount or name == "lines")
-    allowed = total(allowance.amount for allowance in prices.allowances)
-    return f"{said} - allowances {allowed}" if allowed else said
+    off = total(price.allowed for price in prices.reductions)
+    allowed = total(allowance.amount for allowance in prices.allowances) - off
+    less = (("allowances", allowed), ("off the whole order", off))
+    return said + "".join(f" - {name} {amount}" for name, amount in less if amount)
 
 
 def _charges_in_words(prices: Prices) -> Iterator[tuple[str, Decimal]]:
@@ -87,7 +89,7 @@ def _check_lines(order: Order, findings: Findings) -> None:
 
 
 def _check_amounts(order: Order, prices: Prices, findings: Findings) -> None:
-    """Every amount positive and payable, and nothing reduced or taxed to below nothing."""
+    """Every amount positive and payable, and nothing, the whole order neither, reduced or taxed to below nothing."""
     for subject, amount in _amounts(order):
         if amount < 0:
             findings.block("nonsense_amount", subject, f"{amount} {order.currency} is below zero")
@@ -96,6 +98,14 @@ def _check_amounts(order: Order, prices: Prices, findings: Findings) -> None:
     for subject, price in _net(prices):
         if price.value < price.allowed:
             findings.block("nonsense_amount", subject, "its allowances, or the tax in it, are more than it costs")
+    if prices.reductions and _overdone(prices):
+        findings.block("nonsense_amount", "order", "what is off the whole order is more than it costs")
+
+
+def _overdone(prices: Prices) -> bool:
+    """Whether nothing is left that could bear the reductions, or the tax they take away."""
+    cost = total(price.value - price.allowed for price in prices.everything)
+    return min(cost, total(price.tax for price in prices.everything)) < 0
 
 
 def _net(prices: Prices) -> Iterator[tuple[str, Price]]:
@@ -114,6 +124,9 @@ def _amounts(order: Order) -> Iterator[tuple[str, Decimal]]:
     for charge in order.charges:
         yield charge.kind, charge.amount
         yield from _taxes(charge.kind, charge.taxes)
+    for reduction in order.reductions:
+        yield f"reduction {reduction.name}", reduction.amount
+        yield from _taxes(f"reduction {reduction.name}", reduction.taxes)
     yield "tip", order.tip
     yield "order total", order.total
     yield "rounding", abs(order.rounding)
