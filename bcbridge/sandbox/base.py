@@ -314,6 +314,9 @@ class Faults:
         """Returns when faults are next ordered or loaded: for a job that waits by one of their values."""
         await self._altered.wait()
 
+    def __contains__(self, name: str) -> bool:
+        return name in self._names
+
     async def load(self) -> None:
         rows, values, seed = await self._books.read(_kept_faults)
         self._faults = {n: _Fault(d, dice=random.Random(f"{seed}:{n}")) for n, d in self._names.items()}

@@ -16,7 +16,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bcbridge.sandbox.shopify.canary import DIGITS, MARK
+from bcbridge.sandbox.shopping.canary import DIGITS, MARK
 
 PERSONAL = {"documents": {"body"}, "outbox": {"body"}}
 """Columns that may hold what they hold: the inbox's documents and the bodies that were sent."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bcbridge.sandbox.shopify.canary import DIGITS, MARK
+from bcbridge.sandbox.shopping.canary import DIGITS, MARK
 from tests.chaos.canaries import CHUNK_BYTES, Search, pattern, secrets_in
 
 SECRET = "a-key-that-nobody-knows"

@@ -10,8 +10,9 @@ import httpx
 import pytest
 
 from bcbridge.sandbox.shopify import ShopifySettings
-from bcbridge.sandbox.shopify.canary import DIGITS, MARK
-from bcbridge.sandbox.shopify.mix import Wishes, draw
+from bcbridge.sandbox.shopify.trade import trade
+from bcbridge.sandbox.shopping.canary import DIGITS, MARK
+from bcbridge.sandbox.shopping.mix import Wishes, draw
 from tests.sandbox.shopify_client import JSON, ShopClient, shop, until
 
 UPC = "040123000013"
@@ -113,9 +114,9 @@ async def test_what_was_to_happen_happens_after_a_restart(tmp_path: Path) -> Non
 
 
 async def test_one_division_per_order_unless_mixed_is_asked_for(tmp_path: Path) -> None:
-    settings = ShopifySettings()
-    plain = [draw(Wishes(seed=1, unbookable=0), index, settings) for index in range(80)]
-    mixed = [draw(Wishes(seed=1, mixed=1.0, unbookable=0), index, settings) for index in range(20)]
+    sold = trade(ShopifySettings())
+    plain = [draw(Wishes(seed=1, unbookable=0), index, sold) for index in range(80)]
+    mixed = [draw(Wishes(seed=1, mixed=1.0, unbookable=0), index, sold) for index in range(20)]
 
     def divisions(drawn: object) -> set[str]:
         return {line.sku[:6] for line in drawn.cart.lines if line.sku}  # type: ignore[attr-defined]
@@ -125,8 +126,8 @@ async def test_one_division_per_order_unless_mixed_is_asked_for(tmp_path: Path) 
 
 
 async def test_no_more_than_a_tenth_is_unbookable_and_all_of_it_says_why() -> None:
-    settings = ShopifySettings()
-    drawn = [draw(Wishes(seed=3, unbookable=0.1), index, settings) for index in range(2_000)]
+    sold = trade(ShopifySettings())
+    drawn = [draw(Wishes(seed=3, unbookable=0.1), index, sold) for index in range(2_000)]
     spoiled = [one for one in drawn if one.unbookable]
     assert 100 < len(spoiled) < 260
     seen = {name for one in spoiled for name in one.unbookable}
@@ -138,9 +139,7 @@ async def test_no_more_than_a_tenth_is_unbookable_and_all_of_it_says_why() -> No
         "never_paid",
         "test_order",
     }
-    assert not [
-        one for one in (draw(Wishes(seed=3, unbookable=0), at, settings) for at in range(200)) if one.unbookable
-    ]
+    assert not [one for one in (draw(Wishes(seed=3, unbookable=0), at, sold) for at in range(200)) if one.unbookable]
 
 
 @pytest.mark.parametrize(
@@ -158,8 +157,8 @@ async def test_a_plan_that_makes_no_sense_is_refused_in_words(tmp_path: Path, wi
 
 
 async def test_canaries_stand_in_every_field_of_a_customer_and_change_nothing_else(tmp_path: Path) -> None:
-    settings = ShopifySettings()
-    plain, marked = (draw(Wishes(seed=3, canary=canary), 7, settings).cart for canary in (False, True))
+    sold = trade(ShopifySettings())
+    plain, marked = (draw(Wishes(seed=3, canary=canary), 7, sold).cart for canary in (False, True))
     assert [line.price for line in marked.lines] == [line.price for line in plain.lines]
     address = marked.shipping_address or {}
     private = [address[name] for name in ("firstName", "lastName", "company", "address1", "address2", "city", "zip")]

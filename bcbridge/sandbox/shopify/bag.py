@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, NamedTuple
 
+from bcbridge.sandbox.shopping import cart
+
 CENT = Decimal("0.01")
 JSON = dict[str, Any]
 
@@ -76,12 +78,8 @@ def total(bags: Iterable[Bag]) -> Bag:
     return Bag(shop, presentment)
 
 
-class Currency(NamedTuple):
-    """What a customer pays in, and what one unit of it is worth in the shop's currency."""
-
-    shop: str
-    presentment: str
-    rate: Decimal
+class Currency(cart.Currency):
+    """Makes bags of amounts."""
 
     def bag(self, presentment: Decimal) -> Bag:
         """An amount the customer sees, with the shop's side converted and rounded."""

@@ -10,8 +10,8 @@ from decimal import Decimal
 
 from bcbridge.sandbox.shopify import agreements, fulfilment, payment, totals
 from bcbridge.sandbox.shopify.bag import JSON, NOTHING, Bag, currency_of, read, total
-from bcbridge.sandbox.shopify.cart import BadCart
 from bcbridge.sandbox.shopify.gid import next_id, number_of
+from bcbridge.sandbox.shopping.cart import BadCart
 
 
 def pay(order: JSON, at: str) -> None:

@@ -7,14 +7,14 @@ header, lines, discounts, taxes, charges, fulfilment orders, the first sales agr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
 from bcbridge.sandbox.shopify import agreements, fulfilment, payment, totals, world
 from bcbridge.sandbox.shopify.bag import JSON, NOTHING, Bag, Currency, read, total
-from bcbridge.sandbox.shopify.cart import Cart, CartLine, Discount, Rate, Shipping
 from bcbridge.sandbox.shopify.gid import gid, next_id, order_id
+from bcbridge.sandbox.shopping.cart import Cart, CartLine, Discount, Rate, Shipping
 
 APPLICATIONS = {
     "code": ("DiscountCodeApplication", "code"),
@@ -30,19 +30,20 @@ def place(cart: Cart, *, number: int, at: str, locations: list[JSON], note: JSON
     ``note`` goes under ``_sandbox`` (plan, seed, index, what was made unbookable on purpose).
     """
     order = header(cart, number, at, note or {})
-    order["lineItems"] = [line(order, one, cart.currency) for one in cart.lines]
-    order["shippingLines"] = [shipping_line(order, one, cart.currency) for one in cart.shipping]
+    currency = Currency(*cart.currency)
+    order["lineItems"] = [line(order, one, currency) for one in cart.lines]
+    order["shippingLines"] = [shipping_line(order, one, currency) for one in cart.shipping]
     for at_index, discount in enumerate(cart.discounts):
-        discounted(order, discount, at_index, cart.currency)
+        discounted(order, discount, at_index, currency)
     for taxable in [one for one in order["lineItems"] if one["taxable"]]:
         taxable["taxLines"] = line_taxes(taxable, cart)
     for shipping in order["shippingLines"]:
         shipping["taxLines"] = tax_lines(shipping_net(shipping), cart.taxes, cart)
     add_tip(order, cart)
-    order["additionalFees"] = [fee(order, name, price, cart.currency) for name, price in cart.fees]
+    order["additionalFees"] = [fee(order, name, price, currency) for name, price in cart.fees]
     order["totalCashRoundingAdjustment"] = {
-        "paymentSet": cart.currency.money(cart.currency.bag(cart.rounding)),
-        "refundSet": cart.currency.money(NOTHING),
+        "paymentSet": currency.money(currency.bag(cart.rounding)),
+        "refundSet": currency.money(NOTHING),
     }
     order["fulfillmentOrders"] = fulfilment.route(order, cart, locations)
     totals.settle_lines(order)
@@ -276,7 +277,7 @@ def tax_lines(base: Bag, rates: Iterable[Rate], cart: Cart) -> list[JSON]:
     """Tax on ``base``, or inside it where prices include tax; each line's tax is rounded by itself."""
     rates = list(rates)
     whole = 1 + sum((rate.rate for rate in rates), Decimal(0)) if cart.taxes_included else Decimal(1)
-    money: Callable[[Bag], JSON] = cart.currency.money
+    money = Currency(*cart.currency).money
     return [
         {
             "title": rate.title,
@@ -292,7 +293,8 @@ def tax_lines(base: Bag, rates: Iterable[Rate], cart: Cart) -> list[JSON]:
 
 def add_tip(order: JSON, cart: Cart) -> None:
     """A tip is a line without variant that nobody ships, and a header sum besides (NOTES edge case 27)."""
-    order["totalTipReceivedSet"] = cart.currency.money(cart.currency.bag(cart.tip))
+    currency = Currency(*cart.currency)
+    order["totalTipReceivedSet"] = currency.money(currency.bag(cart.tip))
     if cart.tip:
         tip = CartLine(title="Tip", price=cart.tip, taxable=False, ships=False)
-        order["lineItems"].append(line(order, tip, cart.currency))
+        order["lineItems"].append(line(order, tip, currency))

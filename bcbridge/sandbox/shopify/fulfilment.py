@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from bcbridge.sandbox.shopify.bag import JSON
-from bcbridge.sandbox.shopify.cart import Cart
 from bcbridge.sandbox.shopify.gid import next_id
+from bcbridge.sandbox.shopping.cart import Cart
 
 ACTIONS = {
     "OPEN": ("CREATE_FULFILLMENT", "REPORT_PROGRESS", "MOVE", "HOLD", "SPLIT"),

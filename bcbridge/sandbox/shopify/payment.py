@@ -7,8 +7,8 @@ from decimal import Decimal
 
 from bcbridge.sandbox.shopify import totals
 from bcbridge.sandbox.shopify.bag import JSON, Bag, currency_of, read
-from bcbridge.sandbox.shopify.cart import Cart, Tender
 from bcbridge.sandbox.shopify.gid import next_id
+from bcbridge.sandbox.shopping.cart import Cart, Tender
 
 NAMES = {
     "shopify_payments": "Shopify Payments",

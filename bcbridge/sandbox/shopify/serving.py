@@ -10,14 +10,17 @@ from aiohttp import web
 from anyio import to_thread
 
 from bcbridge.sandbox.base import BODY_CEILING, Server, World, admin_app_routes, background
-from bcbridge.sandbox.shopify import courier, deliveries, orders, shop, shopper, subscriptions, world
+from bcbridge.sandbox.shopify import orders, shop, subscriptions, world
 from bcbridge.sandbox.shopify.api import Api
-from bcbridge.sandbox.shopify.courier import Courier
-from bcbridge.sandbox.shopify.doors import Doors
+from bcbridge.sandbox.shopify.deliveries import Hook
+from bcbridge.sandbox.shopify.doors import catalogue_routes
 from bcbridge.sandbox.shopify.schema import schema
 from bcbridge.sandbox.shopify.settings import ShopifySettings
 from bcbridge.sandbox.shopify.shop import Shop
-from bcbridge.sandbox.shopify.shopper import HAPPENINGS, PLANS, Shopper
+from bcbridge.sandbox.shopping import courier, shopper
+from bcbridge.sandbox.shopping.courier import Courier
+from bcbridge.sandbox.shopping.doors import Doors
+from bcbridge.sandbox.shopping.shopper import Shopper
 
 FAULTS = {
     "slow": "answers slow_ms later",
@@ -45,8 +48,7 @@ VALUES = {
 NOUNS = {
     "orders": "SELECT id, document FROM orders WHERE id > :after ORDER BY id LIMIT :limit",
     "servedPaid": orders.SERVED_PAID,
-    "plans": PLANS,
-    "happenings": HAPPENINGS,
+    **shopper.NOUNS,
     "webhookSubscriptions": "SELECT id, document FROM webhook_subscriptions WHERE id > :after ORDER BY id LIMIT :limit",
     "locations": "SELECT id, document FROM locations WHERE id > :after ORDER BY id LIMIT :limit",
     "products": "SELECT id, document FROM products WHERE id > :after ORDER BY id LIMIT :limit",
@@ -61,7 +63,7 @@ async def serving(folder: Path, *, port: int = 0, settings: ShopifySettings | No
     async with World.opened(
         "shopify",
         folder,
-        schema=shop.SCHEMA + orders.SCHEMA + world.SCHEMA + subscriptions.SCHEMA + shopper.SCHEMA + deliveries.SCHEMA,
+        schema=shop.SCHEMA + orders.SCHEMA + world.SCHEMA + subscriptions.SCHEMA + shopper.SCHEMA + courier.SCHEMA,
         season=world.found,
         nouns={**NOUNS, **courier.NOUNS},
         faults={**FAULTS, **courier.FAULTS},
@@ -71,16 +73,18 @@ async def serving(folder: Path, *, port: int = 0, settings: ShopifySettings | No
         opened.about = settings.about
         await to_thread.run_sync(schema)  # reads a file and takes a moment; the first caller shall not wait for it
         the_shop = Shop(opened, settings)
-        buyer, messenger = Shopper(the_shop), Courier(the_shop)
+        buyer, messenger = Shopper(the_shop), Courier(opened, Hook(settings))
         the_shop.bell = messenger.woken.set
 
         async def renewed() -> None:
             await buyer.forget()
-            await messenger.subscribe_defaults()
+            await the_shop.subscribe_defaults()
 
         opened.after_reset = renewed
+        await the_shop.subscribe_defaults()
         app = web.Application(client_max_size=BODY_CEILING)
-        app.add_routes([*Api(the_shop).routes(), *Doors(the_shop, buyer).routes(), *admin_app_routes(opened)])
+        by_hand = [*Doors(the_shop, buyer).routes(), *catalogue_routes(the_shop), *admin_app_routes(opened)]
+        app.add_routes([*Api(the_shop).routes(), *by_hand])
         async with Server.running(app, port=port) as server, background() as tasks:
             tasks.start_soon(buyer.run)
             tasks.start_soon(messenger.run)

@@ -8,22 +8,20 @@ from datetime import datetime
 from typing import Any
 
 from bcbridge.sandbox.base import Books, World
-from bcbridge.sandbox.shopify import checkout, deliveries, orders, world
+from bcbridge.sandbox.shopify import checkout, deliveries, orders, subscriptions, totals, world
 from bcbridge.sandbox.shopify.bag import JSON
-from bcbridge.sandbox.shopify.cart import Cart
+from bcbridge.sandbox.shopify.events import EVENTS
+from bcbridge.sandbox.shopify.gid import gid, number_of, order_id
 from bcbridge.sandbox.shopify.orders import Moment
 from bcbridge.sandbox.shopify.settings import ShopifySettings
+from bcbridge.sandbox.shopify.trade import listed, trade
+from bcbridge.sandbox.shopping.cart import Cart, Compact
+from bcbridge.sandbox.shopping.doors import merge
 
 SCHEMA = """
 CREATE TABLE tokens (token TEXT PRIMARY KEY, expires REAL NOT NULL) WITHOUT ROWID;
 """
-
-Change = Callable[[JSON, str], None]
-"""Changes an order's document in place; gets the stamp of the moment."""
-
-
-class NoSuchOrder(LookupError):
-    """There is no order with this id, number or name."""
+BRIEFLY = ("id", "legacyResourceId", "name", "displayFinancialStatus", "currentTotalPriceSet")
 
 
 class Shop:
@@ -31,11 +29,22 @@ class Shop:
         self.world = opened
         self.settings = settings
         self.locations = world.locations()
+        self.trade = trade(settings)
+        self.compact = Compact(listed(), settings.currency, gateway=self.trade.gateway, rates=world.RATES)
+        self.events = tuple(EVENTS)
         self.bell: Callable[[], None] = lambda: None
 
     @property
     def books(self) -> Books:
         return self.world.books
+
+    @property
+    def seed(self) -> int:
+        return self.settings.seed
+
+    @property
+    def ambient_orders_per_minute(self) -> float:
+        return self.settings.ambient_orders_per_minute
 
     def now(self) -> datetime:
         return self.world.clock.now()
@@ -49,36 +58,51 @@ class Shop:
         floor = int(faults.value("equal_updated_at_seconds")) if await faults.strikes("equal_updated_at") else 1
         return Moment(self.now(), lag, max(floor, 1))
 
-    async def place(self, cart: Cart, *, note: JSON | None = None) -> JSON:
-        """Sells the cart; the order is on disk when this returns."""
-        moment = await self.moment()
-        order = await self.books.write(lambda c: self.placed(c, cart, moment, note or {}))
-        self.rung()
-        return order
+    # --- selling
 
-    def placed(self, connection: sqlite3.Connection, cart: Cart, moment: Moment, note: JSON) -> JSON:
+    def placed(self, connection: sqlite3.Connection, cart: Cart, moment: Moment, note: JSON) -> int:
         number = orders.next_number(connection)
         order = checkout.place(cart, number=number, at=moment.stamp, locations=self.locations, note=note)
+        return self.opened(connection, order, moment)
+
+    def adopted(self, connection: sqlite3.Connection, document: JSON, moment: Moment, note: JSON) -> int:
+        """Takes a document as it is (Shopify's own example, say): only number, id and stamps are the shop's."""
+        order = {**blank(moment.stamp), **document, **identity(orders.next_number(connection))}
+        order["_sandbox"] = {"ids": 5_000, "rate": "1", "document": True, **note}
+        return self.opened(connection, order, moment)
+
+    def opened(self, connection: sqlite3.Connection, order: JSON, moment: Moment) -> int:
         orders.add(connection, order, moment)
         self.ring(connection, order, moment, opening_topics(order))
-        return order
+        return number_of(order["id"])
 
-    async def change(self, name: str, act: Change, *, topics: Sequence[str] = (), touch: bool = True) -> JSON:
-        """Changes one order. ``touch`` moves its ``updatedAt`` (a released hold need not)."""
-        moment = await self.moment()
-        order = await self.books.write(lambda c: self.changed(c, name, act, moment, topics, touch))
-        self.rung()
-        return order
+    def happened(self, connection: sqlite3.Connection, order_id: int, what: str, details: JSON, moment: Moment) -> None:
+        event, order = EVENTS[what], self.document(connection, order_id)
+        touch = bool(details.pop("touch", event.touch))
+        event.act(details)(order, moment.stamp)
+        self.keep(connection, order, moment, topics=event.topics, touch=touch)
 
-    def changed(
-        self, connection: sqlite3.Connection, name: str, act: Change, moment: Moment, topics: Sequence[str], touch: bool
-    ) -> JSON:
-        order = orders.by_name(connection, name)
-        if order is None:
-            raise NoSuchOrder(f"no order {name!r}")
-        act(order, moment.stamp)
+    def patched(self, connection: sqlite3.Connection, order_id: int, fields: JSON, moment: Moment) -> None:
+        order = self.document(connection, order_id)
+        touch, topics = bool(fields.pop("touch", True)), tuple(fields.pop("topics", ("ORDERS_UPDATED",)))
+        merge(order, fields)
+        if not order["_sandbox"].get("document"):
+            totals.settle(order)
         self.keep(connection, order, moment, topics=topics, touch=touch)
+
+    def found(self, connection: sqlite3.Connection, name: str) -> int | None:
+        order = orders.by_name(connection, name)
+        return None if order is None else number_of(order["id"])
+
+    def document(self, connection: sqlite3.Connection, order_id: int) -> JSON:
+        order = orders.load(connection, order_id)
+        assert order is not None
         return order
+
+    def brief(self, document: JSON) -> JSON:
+        return {name: document[name] for name in BRIEFLY}
+
+    # --- what is kept, and who is told
 
     def keep(
         self,
@@ -103,8 +127,17 @@ class Shop:
         await self.books.write(lambda c: orders.served_paid(c, identifiers, moment.stamp))
 
     def rung(self) -> None:
-        """Wakes whoever delivers webhooks; called after the transaction that made them."""
         self.bell()
+
+    async def subscribe_defaults(self) -> None:
+        """Subscriptions a new shop starts with, where they are not there already."""
+
+        def unit(connection: sqlite3.Connection) -> None:
+            for topic, uri in self.settings.default_subscriptions:
+                if subscriptions.refused(connection, topic, uri) is None:
+                    subscriptions.subscribe(connection, topic, {"uri": uri}, Moment(self.now()).stamp)
+
+        await self.books.write(unit)
 
     async def touch_beyond(self, beyond: tuple[Any, int]) -> None:
         """Touches the next two orders of a list that is being paged, so that they move to its end."""
@@ -114,11 +147,33 @@ class Shop:
     def touch_next(self, connection: sqlite3.Connection, beyond: tuple[Any, int], moment: Moment) -> None:
         statement = "SELECT id FROM orders WHERE (updated_at, id) > (?, ?) ORDER BY updated_at, id LIMIT 2"
         for (identifier,) in connection.execute(statement, beyond).fetchall():
-            order = orders.load(connection, identifier)
-            assert order is not None
-            self.keep(connection, order, moment, topics=("ORDERS_UPDATED",))
+            self.keep(connection, self.document(connection, identifier), moment, topics=("ORDERS_UPDATED",))
 
 
 def opening_topics(order: JSON) -> tuple[str, ...]:
     paid = ("ORDERS_PAID",) if order["displayFinancialStatus"] == "PAID" else ()
     return ("ORDERS_CREATE", *paid, "ORDERS_UPDATED")
+
+
+def identity(number_: int) -> JSON:
+    identifier = order_id(number_)
+    names = {"name": f"#{number_}", "number": number_}
+    return {"id": gid("Order", identifier), "legacyResourceId": str(identifier), **names}
+
+
+def blank(at: str) -> JSON:
+    """What a given document may leave out."""
+    empty = ("lineItems", "shippingLines", "fulfillmentOrders", "fulfillments", "transactions", "refunds")
+    lists = ("returns", "agreements", "additionalFees", "taxLines", "tags", "discountCodes", "customAttributes")
+    nothing = ("cancelledAt", "cancelReason", "closedAt", "customer", "shippingAddress", "billingAddress", "note")
+    return {
+        **{name: [] for name in (*empty, *lists, "discountApplications", "paymentGatewayNames")},
+        **dict.fromkeys((*nothing, "email", "phone", "poNumber", "sourceIdentifier", "app", "publication")),
+        **dict.fromkeys(("createdAt", "processedAt", "updatedAt"), at),
+        **dict.fromkeys(("closed", "test", "edited", "taxExempt", "dutiesIncluded", "taxesIncluded"), False),
+        "confirmed": True,
+        "sourceName": "web",
+        "returnStatus": "NO_RETURN",
+        "displayFinancialStatus": "PAID",
+        "displayFulfillmentStatus": "UNFULFILLED",
+    }

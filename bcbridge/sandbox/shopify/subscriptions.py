@@ -14,6 +14,7 @@ from bcbridge.sandbox.shopify.gid import gid, number_of
 from bcbridge.sandbox.shopify.lists import filled, table_part
 from bcbridge.sandbox.shopify.orders import Moment
 from bcbridge.sandbox.shopify.parts import VERSION, Info, Part, Resolver, document, node_of
+from bcbridge.sandbox.shopping.courier import LOOPBACK
 
 SCHEMA = """
 CREATE TABLE webhook_subscriptions (
@@ -27,7 +28,6 @@ CREATE TABLE webhook_subscriptions (
 );
 """
 FIRST = 1_200_000_000_000
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 SUBSCRIPTIONS = Listing("webhook_subscriptions", {}, {"ID": "id", "CREATED_AT": "created_at"})
 
 

@@ -84,23 +84,6 @@ CELLS = cells()
 UPC_OF_VARIANT = {cell.variant_id: cell.sku.upc for cell in CELLS}
 
 
-def known_variants() -> dict[str, JSON]:
-    """What a compact order takes from the catalogue, by SKU."""
-    return {
-        cell.sku.upc: {
-            "id": cell.variant_id,
-            "product_id": cell.product_id,
-            "inventory_item_id": cell.inventory_item_id,
-            "barcode": cell.sku.upc,
-            "product_title": cell.sku.style.name,
-            "title": cell.title,
-            "vendor": "Sandbox Apparel",
-            "price": cell.sku.style.price,
-        }
-        for cell in CELLS
-    }
-
-
 def found(connection: sqlite3.Connection, _seed: int) -> None:
     """The season, in one transaction."""
     for place in locations():

@@ -10,21 +10,16 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from decimal import Decimal
-from typing import Any
+from typing import Any, Generic
 
 import orjson
 
 from bcbridge.sandbox.base import fact, set_fact
-from bcbridge.sandbox.shopify import changes
-from bcbridge.sandbox.shopify.bag import JSON
-from bcbridge.sandbox.shopify.cart import BadCart
-from bcbridge.sandbox.shopify.mix import Wishes, draw
-from bcbridge.sandbox.shopify.orders import Moment
-from bcbridge.sandbox.shopify.shop import Shop
+from bcbridge.sandbox.shopping.cart import BadCart
+from bcbridge.sandbox.shopping.mix import Wishes, draw
+from bcbridge.sandbox.shopping.shop import M, Shop
 
 SCHEMA = """
 CREATE TABLE plans (
@@ -60,11 +55,10 @@ SELECT id, json_object('id', id, 'orders', orders, 'made', made, 'left', orders 
     'ambient', json(iif(ambient, 'true', 'false')), 'state', state)
 FROM plans WHERE id > :after ORDER BY id LIMIT :limit
 """
-
-
 HAPPENINGS = """
 SELECT id, json_object('orderId', order_id, 'what', what) FROM happenings WHERE id > :after ORDER BY id LIMIT :limit
 """
+NOUNS = {"plans": PLANS, "happenings": HAPPENINGS}
 
 
 @dataclass(frozen=True)
@@ -76,10 +70,10 @@ class Plan:
     wishes: Wishes
 
 
-class Shopper:
+class Shopper(Generic[M]):
     """Works through the plans until it is cancelled. ``woken`` cuts its waits short."""
 
-    def __init__(self, shop: Shop) -> None:
+    def __init__(self, shop: Shop[M]) -> None:
         self.shop = shop
         self.woken = asyncio.Event()
         self.began: dict[int, tuple[float, int]] = {}
@@ -99,13 +93,13 @@ class Shopper:
 
     async def start_ambient(self) -> None:
         """A steady trickle, unless somebody has taken the shop in hand before."""
-        rate = self.shop.settings.ambient_orders_per_minute / 60
+        rate = self.shop.ambient_orders_per_minute / 60
         if rate <= 0:
             return
 
         def unit(connection: sqlite3.Connection) -> None:
             if fact(connection, "ambient_over") is None and not ambient_runs(connection):
-                add_plan(connection, ENDLESS, rate, Wishes(self.shop.settings.seed), ambient=True)
+                add_plan(connection, ENDLESS, rate, Wishes(self.shop.seed), ambient=True)
             connection.execute("UPDATE plans SET rate = ? WHERE ambient AND state = 'running'", (rate,))
 
         await self.shop.books.write(unit)
@@ -150,7 +144,7 @@ class Shopper:
         smooth = base + int((time.monotonic() - since) * plan.rate)
         return smooth - smooth % 5 if smooth // 20 % 2 and smooth < plan.orders else smooth
 
-    def make(self, connection: sqlite3.Connection, plan: Plan, count: int, moment: Moment) -> None:
+    def make(self, connection: sqlite3.Connection, plan: Plan, count: int, moment: M) -> None:
         statement = "UPDATE plans SET made = made + ? WHERE id = ? AND state = 'running' AND made = ?"
         if not connection.execute(statement, (count, plan.id, plan.made)).rowcount:
             return
@@ -158,8 +152,8 @@ class Shopper:
             self.make_one(connection, plan, index, moment)
         connection.execute("UPDATE plans SET state = 'done' WHERE id = ? AND made >= orders", (plan.id,))
 
-    def make_one(self, connection: sqlite3.Connection, plan: Plan, index: int, moment: Moment) -> None:
-        drawn = draw(plan.wishes, index, self.shop.settings)
+    def make_one(self, connection: sqlite3.Connection, plan: Plan, index: int, moment: M) -> None:
+        drawn = draw(plan.wishes, index, self.shop.trade)
         note = {
             "plan": plan.id,
             "seed": plan.wishes.seed,
@@ -167,11 +161,11 @@ class Shopper:
             "unbookable": drawn.unbookable,
             "later": [what for _, what, _ in drawn.later],
         }
-        order = self.shop.placed(connection, drawn.cart, moment, note)
+        order_id = self.shop.placed(connection, drawn.cart, moment, note)
         for wait, what, details in drawn.later:
             connection.execute(
                 "INSERT INTO happenings (due, order_id, what, details) VALUES (?, ?, ?, ?)",
-                (moment.now.timestamp() + wait, int(order["legacyResourceId"]), what, orjson.dumps(details).decode()),
+                (moment.now.timestamp() + wait, order_id, what, orjson.dumps(details).decode()),
             )
 
     async def happen(self) -> bool:
@@ -182,68 +176,14 @@ class Shopper:
             self.shop.rung()
         return done
 
-    def happen_now(self, connection: sqlite3.Connection, moment: Moment) -> bool:
+    def happen_now(self, connection: sqlite3.Connection, moment: M) -> bool:
         statement = "SELECT id, order_id, what, details FROM happenings WHERE due <= ? ORDER BY due, id LIMIT ?"
         found = connection.execute(statement, (moment.now.timestamp(), BATCH)).fetchall()
         for identifier, order_id, what, details in found:
             connection.execute("DELETE FROM happenings WHERE id = ?", (identifier,))
-            event = EVENTS[what]
             with suppress(BadCart):  # somebody else has cancelled or paid it meanwhile
-                act = event.act(orjson.loads(details))
-                self.shop.changed(connection, str(order_id), act, moment, event.topics, event.touch)
+                self.shop.happened(connection, order_id, what, orjson.loads(details), moment)
         return bool(found)
-
-
-# --- what can happen
-
-
-@dataclass(frozen=True)
-class Event:
-    """A change by its name at the doors: how to do it, what it rings, whether it moves the order's ``updatedAt``."""
-
-    act: Callable[[JSON], Callable[[JSON, str], None]]
-    topics: tuple[str, ...]
-    touch: bool = True
-
-
-def positions(details: JSON) -> dict[int, int]:
-    return {int(position): int(units) for position, units in details.items()}
-
-
-def paying(_: JSON) -> Callable[[JSON, str], None]:
-    return changes.pay
-
-
-def cancelling(details: JSON) -> Callable[[JSON, str], None]:
-    return lambda order, at: changes.cancel(order, at, details.get("reason", "CUSTOMER"))
-
-
-def holding(details: JSON) -> Callable[[JSON, str], None]:
-    return lambda order, at: changes.hold(order, at, details.get("reason", "OTHER"))
-
-
-def releasing(_: JSON) -> Callable[[JSON, str], None]:
-    return changes.release
-
-
-def editing(details: JSON) -> Callable[[JSON, str], None]:
-    return lambda order, at: changes.edit(order, at, positions(details))
-
-
-def refunding(details: JSON) -> Callable[[JSON, str], None]:
-    lines = positions(details.get("lines", {}))
-    amount = Decimal(str(details.get("amount", "0")))
-    return lambda order, at: changes.refund(order, at, lines, shipping=bool(details.get("shipping")), amount=amount)
-
-
-EVENTS: dict[str, Event] = {
-    "pay": Event(paying, ("ORDERS_PAID", "ORDER_TRANSACTIONS_CREATE", "ORDERS_UPDATED")),
-    "cancel": Event(cancelling, ("ORDERS_CANCELLED", "REFUNDS_CREATE", "ORDERS_UPDATED")),
-    "hold": Event(holding, ("FULFILLMENT_ORDERS_PLACED_ON_HOLD",), touch=False),
-    "release": Event(releasing, ("FULFILLMENT_ORDERS_HOLD_RELEASED",), touch=False),
-    "edit": Event(editing, ("ORDERS_EDITED", "ORDERS_UPDATED")),
-    "refund": Event(refunding, ("REFUNDS_CREATE", "ORDER_TRANSACTIONS_CREATE", "ORDERS_UPDATED")),
-}
 
 
 # --- rows

@@ -1,17 +1,17 @@
-"""What a customer puts in front of the checkout, before Shopify has made an order of it.
+"""What a customer puts in front of the checkout, before a shop has made an order of it.
 
 The compact form of ``POST /_sandbox/orders`` reads into a ``Cart`` (docs/sandbox.md shows every key); the
-shopper draws carts.
+shopper draws carts. A cart says more than any one system can express: a shop refuses what it has no word for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, NamedTuple
 
-from bcbridge.sandbox.shopify.bag import JSON, Currency
+JSON = dict[str, Any]
 
 
 class BadCart(ValueError):
@@ -26,8 +26,19 @@ class Rate:
     rate: Decimal
 
 
+class Currency(NamedTuple):
+    """What a customer pays in, and what one unit of it is worth in the shop's currency."""
+
+    shop: str
+    presentment: str
+    rate: Decimal = Decimal(1)
+
+
 @dataclass(frozen=True)
 class CartLine:
+    """``price`` is the list price of one, as the customer sees it. The ids are the shop's own, None for goods it
+    does not list."""
+
     title: str
     price: Decimal
     quantity: int = 1
@@ -53,7 +64,7 @@ class CartLine:
 
 @dataclass(frozen=True)
 class Discount:
-    """``kind`` is Shopify's application: code, automatic, manual or script; percent or amount, not both."""
+    """``kind`` is code, automatic, manual or script; percent or amount, not both; ``on`` is lines or shipping."""
 
     kind: str
     name: str
@@ -89,7 +100,7 @@ class Cart:
     fees: tuple[tuple[str, Decimal], ...] = ()
     tip: Decimal = Decimal(0)
     rounding: Decimal = Decimal(0)
-    tenders: tuple[Tender, ...] = (Tender("shopify_payments"),)
+    tenders: tuple[Tender, ...] = ()
     payment: str = "paid"
     hold: str | None = None
     test: bool = False
@@ -135,14 +146,28 @@ def whole(value: Any, key: str) -> int:
 
 
 class Compact:
-    """Reads the compact order; the catalogue gives titles, prices and ids of the SKUs it knows."""
+    """Reads the compact order. ``listed`` is what the shop sells by SKU, with its titles, prices and ids; ``rates``
+    what one unit of another currency is worth in the shop's; ``wordless`` are keys this shop cannot express."""
 
-    def __init__(self, variants: Mapping[str, JSON], shop_currency: str, rates: Mapping[str, Decimal]) -> None:
-        self.variants = variants
-        self.shop_currency = shop_currency
-        self.rates = rates
+    def __init__(
+        self,
+        listed: Mapping[str, CartLine],
+        currency: str,
+        *,
+        gateway: str,
+        rates: Mapping[str, Decimal] | None = None,
+        wordless: Collection[str] = (),
+    ) -> None:
+        self.listed = listed
+        self.shop_currency = currency
+        self.gateway = gateway
+        self.rates = rates or {}
+        self.wordless = frozenset(wordless)
 
     def cart(self, body: JSON) -> Cart:
+        """Raises `BadCart` with the key that cannot be read, or that this shop has no word for."""
+        for key in sorted(self.wordless & body.keys()):
+            raise BadCart(f"{key}: this shop has no such thing")
         if not isinstance(body.get("lines"), list):
             raise BadCart("lines: a list of {sku, quantity, price} is needed")
         address = body.get("address", DEFAULT_ADDRESS)
@@ -156,7 +181,7 @@ class Compact:
             fees=tuple((one["name"], amount(one["amount"], "fees.amount")) for one in body.get("fees", [])),
             tip=amount(body.get("tip", "0"), "tip"),
             rounding=amount(body.get("rounding", "0"), "rounding"),
-            tenders=tuple(self.tender(one) for one in body.get("tenders", [{"gateway": "shopify_payments"}])),
+            tenders=tuple(self.tender(one) for one in body.get("tenders", [{"gateway": self.gateway}])),
             payment=self.payment(body),
             hold=body.get("hold"),
             test=bool(body.get("test", False)),
@@ -173,23 +198,21 @@ class Compact:
 
     def line(self, line: JSON, at: int) -> CartLine:
         sku = line.get("sku")
-        known = self.variants.get(sku or "", {})
-        if "price" not in line and not known:
+        if "price" not in line and sku not in self.listed:
             raise BadCart(f"lines[{at}].price: the shop has no variant {sku!r} to take it from")
-        return CartLine(
-            title=line.get("title") or known.get("product_title") or "Custom item",
-            price=amount(line.get("price", known.get("price")), f"lines[{at}].price"),
+        known = self.listed.get(sku or "") or CartLine("Custom item", Decimal(0), sku=sku, barcode=sku)
+        gift_card = bool(line.get("giftCard", False))
+        return replace(
+            known,
+            title=line.get("title") or known.title,
+            price=amount(line.get("price", known.price), f"lines[{at}].price"),
             quantity=whole(line.get("quantity", 1), f"lines[{at}].quantity"),
-            sku=sku,
-            barcode=line.get("barcode", known.get("barcode", sku)),
-            variant_title=line.get("variantTitle", known.get("title")),
-            variant_id=line.get("variantId", known.get("id")),
-            product_id=known.get("product_id"),
-            inventory_item_id=known.get("inventory_item_id"),
-            vendor=known.get("vendor"),
-            gift_card=bool(line.get("giftCard", False)),
-            taxable=bool(line.get("taxable", not line.get("giftCard", False))),
-            ships=bool(line.get("requiresShipping", not line.get("giftCard", False))),
+            barcode=line.get("barcode", known.barcode),
+            variant_title=line.get("variantTitle", known.variant_title),
+            variant_id=line.get("variantId", known.variant_id),
+            gift_card=gift_card,
+            taxable=bool(line.get("taxable", not gift_card)),
+            ships=bool(line.get("requiresShipping", not gift_card)),
             duty=amount(line.get("duty", "0"), f"lines[{at}].duty"),
             location=line.get("location"),
             properties=line.get("properties", {}),

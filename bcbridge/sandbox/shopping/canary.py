@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bcbridge.sandbox.shopify.bag import JSON
-from bcbridge.sandbox.shopify.cart import Cart
+from bcbridge.sandbox.shopping.cart import JSON, Cart
 
 MARK = "qzwren7v"
 """In every token of letters. Lower case, as a client may make them lower case itself."""

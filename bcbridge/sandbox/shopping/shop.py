@@ -1,0 +1,84 @@
+"""What a simulated shop offers to whoever sells in it: the shopper, and the doors by hand."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection
+from datetime import datetime
+from typing import Protocol, TypeVar
+
+from bcbridge.sandbox.base import Books
+from bcbridge.sandbox.shopping.cart import JSON, Cart, Compact
+from bcbridge.sandbox.shopping.mix import Trade
+
+
+class NoSuchOrder(LookupError):
+    """There is no order with this id, number or name."""
+
+
+class Timed(Protocol):
+    """When something happens, by the shop's clock; a vendor's moment may know more (the lag of its index, say)."""
+
+    @property
+    def now(self) -> datetime: ...
+
+
+M = TypeVar("M", bound=Timed)
+
+
+class Shop(Protocol[M]):
+    """A shop by its own memory. What takes a connection runs inside one transaction of the books, and queues the
+    webhooks of what it does there; `rung` comes after the commit. What cannot be done is a `BadCart`, in words."""
+
+    @property
+    def books(self) -> Books: ...
+
+    @property
+    def trade(self) -> Trade: ...
+
+    @property
+    def compact(self) -> Compact: ...
+
+    @property
+    def seed(self) -> int: ...
+
+    @property
+    def ambient_orders_per_minute(self) -> float: ...
+
+    @property
+    def events(self) -> Collection[str]:
+        """What may happen to an order, by name: pay, cancel, ..."""
+        ...
+
+    async def moment(self) -> M: ...
+
+    def placed(self, connection: sqlite3.Connection, cart: Cart, moment: M, note: JSON) -> int:
+        """Makes the order of a cart and returns its id. ``note`` is the sandbox's own and is kept with the order
+        (plan, seed, index, ``unbookable``: what was made unbookable on purpose, ``later``)."""
+        ...
+
+    def adopted(self, connection: sqlite3.Connection, document: JSON, moment: M, note: JSON) -> int:
+        """Takes a vendor's document as it is; only number, id and stamps are the shop's."""
+        ...
+
+    def happened(self, connection: sqlite3.Connection, order_id: int, what: str, details: JSON, moment: M) -> None: ...
+
+    def patched(self, connection: sqlite3.Connection, order_id: int, fields: JSON, moment: M) -> None:
+        """Merges fields into the order's document, as a plugin or a merchant's script might."""
+        ...
+
+    def found(self, connection: sqlite3.Connection, name: str) -> int | None:
+        """The id of the order called so by people, by its id or its number."""
+        ...
+
+    def document(self, connection: sqlite3.Connection, order_id: int) -> JSON:
+        """The order with all that the sandbox knows of it."""
+        ...
+
+    def brief(self, document: JSON) -> JSON:
+        """What ``POST /_sandbox/orders`` answers of a new order."""
+        ...
+
+    def rung(self) -> None:
+        """Wakes whoever delivers webhooks; called after the transaction that made them."""
+        ...
