@@ -152,7 +152,9 @@ def off(name: str, amount: str, tax: Named | None = None) -> Reduction:
     return Reduction(name=name, amount=Decimal(amount), taxes=taxed(tax or {}))
 
 
-def shipping(title: str, amount: str, *, off: Named | None = None, tax: Named | None = None) -> Shipping:
+def shipping(
+    title: str, amount: str, *, off: Named | None = None, tax: Named | None = None, to: Address | None = None
+) -> Shipping:
     return Shipping(
         ref=Ref(f"ship-{title}"),
         title=title,
@@ -160,6 +162,7 @@ def shipping(title: str, amount: str, *, off: Named | None = None, tax: Named | 
         amount=Decimal(amount),
         allowances=allowed(off or {}),
         taxes=taxed(tax or {}),
+        ship_to=to,
     )
 
 

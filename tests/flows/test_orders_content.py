@@ -11,7 +11,7 @@ import pytest
 from bcbridge.flows.orders import changes, content_hash
 from bcbridge.model.ids import Ref
 from bcbridge.model.order import Hold, Order, PaymentStatus
-from tests.flows.at_hand import CREATED, DRESS, HOME, SHIRT, from_, line, off, order, shipping, tender
+from tests.flows.at_hand import CREATED, DRESS, HOME, LONDON, SHIRT, from_, line, off, order, shipping, tender
 
 BOOKED = order(line(DRESS, "50.00", 2), line(SHIRT, "20.00"), ship=[shipping("Standard", "5.00")], total="125.00")
 
@@ -48,6 +48,8 @@ def test_what_the_erp_does_not_care_about_is_no_change(same: Order) -> None:
         (now(holds=(Hold(reason="OTHER", note="n"),)), ("hold OTHER set",)),
         (now(total=Decimal("115.00")), ("total 125.00 -> 115.00 USD",)),
         (now(ship_to=HOME.model_copy(update={"city": "Newark"})), ("ship-to address changed",)),
+        (with_line(ship_to=LONDON), (f"line {DRESS}: ship-to address changed",)),
+        (now(shipping=(shipping("Standard", "5.00", to=LONDON),)), ("shipping changed",)),
         (now(bill_to=None), ("bill-to address changed",)),
         (now(shipping=(shipping("Express", "5.00"),)), ("shipping changed",)),
         (now(marks=("tag:Has rental products",)), ("marks of circular commerce changed",)),

@@ -13,7 +13,7 @@ from bcbridge.model.money import cent, spread
 from bcbridge.model.order import Allowance, Assignment, Charge, LineKind, Order, OrderLine, Reduction, Shipping, Tax
 from bcbridge.model.outcome import Blocked, Ready
 from bcbridge.model.sales_order import SalesOrder
-from tests.flows.at_hand import DRESS, HOUSE, SHIRT, SKIRT, line, order, tender
+from tests.flows.at_hand import DRESS, HOME, HOUSE, LONDON, SHIRT, SKIRT, line, order, tender
 
 CURRENCIES = ("USD", "GBP", "JPY", "KWD")
 PLACES = ("New Jersey DC", "California DC")
@@ -49,6 +49,7 @@ def goods(draw: Draw, currency: str, at: int) -> OrderLine:
         taxes=tax,
         charges=duties,
         assignments=tuple(share for share in shares if share.quantity),
+        ship_to=draw(st.sampled_from((None, None, HOME, LONDON))),
     )
 
 
@@ -65,7 +66,10 @@ def _reduced(draw: Draw, amount: Decimal, currency: str) -> tuple[tuple[Allowanc
 def freight(draw: Draw, currency: str) -> Shipping:
     amount = amounts(draw, currency, 3_000)
     allowances, tax = _reduced(draw, amount, currency)
-    return Shipping(ref=Ref("ship"), title="Standard", code="standard", amount=amount, allowances=allowances, taxes=tax)
+    to = draw(st.sampled_from((None, LONDON)))
+    return Shipping(
+        ref=Ref("ship"), title="Standard", code="", amount=amount, allowances=allowances, taxes=tax, ship_to=to
+    )
 
 
 @st.composite
@@ -82,7 +86,7 @@ def orders(draw: Draw) -> Order:
     """An order as a channel would tell it; its total is the plain sum of what the customer is charged."""
     currency, included = draw(st.sampled_from(CURRENCIES)), draw(st.booleans())
     lines = tuple(draw(goods(currency, at)) for at in range(draw(st.integers(1, 5))))
-    ship = draw(st.lists(freight(currency), max_size=1))
+    ship = draw(st.lists(freight(currency), max_size=2))
     fee = Charge(kind="fee", name="Import", amount=amounts(draw, currency, 900))
     tip = amounts(draw, currency, 900)
     rounding = draw(st.integers(-2, 2)) * cent(currency)
@@ -139,6 +143,19 @@ def test_every_piece_is_booked_once_and_leaves_from_where_it_is(whole: Order, by
     for sku, share in ((one.sku, share) for one in whole.lines for share in one.assignments):
         key = sku, codes[share.location_name]
         sold[key] = sold.get(key, 0) + share.quantity
+    assert booked == sold
+
+
+@settings(max_examples=100, deadline=None)
+@given(orders())
+def test_every_piece_goes_to_its_own_address(whole: Order) -> None:
+    booked, sold = dict[str, int](), dict[str, int]()
+    for part in HOUSE.parts(whole):
+        assert part.ship_to in (HOME, LONDON)
+        booked[part.ship_to.city] = booked.get(part.ship_to.city, 0) + sum(row.quantity for row in part.lines)
+    for one in whole.lines:
+        city = (one.ship_to or HOME).city
+        sold[city] = sold.get(city, 0) + one.quantity
     assert booked == sold
 
 

@@ -7,8 +7,9 @@ from datetime import date
 from decimal import Decimal
 
 from bcbridge.mappings import Division, Mappings
-from bcbridge.model.order import AsSold, LineKind, PaymentStatus, TenderKind
-from bcbridge.model.outcome import Ready
+from bcbridge.model.ids import Ref
+from bcbridge.model.order import AsSold, LineKind, Order, PaymentStatus, TenderKind
+from bcbridge.model.outcome import Blocked, Ready
 from tests.flows.at_hand import (
     DRESS,
     HOME,
@@ -500,3 +501,64 @@ def test_what_was_off_the_order_as_it_was_sold_is_off_what_is_booked() -> None:
     )
     assert (rows(part), coded(part.allowances)) == ([(DRESS, 2, "50.00", "NJ1")], {"SUMM15": "20.00"})
     assert money(part) == ("0.00", "0.00", "80.00")
+
+
+# --- several addresses ---------------------------------------------------------------------------------------------
+
+AUNT = HOME.model_copy(update={"name": "Ana Rivera", "address1": "4 Elm Street", "city": "Albany", "state": "NY"})
+
+
+def to_two() -> Order:
+    """Home: 50.00 + 3.31 tax + 5.00 shipping. Aunt: 2 x 20.00 - 4.00, shipping 9.00: 45.00. Together 103.31."""
+    return order(
+        line(DRESS, "50.00", tax={"NJ Tax": "3.31"}, ref=Ref("1")),
+        line(SKIRT, "20.00", 2, off={"WELCOME10": "4.00"}, ship_to=AUNT, ref=Ref("2")),
+        ship=[shipping("Standard", "5.00"), shipping("Express", "9.00", to=AUNT)],
+        total="103.31",
+    )
+
+
+def test_each_address_is_a_document_with_its_freight_and_codes() -> None:
+    home, aunt = HOUSE.parts(to_two())
+    assert (home.reference, aunt.reference) == ("SU5001P1G1", "SU5001P2G1")
+    assert (home.ship_to, aunt.ship_to, aunt.bill_to) == (HOME, AUNT, HOME)
+    assert (home.ship_via, home.tax_code, money(home)) == ("UPG", "NJ", ("3.31", "5.00", "58.31"))
+    assert (aunt.ship_via, aunt.tax_code, money(aunt)) == ("UP2", "NOTAX", ("0.00", "9.00", "45.00"))
+    assert (rows(aunt), coded(aunt.allowances)) == ([(SKIRT, 2, "20.00", "NJ1")], {"WELC10": "4.00"})
+
+
+def test_part_two_stays_part_two_however_the_lines_are_listed_and_corrected() -> None:
+    whole = to_two()
+    corrected = AUNT.model_copy(update={"address1": "14 Elm Street"})
+    moved = (whole.lines[1].model_copy(update={"ship_to": corrected}), whole.lines[0])
+    ways = (whole.shipping[1].model_copy(update={"ship_to": corrected}), whole.shipping[0])
+    home, aunt = HOUSE.parts(whole.model_copy(update={"lines": moved, "shipping": ways}))
+    assert (home.ship_to, aunt.ship_to) == (HOME, corrected)
+    assert (rows(aunt), money(aunt)) == ([(SKIRT, 2, "20.00", "NJ1")], ("0.00", "9.00", "45.00"))
+
+
+def test_one_address_said_by_every_line_is_one_document() -> None:
+    lines = (line(DRESS, "50.00", ship_to=HOME), line(SKIRT, "20.00", ship_to=HOME))
+    said = HOUSE.part(order(*lines, ship=[shipping("Standard", "5.00", to=HOME)], total="75.00"))
+    plain = HOUSE.part(
+        order(line(DRESS, "50.00"), line(SKIRT, "20.00"), ship=[shipping("Standard", "5.00")], total="75.00")
+    )
+    assert said == plain
+
+
+def test_an_address_without_a_shipping_of_its_own_goes_as_the_order_goes() -> None:
+    lines = (line(DRESS, "50.00", ref=Ref("1")), line(SKIRT, "20.00", ref=Ref("2"), ship_to=AUNT))
+    home, aunt = HOUSE.parts(order(*lines, gift_card("10.00"), ship=[shipping("Express", "5.00")], total="85.00"))
+    assert (home.ship_via, aunt.ship_via) == ("UP2", "UP2")
+    assert (money(home), coded(home.charges)) == (("0.00", "5.00", "65.00"), {"GC": "10.00"})
+    assert (money(aunt), aunt.charges) == (("0.00", "0.00", "20.00"), ())
+
+
+def test_each_address_is_checked_and_named_by_a_line_that_goes_there() -> None:
+    nowhere = AUNT.model_copy(update={"postcode": ""})
+    lines = (line(DRESS, "50.00", ref=Ref("1")), line(SKIRT, "20.00", ref=Ref("2"), ship_to=nowhere))
+    outcome = HOUSE.judge(order(*lines, total="70.00"))
+    assert isinstance(outcome, Blocked)
+    (problem,) = outcome.problems
+    assert (problem.code, problem.subject) == ("address_incomplete", f"ship-to of line {SKIRT}")
+    assert problem.text == "without postcode"

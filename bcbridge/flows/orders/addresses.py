@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from bcbridge.flows.orders.desk import Desk, Findings
 from bcbridge.flows.orders.fit import fit, too_long
+from bcbridge.flows.orders.goods import subject
+from bcbridge.flows.orders.places import places_of
 from bcbridge.model.order import Address, LineKind, Order
 
 
@@ -26,19 +28,31 @@ _FIELDS = ("company", "address2", "city", "state", "postcode", "country", "phone
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    ship_to: Address
+    ship_to: tuple[Address, ...]
+    """By the number of the place (places.py)."""
     bill_to: Address
 
 
 def find_addresses(order: Order, desk: Desk, findings: Findings) -> Addresses:
-    """Both addresses as the ERP takes them. Without goods to ship, the other one stands in, or an empty one."""
-    ship_to, bill_to = order.ship_to or order.bill_to, order.bill_to or order.ship_to
-    if _ships(order):
-        _check_complete(order.ship_to or Address(), findings)
+    """All addresses as the ERP takes them. Without goods to ship, the other one stands in, or an empty one."""
+    going = places_of(order).orders()
+    bill_to = order.bill_to or going[0].ship_to
     return Addresses(
-        ship_to=_fitted(ship_to or Address(), "ship-to", desk, findings),
+        ship_to=tuple(_ship_to(one, _name(one, len(going)), desk, findings) for one in going),
         bill_to=_fitted(bill_to or Address(), "bill-to", desk, findings),
     )
+
+
+def _name(going: Order, of: int) -> str:
+    """How a problem names the address: among several, by the first line that goes there."""
+    goods = (line for line in going.lines if line.kind is LineKind.GOODS)
+    return "ship-to" if of == 1 else f"ship-to of {subject(next(goods))}"
+
+
+def _ship_to(order: Order, of: str, desk: Desk, findings: Findings) -> Address:
+    if _ships(order):
+        _check_complete(order.ship_to or Address(), of, findings)
+    return _fitted(order.ship_to or order.bill_to or Address(), of, desk, findings)
 
 
 def _ships(order: Order) -> bool:
@@ -47,10 +61,10 @@ def _ships(order: Order) -> bool:
     return any(line.requires_shipping for line in shipped) and (order.source != "pos" or order.ship_to is not None)
 
 
-def _check_complete(address: Address, findings: Findings) -> None:
+def _check_complete(address: Address, of: str, findings: Findings) -> None:
     missing = [part for part in _needed(address) if not getattr(address, part).strip()]
     if missing and not (missing == ["name"] and address.company.strip()):
-        findings.block("address_incomplete", "ship-to", f"without {', '.join(missing)}")
+        findings.block("address_incomplete", of, f"without {', '.join(missing)}")
 
 
 def _needed(address: Address) -> list[str]:

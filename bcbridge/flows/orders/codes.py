@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bcbridge.flows.orders.desk import Desk, Findings
+from bcbridge.flows.orders.places import places_of
 from bcbridge.flows.orders.prices import Prices
 from bcbridge.mappings import NONE, cause
 from bcbridge.model.order import Address, Order, Tax, Tender, TenderKind
@@ -18,9 +19,10 @@ class Codes:
 
     customer: str
     customer_group: str
-    ship_via: str
+    ship_via: tuple[str, ...]
+    """By the number of the place (places.py), as the tax code is."""
+    tax_code: tuple[str, ...]
     terms: str
-    tax_code: str
     allowances: Mapping[str, str]
     """By the discount's name."""
     charges: Mapping[str, str]
@@ -28,12 +30,13 @@ class Codes:
 
 
 def find_codes(order: Order, prices: Prices, desk: Desk, findings: Findings) -> Codes:
+    going = places_of(order).orders()
     return Codes(
         customer=_customer(order, desk, findings),
         customer_group=_customer_group(order, desk, findings),
-        ship_via=_ship_via(order, desk, findings),
+        ship_via=tuple(_ship_via(one if one.shipping else order, desk, findings) for one in going),
+        tax_code=tuple(_tax_code(one, desk, findings) for one in going),
         terms=_terms(order, desk, findings),
-        tax_code=_tax_code(order, desk, findings),
         allowances=_allowances(prices, desk, findings),
         charges=_charges(prices, desk, findings),
     )

@@ -66,6 +66,7 @@ def _line(line: OrderLine) -> dict[str, Any]:
         "charges": _charges(line.charges),
         "from": _places(line),
         "marks": sorted(line.marks),
+        **({"ship_to": _address(line.ship_to)} if line.ship_to else {}),
     }
 
 
@@ -79,7 +80,8 @@ def _places(line: OrderLine) -> dict[str, int]:
 
 
 def _shipping(one: Shipping) -> list[Any]:
-    return [one.title, one.code, _plain(one.amount), _allowances(one.allowances), _taxes(one.taxes)]
+    said = [one.title, one.code, _plain(one.amount), _allowances(one.allowances), _taxes(one.taxes)]
+    return [*said, _address(one.ship_to)] if one.ship_to else said
 
 
 def _charges(charges: Iterable[Charge]) -> list[list[Any]]:
@@ -153,6 +155,7 @@ _LINE_WORDS = {
     "charges": "duties",
     "from": "location",
     "marks": "marks",
+    "ship_to": "ship-to address",
 }
 
 
@@ -162,7 +165,7 @@ def _one_line(old: OrderLine, new: OrderLine) -> Iterator[str]:
         yield f"{of}: {old.quantity} -> {new.quantity}"
         return
     before, after = _line(old), _line(new)
-    yield from (f"{of}: {word} changed" for name, word in _LINE_WORDS.items() if before[name] != after[name])
+    yield from (f"{of}: {word} changed" for name, word in _LINE_WORDS.items() if before.get(name) != after.get(name))
 
 
 _SECTION_WORDS = {

@@ -1,8 +1,8 @@
-"""One order, cut into the documents the ERP needs: by division, and by warehouse where that is set.
+"""One order, cut into the documents the ERP needs: by address, by division, and by warehouse where that is set.
 
-Rows, allowances, tax and duties stay with the part of their line. Freight, and what belongs to no line, goes to the
-first part; of what is off the whole order no part takes more than it costs. Parts stand in the order of their division
-and warehouse, so that they are the same every time.
+Rows, allowances, tax and duties stay with the part of their line. Freight goes to the first part of its address, what
+belongs to no line to the first of all; of what is off the whole order no part takes more than it costs. Parts stand in
+the order of their address, division and warehouse, so that they are the same every time.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from decimal import Decimal
 from bcbridge.flows.orders.codes import Codes
 from bcbridge.flows.orders.desk import Desk, Findings
 from bcbridge.flows.orders.goods import NOWHERE, Goods, division_of, warehouse_of
+from bcbridge.flows.orders.places import Places, places_of
 from bcbridge.flows.orders.prices import NOTHING, Price, PricedCharge, Prices, total
 from bcbridge.flows.orders.rows import rows_of, value_of
 from bcbridge.mappings import NONE, Division
@@ -28,11 +29,13 @@ class PartKey:
 
     division: Division
     warehouse: str = ""
+    place: int = 0
+    """The number of the address it goes to (places.py)."""
 
     @property
-    def rank(self) -> tuple[str, ...]:
+    def rank(self) -> tuple[int | str, ...]:
         said = self.division
-        return said.division, said.department, said.order_type, said.season, self.warehouse
+        return self.place, said.division, said.department, said.order_type, said.season, self.warehouse
 
 
 @dataclass(slots=True)
@@ -67,13 +70,15 @@ class Part:
 def cut(order: Order, goods: Sequence[Goods], prices: Prices, codes: Codes, desk: Desk) -> list[Part]:
     """The parts, first to last. ``goods`` and ``codes`` are complete: nothing was blocked."""
     parts: dict[PartKey, Part] = {}
+    places = places_of(order)
     for one in goods:
-        _lay(one, parts, order.currency, codes, desk)
+        _lay(one, parts, places, codes, desk)
     if not parts:
         key = _key_without_goods(desk)
         parts[key] = Part(key)
     ordered = [parts[key] for key in sorted(parts, key=lambda key: key.rank)]
-    _lay_head(ordered[0], prices, codes)
+    _lay_freight(places, prices, ordered, codes)
+    _add_charges(ordered[0], prices.charges, codes)
     for reduction in prices.reductions:
         _lay_reduction(reduction, ordered, codes.allowances)
     return ordered
@@ -96,11 +101,11 @@ def _key_without_goods(desk: Desk) -> PartKey:
     return PartKey(division or Division(division="?"), warehouse_of(NOWHERE, "order", desk, Findings()))
 
 
-def _lay(goods: Goods, parts: dict[PartKey, Part], currency: str, codes: Codes, desk: Desk) -> None:
+def _lay(goods: Goods, parts: dict[PartKey, Part], places: Places, codes: Codes, desk: Desk) -> None:
     """A line into its part; its allowances and tax follow its rows where it is cut itself."""
-    rows = _by_part(goods, currency, desk)
+    rows = _by_part(goods, places, desk)
     keys = sorted(rows, key=lambda key: key.rank)
-    shares = _shares(goods.priced.price, [_weight(rows[key]) for key in keys], currency)
+    shares = _shares(goods.priced.price, [_weight(rows[key]) for key in keys], places.order.currency)
     for key, share in zip(keys, shares, strict=True):
         part = parts.setdefault(key, Part(key))
         part.rows.extend(rows[key])
@@ -108,11 +113,12 @@ def _lay(goods: Goods, parts: dict[PartKey, Part], currency: str, codes: Codes, 
     _add_charges(parts[keys[0]], goods.priced.charges, codes)
 
 
-def _by_part(goods: Goods, currency: str, desk: Desk) -> dict[PartKey, list[SalesOrderLine]]:
+def _by_part(goods: Goods, places: Places, desk: Desk) -> dict[PartKey, list[SalesOrderLine]]:
     rows: dict[PartKey, list[SalesOrderLine]] = {}
-    for row in rows_of(goods, currency):
+    place = places.number(goods.priced.line.ship_to)
+    for row in rows_of(goods, places.order.currency):
         warehouse = row.warehouse if desk.settings.parts_by_warehouse else ""
-        rows.setdefault(PartKey(goods.division, warehouse), []).append(row)
+        rows.setdefault(PartKey(goods.division, warehouse, place), []).append(row)
     return rows
 
 
@@ -134,11 +140,13 @@ def _share(allowances: Sequence[Allowance], amounts: Sequence[Decimal]) -> Itera
     return (Allowance(name=one.name, amount=amount) for one, amount in zip(allowances, amounts, strict=True))
 
 
-def _lay_head(part: Part, prices: Prices, codes: Codes) -> None:
-    for freight in prices.freight:
+def _lay_freight(places: Places, prices: Prices, parts: Sequence[Part], codes: Codes) -> None:
+    """Each shipping to the first part that goes where it goes."""
+    for shipping, freight in zip(places.order.shipping, prices.freight, strict=True):
+        place = places.number(shipping.ship_to)
+        part = next((one for one in parts if one.key.place == place), parts[0])
         part.freight += freight.value
         _add_price(part, freight, codes.allowances)
-    _add_charges(part, prices.charges, codes)
 
 
 def _lay_reduction(reduction: Price, parts: Sequence[Part], codes: Mapping[str, str]) -> None:

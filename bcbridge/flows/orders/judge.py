@@ -93,12 +93,13 @@ def _documents(sale: Sale, parts: Sequence[Part], head: _Head, desk: Desk, findi
     return Ready(parts=documents, notes=tuple(findings.notes))
 
 
-_CODE_FIELDS = ("customer", "customer_group", "ship_via", "terms", "tax_code")
+_CODE_FIELDS = ("customer", "customer_group", "terms")
+_CODES_BY_PLACE = ("ship_via", "tax_code")
 
 
 @dataclass(frozen=True, slots=True)
 class _Head:
-    """What every part's document says alike."""
+    """What every part's document says alike, or by the place it goes to."""
 
     generation: int
     name: str
@@ -128,6 +129,9 @@ def _find_head(order: Order, prices: Prices, generation: int, desk: Desk, findin
 def _check_codes(codes: Codes, desk: Desk, findings: Findings) -> None:
     for field in _CODE_FIELDS:
         check_code(getattr(codes, field), field, desk, findings)
+    for field in _CODES_BY_PLACE:
+        for code in getattr(codes, field):
+            check_code(code, field, desk, findings)
     for code in codes.allowances.values():
         check_code(code, "allowance", desk, findings)
     for code in codes.charges.values():
@@ -145,7 +149,7 @@ def _reference(order: Order, part: int, generation: int, desk: Desk, findings: F
 
 
 def _document(part: Part, ours: Reference, head: _Head, currency: str) -> SalesOrder:
-    said = part.key.division
+    said, place = part.key.division, part.key.place
     return SalesOrder(
         reference=ours,
         name=head.name,
@@ -156,9 +160,9 @@ def _document(part: Part, ours: Reference, head: _Head, currency: str) -> SalesO
         order_type=said.order_type,
         season=said.season,
         warehouse=part.warehouse,
-        ship_via=head.codes.ship_via,
+        ship_via=head.codes.ship_via[place],
         terms=head.codes.terms,
-        tax_code=head.codes.tax_code,
+        tax_code=head.codes.tax_code[place],
         currency=currency,
         start_date=head.start_date,
         end_date=head.end_date,
@@ -168,7 +172,7 @@ def _document(part: Part, ours: Reference, head: _Head, currency: str) -> SalesO
         tax=to_cents(part.tax, currency),
         freight=to_cents(part.freight, currency),
         total=to_cents(part.total, currency),
-        ship_to=head.addresses.ship_to,
+        ship_to=head.addresses.ship_to[place],
         bill_to=head.addresses.bill_to,
         notes=head.notes,
     )
