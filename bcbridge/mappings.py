@@ -10,7 +10,8 @@ One shape for all: a section per channel connection, and ``[default]`` for what 
     "Express*" = "UP2"      # begins with Express; an exact key wins, then the longest pattern
 
 Keys are what the channel says, compared without regard to case; ``(none)`` stands for saying nothing. Values are the
-ERP's codes; in ``divisions`` also a table of what the document says. Nothing is guessed: no row, no answer.
+ERP's codes, in ``skus`` UPCs; in ``divisions`` also a table of what the document says. Nothing is guessed: no row, no
+answer.
 
 A *cause* names one row that is missing or may be wrong: ``ship_via/Overnight`` (model/outcome.py, Problem.cause).
 """
@@ -44,6 +45,7 @@ TABLES = (
     "divisions",
     "return_reasons",
     "ship_via",
+    "skus",
     "tax_codes",
     "terms",
     "warehouses",
@@ -285,7 +287,13 @@ def _charge_key(key: str) -> tuple[str, str] | None:
     return "not a charge", _suggestion(kind, CHARGES)
 
 
-_KEY_RULES = {"customers": _currency_key, "charges": _charge_key}
+def _sku_key(key: str) -> tuple[str, str] | None:
+    if key.rstrip().endswith("*"):
+        return "a pattern: many SKUs are never one UPC", "a row for each"
+    return _any_key(key)
+
+
+_KEY_RULES = {"customers": _currency_key, "charges": _charge_key, "skus": _sku_key}
 
 
 def _readable(table: str, value: Any) -> bool:

@@ -196,7 +196,8 @@ def cure(trouble: Trouble, channel: str) -> str:
     if table in TABLES and key:
         return f"Map it: bcbridge mappings set {table} '{key}' CODE --channel {channel}"
     if table == "sku" and key:
-        return f"Put UPC {key} right in the ERP's style master, or the line in the channel ({words(trouble.code)})"
+        where = f"the ERP's style master, the line in the channel, or mappings/skus.toml ({words(trouble.code)})"
+        return f"Put UPC {key} right in {where}"
     return f"Put it right in the channel: {trouble.subject}: {trouble.text}"
 
 

@@ -105,6 +105,11 @@ def test_a_section_for_no_connection_is_a_mistake_with_a_suggestion(tmp_path: Pa
     assert load(folder).code("ship_via", "shopify_uss", "Standard") == "UPG"
 
 
+def test_a_pattern_of_skus_is_a_mistake(tmp_path: Path) -> None:
+    folder = tables(tmp_path, skus='[shop]\n"DRESS-*" = "012345678905"\n')
+    assert mistakes(folder) == ["skus.toml: [shop] 'DRESS-*': a pattern: many SKUs are never one UPC (a row for each)"]
+
+
 def test_the_same_key_in_two_cases_is_a_mistake(tmp_path: Path) -> None:
     folder = tables(tmp_path, allowances='[shop]\nWELCOME10 = "A"\nwelcome10 = "B"\n')
     assert mistakes(folder) == [
@@ -231,5 +236,5 @@ def test_the_shipped_tables_cover_what_the_sandbox_sells() -> None:
 
 def test_every_shipped_table_says_at_its_head_what_it_is_for() -> None:
     files = sorted(SHIPPED.glob("*.toml"))
-    assert len(files) == 10
+    assert len(files) == 11
     assert all(file.read_text(encoding="utf-8").startswith("# ") for file in files)

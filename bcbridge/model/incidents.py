@@ -85,6 +85,7 @@ BLOCKED = _by_code(
         Failure("unknown_sku", "BlueCherry does not know this SKU", NORMAL, ECOMMERCE),
         Failure("ambiguous_upc", "Two SKUs have one UPC", NORMAL, ECOMMERCE),
         Failure("barcode_differs", "A variant's barcode is not its SKU", NORMAL, ECOMMERCE),
+        Failure("link_differs", "A variant was sold as another SKU before", NORMAL, ECOMMERCE),
         Failure("inactive_sku", "The SKU is no longer active", NORMAL, ECOMMERCE),
         Failure("not_in_assortment", "The SKU is not in this channel's assortment", NORMAL, ECOMMERCE),
         Failure("price_off_list", "The price differs from the list price", NORMAL, FINANCE),

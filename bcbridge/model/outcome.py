@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bcbridge.model.ids import Ref, Upc
 from bcbridge.model.record import Moment, Record
 from bcbridge.model.sales_order import SalesOrder
 
@@ -11,13 +12,14 @@ class Problem(Record):
 
     ``code`` is stable and lower-case (``unknown_sku``); ``subject`` says where (a line, a field); ``text`` is for a
     person, without customer data; ``cause`` groups and cures: ``sku/012345678905``, ``ship_via/Overnight``,
-    ``customers/EUR``; empty where no single cure exists.
+    ``customers/EUR``; empty where no single cure exists. ``also``: further causes whose cure frees the order too.
     """
 
     code: str
     subject: str
     text: str
     cause: str = ""
+    also: tuple[str, ...] = ()
 
 
 class NotYet(Record):
@@ -41,11 +43,22 @@ class Blocked(Record):
     problems: tuple[Problem, ...]
 
 
+class Link(Record):
+    """A variant of the channel was sold as this UPC."""
+
+    variant: Ref
+    upc: Upc
+
+
 class Ready(Record):
-    """To be booked as these parts; ``notes`` are recorded beside it (a truncation, a price that differs)."""
+    """To be booked as these parts; ``notes`` are recorded beside it (a truncation, a price that differs).
+
+    ``links``: what is remembered of its lines whose SKU the channel reads from the product as it is now.
+    """
 
     parts: tuple[SalesOrder, ...]
     notes: tuple[Problem, ...] = ()
+    links: tuple[Link, ...] = ()
 
 
 Outcome = NotYet | Never | Blocked | Ready

@@ -12,7 +12,7 @@ from bcbridge.model.documents import Document
 from bcbridge.model.ids import Ref
 from bcbridge.model.outcome import Outcome, Problem
 from bcbridge.model.standing import Facts, Standing
-from bcbridge.store import catalog, events, inbox, orders
+from bcbridge.store import catalog, events, inbox, links, orders
 from bcbridge.store.db import Store
 
 
@@ -63,6 +63,10 @@ class OrderMemory:
 
     async def skus(self, upcs: Iterable[str]) -> Mapping[str, tuple[CatalogSku, ...]]:
         return await catalog.skus(self.store, self.erp, upcs)
+
+    async def links(self, variants: Iterable[Ref]) -> Mapping[Ref, str]:
+        """The UPC that each of these variants was sold as before; one that never was is absent."""
+        return await links.links(self.store, self.channel, variants)
 
     async def codes(self, noun: str) -> frozenset[str]:
         return await catalog.codes(self.store, self.erp, noun)

@@ -10,9 +10,9 @@ from datetime import datetime
 import orjson
 
 from bcbridge.model.ids import Ref
-from bcbridge.model.outcome import Blocked, Never, NotYet, Outcome, Problem, Ready
+from bcbridge.model.outcome import Blocked, Link, Never, NotYet, Outcome, Problem, Ready
 from bcbridge.model.standing import Facts, PartState, Standing
-from bcbridge.store import events
+from bcbridge.store import events, links
 from bcbridge.store.db import Store
 from bcbridge.store.stamps import stamp
 
@@ -88,7 +88,7 @@ def record(tx: sqlite3.Connection, connector: str, facts: Facts, outcome: Outcom
     row = see(tx, connector, facts, now=now)
     order_id = int(row["id"])
     ending = _ending(outcome)
-    problems = orjson.dumps([problem.model_dump() for problem in ending.problems]).decode()
+    problems = told(ending.problems)
     moved = tx.execute(
         _MOVE,
         {
@@ -104,6 +104,7 @@ def record(tx: sqlite3.Connection, connector: str, facts: Facts, outcome: Outcom
     )
     if moved.rowcount == 1:
         set_causes(tx, order_id, ending.problems)
+        links.learn(tx, connector, ending.links, now=now)
         changed = (row["state"], row["code"], row["problems"]) != (ending.state, ending.code, problems)
         if changed and ending.state != "ready":
             codes = [problem.code for problem in ending.problems] or [ending.code]
@@ -118,6 +119,7 @@ class _Ending:
     reason: str = ""
     problems: tuple[Problem, ...] = ()
     look_again: datetime | None = None
+    links: tuple[Link, ...] = ()
 
 
 def _ending(outcome: Outcome) -> _Ending:
@@ -130,7 +132,12 @@ def _ending(outcome: Outcome) -> _Ending:
             reason = "; ".join(problem.text for problem in outcome.problems)
             return _Ending("blocked", outcome.problems[0].code, reason, outcome.problems)
         case Ready():
-            return _Ending("ready")
+            return _Ending("ready", links=outcome.links)
+
+
+def told(problems: Sequence[Problem]) -> str:
+    """Problems as an order's row keeps them, for people; what else would cure them stands among the causes."""
+    return orjson.dumps([problem.model_dump(exclude={"also"}) for problem in problems]).decode()
 
 
 _DROP_CAUSES = "DELETE FROM order_causes WHERE order_id = ?"
@@ -140,7 +147,8 @@ _ADD_CAUSE = "INSERT OR IGNORE INTO order_causes (cause, order_id) VALUES (?, ?)
 def set_causes(tx: sqlite3.Connection, order_id: int, problems: Sequence[Problem]) -> None:
     """What, when cured, would make this order worth another look."""
     tx.execute(_DROP_CAUSES, (order_id,))
-    tx.executemany(_ADD_CAUSE, [(problem.cause, order_id) for problem in problems if problem.cause])
+    causes = (cause for problem in problems for cause in (problem.cause, *problem.also) if cause)
+    tx.executemany(_ADD_CAUSE, [(cause, order_id) for cause in causes])
 
 
 _NOTED = "UPDATE orders SET content_hash = ?, modified = ? WHERE id = ?"

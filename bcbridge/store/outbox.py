@@ -22,7 +22,7 @@ from bcbridge.model.plan import Plan, Write
 from bcbridge.model.sales_order import BookedOrder
 from bcbridge.store import events, incidents, meta
 from bcbridge.store.db import Store
-from bcbridge.store.orders import set_causes
+from bcbridge.store.orders import set_causes, told
 from bcbridge.store.stamps import moment, stamp
 
 
@@ -236,7 +236,7 @@ def _block(tx: sqlite3.Connection, order_id: int, answer: Rejected) -> None:
         Problem(code="erp_refused", subject="document", text=reason, cause=f"erp/{reason[:120]}")
         for reason in answer.reasons
     )
-    dumped = orjson.dumps([problem.model_dump() for problem in problems]).decode()
+    dumped = told(problems)
     tx.execute(_BLOCKED, {"id": order_id, "reason": "; ".join(answer.reasons), "problems": dumped})
     set_causes(tx, order_id, problems)
 

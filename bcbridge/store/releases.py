@@ -15,6 +15,7 @@ import orjson
 from bcbridge.model.outcome import Problem
 from bcbridge.store import events, incidents, queue
 from bcbridge.store.db import Store
+from bcbridge.store.orders import told
 from bcbridge.store.queue import BULK, NOW, Wish
 from bcbridge.store.stamps import stamp
 
@@ -146,7 +147,7 @@ def _stop(tx: sqlite3.Connection, release: sqlite3.Row, *, now: datetime) -> Non
     """What was held stays blocked; what was ready and held (a write was confirmed) is blocked until a retry."""
     text = f"the release after {release['cause']} was stopped: the ERP refused one of its orders; the rest is blocked"
     incidents.open_one(tx, code=STOPPED, connector="", cause=release["cause"], text=text, now=now)
-    problems = orjson.dumps([Problem(code=STOPPED, subject="release", text=text).model_dump()]).decode()
+    problems = told([Problem(code=STOPPED, subject="release", text=text)])
     for held in tx.execute(_ALL_HELD, (release["id"],)).fetchall():
         blocked = {"id": held["order_id"], "reason": text, "problems": problems, "now": stamp(now)}
         tx.execute(_BLOCK, blocked)

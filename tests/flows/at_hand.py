@@ -221,6 +221,7 @@ class House:
     skus: Mapping[str, tuple[CatalogSku, ...]] = field(default_factory=lambda: SKUS)
     widths: Widths = WIDTHS
     masters: Masters = MASTERS
+    links: Mapping[Ref, str] = field(default_factory=dict)
 
     def judge(self, order: Order, now: datetime = NOW) -> Outcome:
         return judge(
@@ -232,6 +233,7 @@ class House:
             widths=self.widths,
             masters=self.masters,
             now=now,
+            links=self.links,
         )
 
     def parts(self, order: Order) -> tuple[SalesOrder, ...]:
@@ -251,6 +253,10 @@ class House:
 
     def setting(self, **said: Any) -> House:
         return replace(self, settings=OrderSettings.model_validate({**self.settings.model_dump(), **said}))
+
+    def told(self, key: str, upc: str) -> House:
+        """The same house with a row in mappings/skus.toml."""
+        return replace(self, mappings=self.mappings.with_value("skus", "shop", key, upc))
 
     def without(self, table: str, key: str) -> House:
         """The same house with one row less in a table."""

@@ -244,7 +244,8 @@ async def test_blocked_with_every_reason_and_freed_by_the_last_cure(s: Scene) ->
     await s.look(ref)
     assert await s.codes() == ["unknown_sku", "unknown_sku"]
     causes = {row["cause"] for row in await s.b.store.read.rows("SELECT cause FROM order_causes")}
-    assert causes == {"sku/999999999999", "sku/888888888888"}
+    cures = {f"{way}/{upc}" for way in ("sku", "skus") for upc in ("999999999999", "888888888888")}
+    assert causes == cures
 
 
 async def test_the_same_reasons_again_are_no_new_event(s: Scene) -> None:

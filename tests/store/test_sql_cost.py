@@ -29,6 +29,7 @@ GROWING = frozenset(
         "deliveries",
         "documents",
         "links",
+        "sku_links",
         "acts",
         "listed",
     }

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from bcbridge.flows.orders.desk import Desk, Findings
 from bcbridge.flows.orders.fit import fit, too_long
-from bcbridge.flows.orders.goods import subject
 from bcbridge.flows.orders.places import places_of
+from bcbridge.flows.orders.upcs import subject
 from bcbridge.model.order import Address, LineKind, Order
 
 

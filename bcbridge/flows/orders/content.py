@@ -1,7 +1,8 @@
 """Did anything change that the ERP would care about? By hash first, then in words.
 
 What counts: pieces, money, addresses, shipping, where it leaves from, holds, cancellation, signs of circular commerce.
-What does not: tags, attributes, stamps, refs and names, how a total was tendered. Words carry no customer data.
+What does not: tags, attributes, stamps, refs and names, how a total was tendered; the SKU of a line where the channel
+tells the product's of today. Words carry no customer data.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ def _money(order: Order) -> list[tuple[str, Decimal]]:
 def _line(line: OrderLine) -> dict[str, Any]:
     return {
         "kind": line.kind,
-        "sku": line.sku,
+        "sku": line.variant if line.sku_is_live and line.variant else line.sku,
         "quantity": line.quantity,
         "amount": _plain(line.amount),
         "unit_price": _plain(line.unit_price),

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 
 from bcbridge.flows.orders.settings import OrderSettings
 from bcbridge.mappings import Mappings
 from bcbridge.model.catalog import CatalogSku
+from bcbridge.model.ids import Ref
 from bcbridge.model.outcome import Problem
 from bcbridge.model.record import Record
 from bcbridge.model.widths import Widths
+
+NO_LINKS: Mapping[Ref, str] = MappingProxyType({})
 
 
 class Masters(Record):
@@ -33,6 +37,8 @@ class Desk:
     widths: Widths
     masters: Masters
     now: datetime
+    links: Mapping[Ref, str]
+    """The UPC each variant was sold as before, of lines whose SKU is live."""
 
 
 @dataclass(slots=True)
@@ -42,8 +48,8 @@ class Findings:
     problems: list[Problem] = field(default_factory=list)
     notes: list[Problem] = field(default_factory=list)
 
-    def block(self, code: str, subject: str, text: str, *, cause: str = "") -> None:
-        _add(self.problems, Problem(code=code, subject=subject, text=text, cause=cause))
+    def block(self, code: str, subject: str, text: str, *, cause: str = "", also: tuple[str, ...] = ()) -> None:
+        _add(self.problems, Problem(code=code, subject=subject, text=text, cause=cause, also=also))
 
     def note(self, code: str, subject: str, text: str, *, cause: str = "") -> None:
         _add(self.notes, Problem(code=code, subject=subject, text=text, cause=cause))

@@ -8,6 +8,7 @@ from decimal import Decimal
 from bcbridge.flows.orders.desk import Desk, Findings
 from bcbridge.flows.orders.fit import check_code
 from bcbridge.flows.orders.prices import PricedLine, Prices
+from bcbridge.flows.orders.upcs import cures, find_upc, subject
 from bcbridge.mappings import NONE, Division, cause
 from bcbridge.model.catalog import CatalogSku
 from bcbridge.model.order import Assignment, Order, OrderLine
@@ -40,10 +41,6 @@ def _check_quantities(order: Order, findings: Findings) -> None:
             findings.block("nonsense_quantity", subject(line), said)
 
 
-def subject(line: OrderLine) -> str:
-    return f"line {line.sku or line.title}"
-
-
 def _find_line(priced: PricedLine, order: Order, desk: Desk, findings: Findings) -> Goods | None:
     pieces = _pieces(priced.line, desk, findings)
     sku = _sku(priced.line, desk, findings)
@@ -55,29 +52,33 @@ def _find_line(priced: PricedLine, order: Order, desk: Desk, findings: Findings)
 
 
 def _sku(line: OrderLine, desk: Desk, findings: Findings) -> CatalogSku | None:
-    """By the line's sku, whole, with its leading zeros."""
-    hits = {hit.parts.model_dump_json(): hit for hit in desk.skus.get(line.sku, ())} if line.sku else {}
-    if line.barcode and line.sku and line.barcode != line.sku:
-        said = f"its barcode is {line.barcode}"
-        findings.block("barcode_differs", subject(line), said, cause=cause("sku", line.sku))
+    upc = find_upc(line, desk, findings)
+    hits = {hit.parts.model_dump_json(): hit for hit in desk.skus.get(upc, ())} if upc else {}
     if not hits:
-        said = "the ERP has no SKU with this UPC" if line.sku else "the line names no SKU"
-        findings.block("unknown_sku", subject(line), said, cause=cause("sku", line.sku) if line.sku else "")
+        _block_unknown(line, upc, findings)
         return None
     if len(hits) > 1:
         said = f"{len(hits)} SKUs of the ERP have this UPC"
-        findings.block("ambiguous_upc", subject(line), said, cause=cause("sku", line.sku))
+        findings.block("ambiguous_upc", subject(line), said, cause=cause("sku", upc))
         return None
     return _sellable(line, next(iter(hits.values())), desk, findings)
 
 
+def _block_unknown(line: OrderLine, upc: str, findings: Findings) -> None:
+    """Cured in the ERP, or by a row that says which UPC it is."""
+    which = f", {upc}" if upc != line.sku else ""
+    said = f"the ERP has no SKU with this UPC{which}" if upc else "the line names no UPC"
+    first, *rest = [*([cause("sku", upc)] if upc else []), *cures(line)] or [""]
+    findings.block("unknown_sku", subject(line), said, cause=first, also=tuple(rest))
+
+
 def _sellable(line: OrderLine, sku: CatalogSku, desk: Desk, findings: Findings) -> CatalogSku:
     if not sku.active:
-        findings.block("inactive_sku", subject(line), "not active in the ERP", cause=cause("sku", line.sku))
+        findings.block("inactive_sku", subject(line), "not active in the ERP", cause=cause("sku", sku.upc))
     wanted = desk.settings.assortment
     if wanted and wanted not in sku.destinations:
         said = f"not in the assortment {wanted}"
-        findings.block("not_in_assortment", subject(line), said, cause=cause("sku", line.sku))
+        findings.block("not_in_assortment", subject(line), said, cause=cause("sku", sku.upc))
     return sku
 
 
@@ -90,7 +91,7 @@ def _check_list_price(priced: PricedLine, sku: CatalogSku, order: Order, desk: D
         return
     said = f"{priced.price.value} for {priced.line.quantity}, the ERP's list price is {sku.price} each"
     report = findings.block if policy == "block" else findings.note
-    report("price_off_list", subject(priced.line), said, cause=cause("sku", priced.line.sku))
+    report("price_off_list", subject(priced.line), said, cause=cause("sku", sku.upc))
 
 
 def _about(priced: PricedLine, listed: Decimal) -> bool:

@@ -21,22 +21,23 @@ from zoneinfo import ZoneInfo
 from bcbridge.flows.orders.addresses import Addresses, find_addresses
 from bcbridge.flows.orders.codes import Codes, find_codes
 from bcbridge.flows.orders.cut import Part, check_goods, coded, cut
-from bcbridge.flows.orders.desk import Desk, Findings, Masters
+from bcbridge.flows.orders.desk import NO_LINKS, Desk, Findings, Masters
 from bcbridge.flows.orders.fit import check_code, fit
 from bcbridge.flows.orders.gate import never_booked, not_yet_booked
-from bcbridge.flows.orders.goods import find_goods
+from bcbridge.flows.orders.goods import Goods, find_goods
 from bcbridge.flows.orders.marks import check_marks
 from bcbridge.flows.orders.prices import Prices, priced, total
 from bcbridge.flows.orders.reference import reference
 from bcbridge.flows.orders.settings import OrderSettings
 from bcbridge.flows.orders.sold import Sale, to_book
 from bcbridge.flows.orders.tie import CODE, check_money
+from bcbridge.flows.orders.upcs import Links
 from bcbridge.mappings import Mappings
 from bcbridge.model.catalog import CatalogSku
 from bcbridge.model.ids import Reference
 from bcbridge.model.money import to_cents
 from bcbridge.model.order import Order
-from bcbridge.model.outcome import Blocked, Outcome, Ready
+from bcbridge.model.outcome import Blocked, Link, Outcome, Ready
 from bcbridge.model.sales_order import SalesOrder, SalesOrderLine
 from bcbridge.model.widths import Widths
 
@@ -51,15 +52,16 @@ def judge(
     widths: Widths,
     masters: Masters,
     now: datetime,
+    links: Links = NO_LINKS,
     generation: int = 1,
 ) -> Outcome:
     """What becomes of an order that has not been booked yet; see the module's steps.
 
     ``channel`` is the connection's name, as the sections of ``mappings`` have it; ``skus`` holds, by UPC, at least
-    those of the order's lines; ``now`` is aware. ``generation`` goes into the references, and rises only when a
-    person says so. Raises nothing: what is wrong is a value.
+    those of the order's lines; ``links`` what its variants were sold as before; ``now`` is aware. ``generation`` goes
+    into the references, and rises only when a person says so. Raises nothing: what is wrong is a value.
     """
-    desk = Desk(channel, settings, mappings, skus, widths, masters, now)
+    desk = Desk(channel, settings, mappings, skus, widths, masters, now, links)
     never_or_later = never_booked(order, settings) or not_yet_booked(order, desk)
     return never_or_later or _book(order, desk, generation)
 
@@ -76,10 +78,15 @@ def _book(order: Order, desk: Desk, generation: int) -> Outcome:
     if findings.problems:
         return Blocked(problems=tuple(findings.problems))
     parts = cut(sale.order, goods, prices, head.codes, desk)
-    return _documents(sale, parts, head, desk, findings)
+    documents = _documents(sale, parts, head, desk, findings)
+    if findings.problems:
+        return Blocked(problems=tuple(findings.problems))
+    return Ready(parts=documents, notes=tuple(findings.notes), links=_links(goods))
 
 
-def _documents(sale: Sale, parts: Sequence[Part], head: _Head, desk: Desk, findings: Findings) -> Outcome:
+def _documents(
+    sale: Sale, parts: Sequence[Part], head: _Head, desk: Desk, findings: Findings
+) -> tuple[SalesOrder, ...]:
     """The parts as ERP documents; what only shows after the cut still blocks all of them."""
     documents = tuple(
         _document(part, _reference(sale.order, number, head.generation, desk, findings), head, sale.order.currency)
@@ -88,9 +95,13 @@ def _documents(sale: Sale, parts: Sequence[Part], head: _Head, desk: Desk, findi
     together = total(document.total for document in documents)
     if together != sale.due:
         findings.block(CODE, "parts", f"the parts add up to {together}, not to {sale.due} {sale.order.currency}")
-    if findings.problems:
-        return Blocked(problems=tuple(findings.problems))
-    return Ready(parts=documents, notes=tuple(findings.notes))
+    return documents
+
+
+def _links(goods: Sequence[Goods]) -> tuple[Link, ...]:
+    """What is to be remembered, so that a variant that is renamed later is known again."""
+    found = ((one.priced.line, one.sku.upc) for one in goods if one.priced.line.sku_is_live)
+    return tuple(Link(variant=line.variant, upc=upc) for line, upc in found if line.variant)
 
 
 _CODE_FIELDS = ("customer", "customer_group", "terms")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from bcbridge.flows.orders.desk import Desk, Findings
-from bcbridge.flows.orders.goods import subject
+from bcbridge.flows.orders.upcs import subject
 from bcbridge.model.order import Order
 
 

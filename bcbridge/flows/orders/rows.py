@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from decimal import ROUND_DOWN, Decimal
 
 from bcbridge.flows.orders.goods import Goods
-from bcbridge.model.ids import Upc
 from bcbridge.model.money import cent
 from bcbridge.model.sales_order import SalesOrderLine
 
@@ -46,7 +45,7 @@ def _row(goods: Goods, quantity: int, price: Decimal, warehouse: str) -> SalesOr
     return SalesOrderLine(
         line_seq=0,
         sku=goods.sku.parts,
-        upc=Upc(goods.priced.line.sku),
+        upc=goods.sku.upc,
         quantity=quantity,
         price=price,
         warehouse=warehouse,

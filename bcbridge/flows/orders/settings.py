@@ -51,8 +51,9 @@ class OverWidth(_Settings):
 class Unit(_Settings):
     """How a line names a SKU."""
 
-    sku_is: Literal["upc"] = "upc"
-    """The line's sku is the UPC, compared whole with its leading zeros; a barcode that differs blocks the line."""
+    sku_is: Literal["upc", "barcode"] = "upc"
+    """Where its UPC stands, compared whole with its leading zeros. ``upc``: as the line's sku; a barcode that differs
+    blocks the line. ``barcode``: as its barcode; the sku may be any text."""
 
 
 class OrderSettings(_Settings):

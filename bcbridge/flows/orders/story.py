@@ -19,10 +19,11 @@ import anyio
 from bcbridge.connectors.base import Source
 from bcbridge.errors import CutChanged, Malformed, PostingClosed
 from bcbridge.flows.orders.content import changes, content_hash
-from bcbridge.flows.orders.desk import Desk, Masters
+from bcbridge.flows.orders.desk import NO_LINKS, Desk, Masters
 from bcbridge.flows.orders.judge import judge
 from bcbridge.flows.orders.reference import reference
 from bcbridge.flows.orders.settings import OrderSettings
+from bcbridge.flows.orders.upcs import Links, asked
 from bcbridge.mappings import Mappings
 from bcbridge.model.catalog import CatalogSku
 from bcbridge.model.documents import Document
@@ -51,6 +52,7 @@ class Memory(Protocol):
     async def note(self, order_id: int, notes: Sequence[Problem]) -> None: ...
     async def note_change(self, order_id: int, facts: Facts, words: Sequence[str]) -> None: ...
     async def skus(self, upcs: Iterable[str]) -> Mapping[str, tuple[CatalogSku, ...]]: ...
+    async def links(self, variants: Iterable[Ref]) -> Mapping[Ref, str]: ...
     async def codes(self, noun: str) -> frozenset[str]: ...
 
 
@@ -142,11 +144,13 @@ class Orders:
             return fault
 
     async def _desk(self, orders: Sequence[Order]) -> Desk:
+        mappings, links = self.mappings(), await self._links(orders)
         return Desk(
             channel=self.channel,
             settings=self.settings,
-            mappings=self.mappings(),
-            skus=await self.memory.skus(_upcs(orders)),
+            mappings=mappings,
+            skus=await self.memory.skus(self._upcs(orders, mappings, links)),
+            links=links,
             widths=self.widths,
             masters=Masters(
                 warehouses=await self.memory.codes("warehouses") or None,
@@ -154,6 +158,17 @@ class Orders:
             ),
             now=self.now(),
         )
+
+    async def _links(self, orders: Iterable[Order]) -> Links:
+        lines = (line for order in orders for line in order.lines if line.sku_is_live)
+        variants = {line.variant for line in lines if line.variant}
+        return await self.memory.links(variants) if variants else NO_LINKS
+
+    def _upcs(self, orders: Iterable[Order], mappings: Mappings, links: Links) -> set[str]:
+        """Every UPC that a line of theirs may turn out to be."""
+        unit, lines = self.settings.unit, [line for order in orders for line in order.lines]
+        found = (asked(line, channel=self.channel, unit=unit, mappings=mappings, links=links) for line in lines)
+        return set().union(*found)
 
     # -- one order -----------------------------------------------------------------------------------------
 
@@ -181,6 +196,7 @@ class Orders:
             widths=desk.widths,
             masters=desk.masters,
             now=desk.now,
+            links=desk.links,
         )
         if isinstance(outcome, Never) and standing and standing.stands_in_erp:
             outcome = Blocked(problems=(_partly_booked(outcome),))
@@ -199,7 +215,7 @@ class Orders:
         """Whether a cure came between looking it up and writing down that it was wanting: its release saw nothing."""
         if self.mappings() is not desk.mappings:
             return True
-        upcs = _upcs([order])
+        upcs = self._upcs([order], desk.mappings, desk.links)
         return await self.memory.skus(upcs) != {upc: desk.skus[upc] for upc in upcs if upc in desk.skus}
 
     async def _hand_over(
@@ -274,10 +290,6 @@ class Orders:
         problem = Problem(code="malformed", subject=fault.where or "document", text=str(fault), cause="malformed")
         await self.memory.record(Facts(ref), Blocked(problems=(problem,)))
         return Done("blocked")
-
-
-def _upcs(orders: Iterable[Order]) -> set[str]:
-    return {code for order in orders for line in order.lines for code in (line.sku, line.barcode) if code}
 
 
 def _stale(job: Job, look: Looked) -> Verdict | None:
