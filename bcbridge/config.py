@@ -161,16 +161,32 @@ class BackupSection(Section):
     keep: Annotated[int, Field(ge=1, le=1000)] = 14
 
 
-class SandboxBlueCherrySection(Section):
+class SandboxSystem(Section):
+    """One kind of simulated system; the names of its settings are the simulation's own unless `said` says otherwise."""
+
+    def said(self) -> dict[str, float]:
+        """As the simulation calls it."""
+        return self.model_dump()
+
+
+class SandboxBlueCherrySection(SandboxSystem):
     calls_per_minute: Annotated[int, Field(gt=0)] = 3000
     post_every_seconds: Seconds = 5.0
 
 
-class SandboxShopifySection(Section):
+class SandboxShopSection(SandboxSystem):
     ambient_orders_per_minute: Annotated[float, Field(ge=0)] = 20.0
     """The simulated shop sells this many by itself; 0 leaves it to POST /_sandbox/sell."""
+
+
+class SandboxShopifySection(SandboxShopSection):
     points_per_second: Annotated[float, Field(gt=0)] = 1000.0
     """The shop's plan: points that Shopify restores each second (100 Standard, 200 Advanced, 1,000 Plus)."""
+
+    def said(self) -> dict[str, float]:
+        """The bucket holds what twenty seconds restore, on every plan."""
+        points = {"restore_rate": self.points_per_second, "bucket": 20 * self.points_per_second}
+        return {"ambient_orders_per_minute": self.ambient_orders_per_minute, **points}
 
 
 class SandboxAlertsSection(Section):
@@ -188,6 +204,11 @@ class SandboxSection(Section):
     bluecherry: SandboxBlueCherrySection = SandboxBlueCherrySection()
     shopify: SandboxShopifySection = SandboxShopifySection()
     alerts: SandboxAlertsSection = SandboxAlertsSection()
+
+    def of(self, kind: str) -> dict[str, float]:
+        """What is said of the systems of one kind, as the simulation calls it."""
+        section = getattr(self, kind, None)
+        return section.said() if isinstance(section, SandboxSystem) else {}
 
 
 class WatchesSection(Section):

@@ -96,31 +96,21 @@ def _forget_store(settings: Settings) -> None:
 def sandbox(
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget everything first.")] = False,
     folder: Annotated[Path | None, typer.Option("--dir", help="Where it remembers.")] = None,
-    bluecherry_port: Annotated[int | None, typer.Option(min=0, max=65535)] = None,
-    shopify_port: Annotated[int | None, typer.Option(min=0, max=65535)] = None,
+    serve: Annotated[list[str] | None, typer.Option(metavar="NAME[:KIND]=PORT", help="A system to run.")] = None,
+    settings: Annotated[list[str] | None, typer.Option("--set", metavar="NAME.SETTING=VALUE")] = None,
     slack_port: Annotated[int | None, typer.Option(min=0, max=65535)] = None,
     smtp_port: Annotated[int | None, typer.Option(min=0, max=65535)] = None,
-    calls_per_minute: Annotated[int | None, typer.Option(min=0, help="What the ERP takes.")] = None,
-    post_every_seconds: Annotated[float | None, typer.Option(min=0.01, help="How often the ERP posts.")] = None,
-    ambient_orders_per_minute: Annotated[float | None, typer.Option(min=0, help="What the shop sells.")] = None,
     config_file: ConfigFile = DEFAULT,
 ) -> None:
     """The outside systems, simulated, until SIGTERM or Ctrl-C; as config.toml says unless said here."""
     from bcbridge.sandbox import main
 
-    said = {
-        "--dir": folder,
-        "--bluecherry-port": bluecherry_port,
-        "--shopify-port": shopify_port,
-        "--slack-port": slack_port,
-        "--smtp-port": smtp_port,
-        "--calls-per-minute": calls_per_minute,
-        "--post-every-seconds": post_every_seconds,
-        "--ambient-orders-per-minute": ambient_orders_per_minute,
-    }
     chosen = _sandbox_settings(config_file)
-    for option, value in said.items():
+    for option, value in {"--dir": folder, "--slack-port": slack_port, "--smtp-port": smtp_port}.items():
         chosen += [option, str(value)] if value is not None else []
+    for option, values in {"--serve": serve, "--set": settings}.items():
+        for one in values or ():
+            chosen += [option, one]
     raise typer.Exit(main.main([*chosen, *(["--fresh"] if fresh else [])]))
 
 

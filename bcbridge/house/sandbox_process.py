@@ -96,7 +96,8 @@ def _is_ours(settings: Settings, connection: Connection) -> bool:
     said = _said(answer)
     if not said.get("sandbox"):
         raise SandboxFault(_taken(connection, "it is no sandbox"))
-    if Path(str(said.get("folder", ""))).resolve() != settings.sandbox.folder.resolve():
+    folder, whole = Path(str(said.get("folder", ""))).resolve(), settings.sandbox.folder.resolve()
+    if whole not in (folder, folder.parent):  # a second system of a kind has a folder of its own in there
         raise SandboxFault(_taken(connection, f"it is the sandbox of {said.get('folder')}, process {said.get('pid')}"))
     return True
 
@@ -116,27 +117,36 @@ def _taken(connection: Connection, why: str) -> str:
     )
 
 
-def ports(connections: list[Connection]) -> dict[str, int]:
-    """By kind, the port at which the sandbox is to answer. Raises SandboxFault where one kind wants two."""
-    found: dict[str, int] = {}
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A system that the sandbox is to run, under the name it has there."""
+
+    name: str
+    kind: str
+    port: int
+
+
+def systems(connections: list[Connection]) -> list[Wanted]:
+    """One for each address. The first of a kind is called by its kind there, and so are its credentials' files; any
+    more by the name of their connection."""
+    first_of_kind: dict[str, str] = {}
+    found: dict[str, Wanted] = {}
     for connection in connections:
-        port = urlsplit(connection.address).port or 80
-        if found.setdefault(connection.kind, port) != port:
-            raise SandboxFault(f"the sandbox has one {connection.kind}, but two connections want it on two ports")
-    return found
+        first = first_of_kind.setdefault(connection.kind, connection.origin)
+        name = connection.kind if first == connection.origin else connection.name
+        found.setdefault(connection.origin, Wanted(name, connection.kind, urlsplit(connection.address).port or 80))
+    return list(found.values())
 
 
 def arguments(settings: Settings, connections: list[Connection]) -> list[str]:
-    """Of ``python -m bcbridge.sandbox.main``."""
+    """Of ``python -m bcbridge.sandbox.main``. Raises SandboxFault where a kind cannot be simulated."""
     sandbox = settings.sandbox
     chosen = ["--dir", str(sandbox.folder)]
-    for kind, port in sorted(ports(connections).items()):
-        chosen += [f"--{kind}-port", str(port)]
     chosen += ["--slack-port", str(sandbox.alerts.slack_port), "--smtp-port", str(sandbox.alerts.smtp_port)]
-    chosen += ["--calls-per-minute", str(sandbox.bluecherry.calls_per_minute)]
-    chosen += ["--post-every-seconds", f"{sandbox.bluecherry.post_every_seconds:g}"]
-    chosen += ["--ambient-orders-per-minute", f"{sandbox.shopify.ambient_orders_per_minute:g}"]
-    chosen += ["--restore-rate", f"{sandbox.shopify.points_per_second:g}"]
+    for one in systems(connections):
+        chosen += ["--serve", f"{one.name}:{one.kind}={one.port}"]
+        for setting, value in sandbox.of(one.kind).items():
+            chosen += ["--set", f"{one.name}.{setting}={value}"]
     return chosen
 
 

@@ -1,8 +1,10 @@
 """The whole outside in one process: every simulated system on its own port, its memory in one folder.
 
-``python -m bcbridge.sandbox.main --dir var/sandbox`` runs it by itself; `serve` is what a program calls.
+``python -m bcbridge.sandbox.main --dir var/sandbox`` runs one of each; ``--serve`` names those that are wanted, more
+than one of a kind too. `serve` is what a program calls.
 In the folder: ``<system>.db`` (books), ``lock`` (held while it runs), ``sandbox.json`` (pid and addresses),
-``credentials/`` (what a client needs to get in; well-known values that open nothing else).
+``credentials/`` (what a client needs to get in; well-known values that open nothing else). A second system of a kind
+has a folder of its own in there, by its name, and its own credentials.
 """
 
 from __future__ import annotations
@@ -13,9 +15,9 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AsyncExitStack, contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,27 +25,73 @@ import anyio
 from anyio import to_thread
 
 from bcbridge.sandbox import alerts as alerts_room
-from bcbridge.sandbox import bluecherry as bluecherry_room
-from bcbridge.sandbox import shopify as shopify_room
+from bcbridge.sandbox import bluecherry, shopify
 from bcbridge.sandbox.alerts import AlertsSettings
-from bcbridge.sandbox.base import ForeignBooks, background
-from bcbridge.sandbox.bluecherry import BlueCherrySettings
-from bcbridge.sandbox.shopify import ShopifySettings
+from bcbridge.sandbox.base import ForeignBooks, Server, background
 
 LOCK_TRIES = 5
-SECONDS_OF_POINTS = 20
-"""Shopify's bucket holds what twenty seconds restore, on every plan."""
 LOCK_TRY_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
-class Ports:
-    """Where each system listens on 127.0.0.1; 0 takes a free port."""
+class System:
+    """One kind of system: where it usually listens on 127.0.0.1, how it is set up, what serves it."""
 
-    bluecherry: int = 9101
-    shopify: int = 9102
-    slack: int = 9109
-    smtp: int = 9125
+    port: int
+    settings: Callable[[], Any]
+    serving: Callable[..., AbstractAsyncContextManager[Server]]
+    """``serving(folder, port=..., settings=...)``."""
+    secrets: tuple[str, ...]
+    """Settings that a client needs to get in: a file each below ``credentials/``, named ``<system>_<setting>``."""
+
+
+SYSTEMS: Mapping[str, System] = {
+    "bluecherry": System(9101, bluecherry.BlueCherrySettings, bluecherry.serving, ("subscription_key",)),
+    "shopify": System(9102, shopify.ShopifySettings, shopify.serving, ("client_id", "client_secret", "token")),
+}
+"""A new system is one line here."""
+
+
+@dataclass(frozen=True)
+class Served:
+    """One system as it is to run. ``port`` 0 takes a free one; without ``settings`` it has the kind's own."""
+
+    name: str
+    kind: str
+    port: int = 0
+    settings: Any = None
+
+    @property
+    def system(self) -> System:
+        return SYSTEMS[self.kind]
+
+    def settled(self) -> Served:
+        """With settings. What is not the first of its kind has secrets that open nothing else."""
+        settings = self.settings or self.system.settings()
+        if self.name != self.kind:
+            own = {secret: f"{getattr(settings, secret)}-{self.name}" for secret in self.system.secrets}
+            settings = replace(settings, **own)
+        return replace(self, settings=settings)
+
+    def folder(self, whole: Path) -> Path:
+        return whole if self.name == self.kind else whole / self.name
+
+    @property
+    def credentials(self) -> dict[str, str]:
+        return {f"{self.name}_{secret}": str(getattr(self.settings, secret)) for secret in self.system.secrets}
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Where alerts arrive: the ports of its Slack and its mail server."""
+
+    slack_port: int = 9109
+    smtp_port: int = 9125
+    settings: AlertsSettings = field(default_factory=AlertsSettings)
+
+
+def one_of_each() -> tuple[Served, ...]:
+    return tuple(Served(kind, kind, system.port) for kind, system in SYSTEMS.items())
 
 
 class AlreadyRunning(Exception):
@@ -56,41 +104,41 @@ class AlreadyRunning(Exception):
 
 async def serve(
     folder: Path,
+    systems: Sequence[Served] | None = None,
     *,
-    ports: Ports | None = None,
-    bluecherry: BlueCherrySettings | None = None,
-    shopify: ShopifySettings | None = None,
-    alerts: AlertsSettings | None = None,
+    desk: Desk | None = None,
     ready: Callable[[], None] | None = None,
 ) -> None:
-    """Runs every system until cancelled; ``ready`` is called once all of them answer.
+    """Runs these systems (one of each where none is named) and the desk until cancelled; ``ready`` is called once all
+    of them answer.
 
     Raises `AlreadyRunning` where another process has the folder, OSError where a port is taken, and
     `ForeignBooks` where another version wrote the books.
     """
-    ports, erp, shop = ports or Ports(), bluecherry or BlueCherrySettings(), shopify or ShopifySettings()
-    told = alerts or AlertsSettings()
+    wanted = [one.settled() for one in (one_of_each() if systems is None else systems)]
+    desk = desk or Desk()
     lock = await _lock(folder)
     try:
         async with AsyncExitStack() as stack:
-            desk = await stack.enter_async_context(
-                alerts_room.serving(folder, port=ports.slack, smtp_port=ports.smtp, settings=told)
+            told = await stack.enter_async_context(
+                alerts_room.serving(folder, port=desk.slack_port, smtp_port=desk.smtp_port, settings=desk.settings)
             )
+            of_the_desk = {"slack_webhook": told.webhook, "smtp_password": desk.settings.smtp_password}
+            credentials = {name: value for one in wanted for name, value in one.credentials.items()}
             # Before the systems answer: who sees them answer reads its keys at once.
-            await to_thread.run_sync(_write_credentials, folder, _credentials(erp, shop, told, desk.webhook))
-            erp_server = await stack.enter_async_context(
-                bluecherry_room.serving(folder, port=ports.bluecherry, settings=erp)
-            )
-            shop_server = await stack.enter_async_context(
-                shopify_room.serving(folder, port=ports.shopify, settings=shop)
-            )
-            urls = {"bluecherry": erp_server.url, "shopify": shop_server.url, "alerts": desk.url}
-            await to_thread.run_sync(_write_json, folder / "sandbox.json", {"pid": os.getpid(), "urls": urls})
+            await to_thread.run_sync(_write_credentials, folder, {**credentials, **of_the_desk})
+            urls = {one.name: (await stack.enter_async_context(_serving(one, folder))).url for one in wanted}
+            said = {"pid": os.getpid(), "urls": {**urls, "alerts": told.url}}
+            await to_thread.run_sync(_write_json, folder / "sandbox.json", said)
             if ready is not None:
                 ready()
             await anyio.sleep_forever()
     finally:
         os.close(lock)
+
+
+def _serving(one: Served, folder: Path) -> AbstractAsyncContextManager[Server]:
+    return one.system.serving(one.folder(folder), port=one.port, settings=one.settings)
 
 
 def running(folder: Path) -> dict[str, Any] | None:
@@ -108,7 +156,7 @@ def running(folder: Path) -> dict[str, Any] | None:
 def start_anew(folder: Path) -> None:
     """Forgets everything the sandbox of this folder remembers; raises `AlreadyRunning` where it is alive."""
     with _held(folder):
-        for books in folder.glob("*.db*"):
+        for books in folder.glob("**/*.db*"):
             books.unlink()
 
 
@@ -151,17 +199,6 @@ def _take(folder: Path) -> int:
 # --- files -----------------------------------------------------------------------------------------------------
 
 
-def _credentials(erp: BlueCherrySettings, shop: ShopifySettings, told: AlertsSettings, webhook: str) -> dict[str, str]:
-    return {
-        "bluecherry_subscription_key": erp.subscription_key,
-        "shopify_client_id": shop.client_id,
-        "shopify_client_secret": shop.client_secret,
-        "shopify_token": shop.token,
-        "slack_webhook": webhook,
-        "smtp_password": told.smtp_password,
-    }
-
-
 def _write_credentials(folder: Path, credentials: dict[str, str]) -> None:
     place = folder / "credentials"
     place.mkdir(mode=0o700, exist_ok=True)
@@ -196,9 +233,14 @@ def _told(folder: Path) -> dict[str, Any] | None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the sandbox until SIGTERM or SIGINT. 0: ended as asked; 1: could not start, and why."""
-    asked = _parser().parse_args(argv)
+    parser = _parser()
+    asked = parser.parse_args(argv)
     try:
-        anyio.run(_run, asked, backend_options={"use_uvloop": True})
+        systems = _systems(asked.serve, asked.set)
+    except ValueError as error:
+        parser.error(str(error))
+    try:
+        anyio.run(_run, asked, systems, backend_options={"use_uvloop": True})
     except (AlreadyRunning, ForeignBooks, OSError) as error:
         sys.stderr.write(f"bcbridge sandbox: {error}\n")
         return 1
@@ -206,34 +248,59 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
+    usual = ", ".join(f"{kind} ({system.port})" for kind, system in SYSTEMS.items())
     parser = argparse.ArgumentParser(prog="bcbridge sandbox", description="The outside systems, simulated.")
     parser.add_argument("--dir", type=Path, default=Path("var/sandbox"), help="where it remembers")
-    parser.add_argument("--bluecherry-port", type=int, default=Ports.bluecherry)
-    parser.add_argument("--shopify-port", type=int, default=Ports.shopify)
-    parser.add_argument("--slack-port", type=int, default=Ports.slack, help="messages that were sent stand here")
-    parser.add_argument("--smtp-port", type=int, default=Ports.smtp)
-    parser.add_argument("--calls-per-minute", type=int, default=BlueCherrySettings.calls_per_minute)
-    parser.add_argument("--post-every-seconds", type=float, default=BlueCherrySettings.post_every_seconds)
-    parser.add_argument("--wholesale-orders", type=int, default=BlueCherrySettings.wholesale_orders)
-    parser.add_argument("--ambient-orders-per-minute", type=float, default=ShopifySettings.ambient_orders_per_minute)
-    parser.add_argument("--restore-rate", type=float, default=ShopifySettings.restore_rate, help="points a second")
+    parser.add_argument(
+        "--serve",
+        action="append",
+        default=[],
+        metavar="NAME[:KIND]=PORT",
+        help=f"only these systems; a name is a kind, or one of your own and its kind. Without it: {usual}",
+    )
+    parser.add_argument("--set", action="append", default=[], metavar="NAME.SETTING=VALUE", help="of one system")
+    parser.add_argument("--slack-port", type=int, default=Desk.slack_port, help="messages that were sent stand here")
+    parser.add_argument("--smtp-port", type=int, default=Desk.smtp_port)
     parser.add_argument("--fresh", action="store_true", help="forget everything first")
     return parser
 
 
-async def _run(asked: argparse.Namespace) -> None:
+def _systems(served: Sequence[str], settings: Sequence[str]) -> list[Served]:
+    """What ``--serve`` and ``--set`` name; a later word about one system overrides. Raises ValueError, in words."""
+    named = [_named(one) for one in served] or one_of_each()
+    found = {one.name: one for one in named}
+    for one in settings:
+        path, _, value = one.partition("=")
+        name, _, setting = path.rpartition(".")
+        if name not in found:
+            raise ValueError(f"--set {one}: no system is called {name!r}; there are {', '.join(found)}")
+        found[name] = _set(found[name], setting, value)
+    return list(found.values())
+
+
+def _named(served: str) -> Served:
+    names, _, port = served.partition("=")
+    name, _, kind = names.partition(":")
+    kind = kind or name
+    if kind not in SYSTEMS:
+        raise ValueError(f"--serve {served}: the sandbox has no {kind!r}; it has {', '.join(SYSTEMS)}")
+    if not port.isdigit() or int(port) > 65_535:
+        raise ValueError(f"--serve {served}: {port!r} is not a port")
+    return Served(name, kind, int(port))
+
+
+def _set(one: Served, setting: str, value: str) -> Served:
+    """The system with one setting as said: a number, or words."""
+    settings = one.settings or one.system.settings()
+    usual = getattr(settings, setting, None)
+    if isinstance(usual, bool) or not isinstance(usual, int | float | str):
+        raise ValueError(f"--set {one.name}.{setting}: {one.kind} has no such setting of one number or word")
+    return replace(one, settings=replace(settings, **{setting: type(usual)(value)}))
+
+
+async def _run(asked: argparse.Namespace, systems: list[Served]) -> None:
     if asked.fresh:
         await to_thread.run_sync(start_anew, asked.dir)
-    settings = BlueCherrySettings(
-        calls_per_minute=asked.calls_per_minute,
-        post_every_seconds=asked.post_every_seconds,
-        wholesale_orders=asked.wholesale_orders,
-    )
-    shop = ShopifySettings(
-        ambient_orders_per_minute=asked.ambient_orders_per_minute,
-        restore_rate=asked.restore_rate,
-        bucket=max(ShopifySettings.bucket, SECONDS_OF_POINTS * asked.restore_rate),
-    )
 
     def ready() -> None:
         told = _told(asked.dir) or {"urls": {}}
@@ -243,8 +310,7 @@ async def _run(asked: argparse.Namespace) -> None:
 
     async with background() as tasks:
         tasks.start_soon(_until_told, tasks.cancel_scope)
-        ports = Ports(asked.bluecherry_port, asked.shopify_port, asked.slack_port, asked.smtp_port)
-        await serve(asked.dir, ports=ports, bluecherry=settings, shopify=shop, ready=ready)
+        await serve(asked.dir, systems, desk=Desk(asked.slack_port, asked.smtp_port), ready=ready)
 
 
 async def _until_told(scope: anyio.CancelScope) -> None:

@@ -71,18 +71,18 @@ class Shopfloor(World):
 
     def start_sandbox(self) -> None:
         """The ERP in one process and the shop in another: neither waits for the other's work."""
-        self.sandbox = self._sandbox("var/sandbox", bluecherry=self.ports["bluecherry"])
-        self.shop_process = self._sandbox("var/shop", shopify=self.ports["shopify"])
+        self.sandbox = self._sandbox(
+            "var/sandbox", "bluecherry", "post_every_seconds=1", "wholesale_orders=20", "calls_per_minute=60000"
+        )
+        self.shop_process = self._sandbox("var/shop", "shopify", "restore_rate=5000", "bucket=100000")
         until(lambda: self.answers(self.erp) and self.answers(self.shop), SANDBOX_UP_SECONDS, "the sandbox answers")
 
-    def _sandbox(self, place: str, **ports: int) -> subprocess.Popen[bytes]:
-        names = ("bluecherry", "shopify", "slack", "smtp")
-        chosen = {**dict(zip(names, free_ports(len(names)), strict=True)), **ports}
+    def _sandbox(self, place: str, system: str, *settings: str) -> subprocess.Popen[bytes]:
+        slack, smtp = free_ports(2)
         command = [sys.executable, "-m", "bcbridge.sandbox.main", "--dir", str(self.folder / place)]
-        for name in names:
-            command += [f"--{name}-port", str(chosen[name])]
-        command += ["--post-every-seconds", "1", "--wholesale-orders", "20"]
-        command += ["--calls-per-minute", "60000", "--restore-rate", "5000"]
+        command += ["--serve", f"{system}={self.ports[system]}", "--slack-port", str(slack), "--smtp-port", str(smtp)]
+        for setting in settings:
+            command += ["--set", f"{system}.{setting}"]
         with (self.folder / "sandbox.log").open("ab") as log:
             return subprocess.Popen(command, stdout=log, stderr=log, cwd=self.folder, env=environment())
 

@@ -155,10 +155,12 @@ class World:
     def start_sandbox(self) -> None:
         """As a process of its own, on this world's ports."""
         command = [sys.executable, "-m", "bcbridge.sandbox.main", "--dir", str(self.folder / "var/sandbox")]
-        command += ["--bluecherry-port", str(self.ports["bluecherry"]), "--shopify-port", str(self.ports["shopify"])]
+        command += ["--serve", f"bluecherry={self.ports['bluecherry']}", "--serve", f"shopify={self.ports['shopify']}"]
         command += ["--slack-port", str(self.ports["slack"]), "--smtp-port", str(self.ports["smtp"])]
-        command += ["--post-every-seconds", str(self.post_every_seconds), "--wholesale-orders", "20"]
-        command += ["--calls-per-minute", "60000", "--restore-rate", "2000"]
+        settings = {"post_every_seconds": self.post_every_seconds, "wholesale_orders": 20, "calls_per_minute": 60_000}
+        for setting, value in settings.items():
+            command += ["--set", f"bluecherry.{setting}={value}"]
+        command += ["--set", "shopify.restore_rate=2000", "--set", "shopify.bucket=40000"]
         with (self.folder / "sandbox.log").open("ab") as log:
             self.sandbox = subprocess.Popen(command, stdout=log, stderr=log, cwd=self.folder, env=environment())
         until(lambda: self.answers(self.erp) and self.answers(self.shop), SANDBOX_UP_SECONDS, "the sandbox answers")
