@@ -129,6 +129,7 @@ def incident_codes() -> set[str]:
     """Opened where something fails, or said by a watch; the codes of blocked orders are those of their problems."""
     parts = ("store", "runtime", "house")
     opened = {code for part in parts for code in coded(part, "open_one")}
+    opened |= coded("connectors", "Trouble") | first("connectors", "Trouble")
     return opened | coded("runtime", "Cause") | first("watches", "Cause")
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from bcbridge.errors import StoreBusy
 from bcbridge.house.intake import LIST_FIRST, Intake
-from bcbridge.model.documents import Notification
+from bcbridge.model.documents import Notification, Trouble
 from bcbridge.model.ids import Noun, Ref
 from bcbridge.store.db import Store
 from bcbridge.store.stamps import stamp
@@ -85,6 +85,32 @@ async def test_what_no_flow_handles_is_kept_and_makes_no_job(door: Door) -> None
     await door.ring("d2", noun=None, ref=None)
     assert await door.deliveries() == 2
     assert await door.jobs() == []
+
+
+GONE = Trouble(code="webhook_owner_gone", text="the shop says woocommerce_rest_cannot_view")
+
+
+async def stands(door: Door) -> list[tuple[str, str, int]]:
+    rows = await door.store.read.rows("SELECT code, text, count FROM incidents WHERE closed_at IS NULL")
+    return [tuple(row) for row in rows]
+
+
+async def test_a_ring_in_trouble_is_an_incident_until_it_rings_without(door: Door) -> None:
+    for _ in range(2):
+        await door.ring("same", noun=None, ref=None, trouble=GONE)
+    assert await stands(door) == [(GONE.code, GONE.text, 2)]
+    assert door.woken == ["shop", "shop"]
+    assert await door.jobs() == []
+    await door.ring("d2")
+    assert await stands(door) == []
+    await door.ring("same", noun=None, ref=None, trouble=GONE)
+    assert await stands(door) == [(GONE.code, GONE.text, 1)]
+
+
+async def test_a_ping_that_anybody_can_send_ends_no_trouble(door: Door) -> None:
+    await door.ring("d1", noun=None, ref=None, trouble=GONE)
+    await door.ring("ping", noun=None, ref=None)
+    assert await stands(door) == [(GONE.code, GONE.text, 1)]
 
 
 async def test_a_store_that_cannot_take_it_says_so_and_nobody_is_woken(door: Door) -> None:

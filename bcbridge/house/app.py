@@ -22,7 +22,7 @@ from anyio.abc import TaskGroup
 
 from bcbridge import config, logs
 from bcbridge.config import Settings
-from bcbridge.connectors.base import Tools
+from bcbridge.connectors.base import Severity, Tools
 from bcbridge.errors import BridgeError, Misconfigured, OpenCircuit, Retry, StoreBusy
 from bcbridge.flows.orders.story import ORDERS
 from bcbridge.house import sdnotify, voice
@@ -35,7 +35,7 @@ from bcbridge.house.wiring import ChannelHouse, ErpHouse, House, Wiring, build, 
 from bcbridge.runtime.circuit import Circuit
 from bcbridge.runtime.leftover import end_left_circuit, end_unused
 from bcbridge.runtime.poller import sweep_to_jobs
-from bcbridge.store import acts, meta, outbox, queue, releases
+from bcbridge.store import acts, incidents, mends, meta, outbox, queue, releases
 from bcbridge.store.db import Store
 from bcbridge.store.orders import open_refs, ready
 from bcbridge.store.outbox import queued_refs
@@ -52,7 +52,7 @@ DRAIN_SECONDS = 30.0
 RELEASES_EVERY_SECONDS = 1.0
 IDLE_CONFIRM_FACTOR = 4
 SLICE = 500
-KEEP_EVERY = timedelta(hours=3)
+KEEP_EVERY = timedelta(hours=1)
 RETRY_SECONDS = 60.0
 SWEEP_EVERY = timedelta(hours=1)
 SWEEPS = (("sweep_48h", timedelta(hours=24), timedelta(hours=48)), ("sweep_7d", timedelta(days=7), timedelta(days=7)))
@@ -415,11 +415,21 @@ async def _keep_subscriptions(house: House, channel: ChannelHouse) -> None:
         findings = await channel.connector.keeper.keep(address)
         for finding in findings:
             log.info("subscriptions", connector=name, topic=finding.topic, text=finding.text)
-        channel.kept = findings if await _kept_before(house, name, address) else []
+        stood_before = await _kept_before(house, name, address)
+        channel.kept = findings if stood_before else []
+        if not address or any(one.severity is Severity.WARNING for one in findings):
+            await house.store.write(partial(_made_anew, connector=name, noted=stood_before, now=house.now()))
 
     while True:
         kept = await _tried(channel.circuit, f"subscriptions of {name}", work)
         await anyio.sleep(KEEP_EVERY.total_seconds() if kept else RETRY_SECONDS)
+
+
+def _made_anew(tx: sqlite3.Connection, *, connector: str, noted: bool, now: datetime) -> None:
+    """Who owned the subscriptions that were in trouble owns them no more, or none is wanted."""
+    incidents.rings_well(tx, connector, now=now)
+    if noted:
+        mends.note(tx, connector, now=now)
 
 
 async def _kept_before(house: House, channel: str, address: str) -> bool:

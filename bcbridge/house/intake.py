@@ -1,7 +1,8 @@
 """Where notifications are put away: on disk before the answer, then the poller is woken.
 
 A notification says "look at order 1001". The poll that it wakes usually lists the order within a moment; what the
-list does not satisfy is fetched by its ref a few seconds later, and again after that (flows/orders/story.py).
+list does not satisfy is fetched by its ref a few seconds later, and again after that (flows/orders/story.py). One that
+says that ringing itself is in trouble is an incident until the connection rings without.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from bcbridge.model.documents import Notification
-from bcbridge.store import inbox, queue
+from bcbridge.store import inbox, incidents, queue
 from bcbridge.store.db import Store
 from bcbridge.store.gathering import Gathering
 from bcbridge.store.inbox import Arrival
@@ -42,7 +43,7 @@ class Intake:
     async def take(self, connector: str, notification: Notification, body_hash: str) -> None:
         """Returns when it is on disk; raises StoreBusy, then nothing was kept."""
         fresh = await self._arrivals.do(Arrival(connector, notification, body_hash, self._now()))
-        if fresh and notification.noun is not None:
+        if (fresh and notification.noun is not None) or notification.trouble is not None:
             self._wake[connector]()
 
     def keep(self, tx: sqlite3.Connection, arrivals: Sequence[Arrival]) -> list[bool]:
@@ -51,7 +52,18 @@ class Intake:
         new = [arrival for arrival, is_fresh in zip(arrivals, fresh, strict=True) if is_fresh]
         wishes = [self._wish(one) for one in new if one.notification.ref and one.notification.noun in self._flows]
         queue.enqueue(tx, wishes, now=self._now())
+        self._hear(tx, arrivals)
         return fresh
+
+    def _hear(self, tx: sqlite3.Connection, arrivals: Sequence[Arrival]) -> None:
+        """Each connection's last word. A ring about nothing (a ping, which anybody can send) is none."""
+        last = {one.connector: one.notification for one in arrivals if _is_a_word(one.notification)}
+        for connector, said in last.items():
+            if said.trouble is None:
+                incidents.rings_well(tx, connector, now=self._now())
+                continue
+            code, text, cause = said.trouble.code, said.trouble.text, incidents.RINGING
+            incidents.open_one(tx, code=code, connector=connector, cause=cause, text=text, now=self._now())
 
     def _wish(self, arrival: Arrival) -> Wish:
         said, connector = arrival.notification, arrival.connector
@@ -63,3 +75,7 @@ class Intake:
             due=arrival.at if said.gone else arrival.at + LIST_FIRST,
             wanted=said.modified,
         )
+
+
+def _is_a_word(said: Notification) -> bool:
+    return said.trouble is not None or said.noun is not None

@@ -65,6 +65,8 @@ STANDING = _by_code(
         Failure("no_orders", "No orders, against all habit", CRITICAL, ECOMMERCE),
         Failure("source_not_polled", "A source has not been read for too long", NORMAL, ENGINEERS),
         Failure("webhooks_gone", "Webhook subscriptions were gone", LOW, ENGINEERS),
+        Failure("webhooks_gone_often", "Webhook subscriptions go again and again", NORMAL, ENGINEERS),
+        Failure("webhook_owner_gone", "Webhooks ring without the right to say why", NORMAL, ENGINEERS),
         Failure("webhooks_silent", "A shop no longer rings", NORMAL, ENGINEERS),
         Failure("credential_lapses", "A credential is about to lapse", NORMAL, ENGINEERS),
         Failure("erp_slow", "The ERP answers slowly", LOW, ENGINEERS),

@@ -108,6 +108,19 @@ def close(tx: sqlite3.Connection, *, code: str, connector: str, cause: str, now:
     return found is not None and found["closed_at"] is None and _close(tx, found["id"], now=now)
 
 
+RINGING = "ringing"
+"""The cause of what stands until a connection rings again without trouble."""
+_OF_RINGING = """
+SELECT id FROM incidents INDEXED BY incidents_standing WHERE closed_at IS NULL AND connector = ? AND cause = ?
+"""
+
+
+def rings_well(tx: sqlite3.Connection, connector: str, *, now: datetime) -> None:
+    """What stood of its ringing is over."""
+    for row in tx.execute(_OF_RINGING, (connector, RINGING)).fetchall():
+        _close(tx, row["id"], now=now)
+
+
 _EVERYWHERE = "SELECT id FROM incidents WHERE closed_at IS NULL AND code = ? AND cause = ?"
 
 

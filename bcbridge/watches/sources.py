@@ -15,6 +15,7 @@ from bcbridge.phrases import age, latency
 from bcbridge.runtime.circuit import Circuit
 from bcbridge.runtime.poller import ListPoller
 from bcbridge.runtime.watchman import Look, Watch
+from bcbridge.store import mends
 from bcbridge.store import watch as facts
 from bcbridge.store.incidents import Cause
 
@@ -23,6 +24,8 @@ POLLS_WHEN_IDLE = 5
 """While nothing waits to be confirmed, what the ERP posted is asked for this much more seldom."""
 FOUND_AT_LEAST = 10
 """So many new orders without one ring are no accident."""
+OFTEN = 3
+"""So many mends within a day are somebody's business."""
 SLOW_WITHIN_SECONDS = 600.0
 CALLS_AT_LEAST = 5
 
@@ -33,6 +36,7 @@ def watches(house: House) -> Iterator[Watch]:
         polled = partial(_not_polled, house, channel.lists, channel.circuit, started)
         yield _of("source_not_polled", name, polled)
         yield _of("webhooks_gone", name, partial(_gone, channel))
+        yield _of("webhooks_gone_often", name, partial(_gone_often, house, name))
         yield _of("webhooks_silent", name, partial(_silent, house, channel, started))
     for name, erp in house.erps.items():
         yield _of("source_not_polled", name, partial(_erp_not_polled, house, erp, started))
@@ -104,6 +108,16 @@ async def _gone(channel: ChannelHouse) -> Sequence[Cause] | None:
         return []
     text = "; ".join(one.text for one in wrong)
     return [Cause("webhooks_gone", channel.connection.name, "subscriptions", text, count=len(wrong))]
+
+
+async def _gone_often(house: House, name: str) -> list[Cause]:
+    """Mended once is an accident; a shop that takes them away again and again has a reason."""
+    now = house.now()
+    times = await mends.recent(house.store, name, now=now)
+    if len(times) < OFTEN:
+        return []
+    text = f"the subscriptions of {name} were mended {len(times)} times within a day, last {age(times[-1], now)} ago"
+    return [Cause("webhooks_gone_often", name, "subscriptions", text, count=len(times))]
 
 
 async def _silent(house: House, channel: ChannelHouse, started: datetime) -> Sequence[Cause] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ from bcbridge.connectors.base import Finding, Severity
 from bcbridge.errors import OpenCircuit
 from bcbridge.model.documents import Cursor, Notification
 from bcbridge.model.ids import Noun, Ref
-from bcbridge.store import inbox
+from bcbridge.store import inbox, mends
 from bcbridge.store.inbox import Arrival
 from tests.watches.rounds import ERP, OTHER, SHOP, Rounds
 
@@ -99,6 +100,20 @@ async def test_subscriptions_that_had_to_be_made_again_stand_until_the_next_look
     assert (incident["count"], incident["text"]) == (2, "A: created; B: created")
     channel.kept = [Finding(Severity.INFO, "webhooks", "all 2 subscriptions stand")]
     assert await rounds.go("webhooks_gone") == {}
+
+
+async def test_subscriptions_that_go_three_times_within_a_day_are_somebodys_business(rounds: Rounds) -> None:
+    async def mended() -> dict[str, Any]:
+        await rounds.house.store.write(lambda tx: mends.note(tx, SHOP, now=rounds.now()))
+        rounds.later(minutes=60)
+        return await rounds.go("webhooks_gone_often")
+
+    assert [await mended(), await mended()] == [{}, {}]
+    ((_, incident),) = (await mended()).items()
+    assert incident["count"] == 3
+    assert incident["text"].startswith("the subscriptions of shopify_us were mended 3 times within a day, last 1 h")
+    rounds.later(minutes=22 * 60)
+    assert await rounds.go("webhooks_gone_often") == {}
 
 
 async def rings(rounds: Rounds, connector: str) -> None:
