@@ -1,1 +1,6 @@
-"""WooCommerce: a channel. What is known of it: contracts/woo_bigcommerce_magento.md."""
+"""WooCommerce's room: the REST API wc/v3; their orders in, nothing out yet."""
+
+from bcbridge.connectors.woocommerce.connector import WooCommerce, build
+from bcbridge.connectors.woocommerce.settings import WooCommerceSettings
+
+__all__ = ["WooCommerce", "WooCommerceSettings", "build"]

@@ -1,0 +1,201 @@
+"""What ``doctor`` looks at in a shop: everything that would make orders missing, wrong or late, said in plain words.
+
+It writes nothing. Whether the keys may write is asked by deleting a webhook that no shop has.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from urllib.parse import urlsplit
+
+from bcbridge.connectors.base import Finding, Severity
+from bcbridge.connectors.woocommerce.answers import Data, Gone, NotTaken, as_object
+from bcbridge.connectors.woocommerce.client import INDEX, LIST_PAGE, Client, as_agreed
+from bcbridge.connectors.woocommerce.keeper import Keeper, unreachable
+from bcbridge.connectors.woocommerce.settings import WooCommerceSettings
+from bcbridge.connectors.woocommerce.signing import Way
+from bcbridge.connectors.woocommerce.webhook import ORDER_TOPICS
+from bcbridge.errors import OpenCircuit, Reject, Retry
+
+Look = Callable[[], Awaitable[list[Finding]]]
+
+MOST_PRODUCTS = 2000
+MOST_PARENTS = 50
+"""Of the products with variations whose variations are looked at: one call each. Beyond, the look is partial."""
+NAMED = 5
+NO_WEBHOOK = "/webhooks/0"
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+SHOWN = {
+    Way.BASIC: "in the header (Basic)",
+    Way.QUERY: "in the query: the host strips the Authorization header",
+    Way.OAUTH1: "by a signature on each call (OAuth 1.0a)",
+}
+
+
+class Doctor:
+    def __init__(self, client: Client, keeper: Keeper, settings: WooCommerceSettings) -> None:
+        self._client = client
+        self._keeper = keeper
+        self._settings = settings
+
+    async def findings(self) -> list[Finding]:
+        """Each look on its own: what one of them cannot see is a finding, not an end."""
+        looks: Mapping[str, Look] = {
+            "keys": self._keys,
+            "shop": self._shop,
+            "system": self._system,
+            "statuses": self._statuses,
+            "stock": self._stock,
+            "skus": self._products,
+            "webhooks": self._webhooks,
+        }
+        return [finding for topic, look in looks.items() for finding in await _looked(topic, look)]
+
+    # -- keys
+
+    async def _keys(self) -> list[Finding]:
+        await self._client.rows("/orders", {"per_page": "1", "_fields": "id"})
+        said = Finding(Severity.INFO, "keys", f"the keys are shown {SHOWN[self._client.way or Way.BASIC]}")
+        return [said, *self._in_the_clear(), *await self._may_write()]
+
+    def _in_the_clear(self) -> list[Finding]:
+        url = urlsplit(self._settings.address)
+        if url.scheme == "http" and url.hostname not in LOOPBACK:
+            secret = "" if self._client.way is Way.OAUTH1 else ", the secret of the keys too"
+            text = f"plain HTTP: every order travels readable for anybody on the way{secret}"
+            return [Finding(Severity.WARNING, "keys", text, "give the shop's https address as url")]
+        if self._client.way is Way.QUERY:
+            text = "the secret stands in the address of every call, so in the logs of the host"
+            fix = "let the host pass the Authorization header on to PHP"
+            return [Finding(Severity.WARNING, "keys", text, fix)]
+        return []
+
+    async def _may_write(self) -> list[Finding]:
+        if not self._settings.webhook_secret:
+            return []
+        try:
+            await self._client.ask(NO_WEBHOOK, {"force": "true"}, method="DELETE")
+        except Gone:
+            return [Finding(Severity.INFO, "keys", "the keys may write")]
+        except OpenCircuit as refused:
+            text = f"whether the keys may write webhooks: {refused}"
+            return [Finding(Severity.WARNING, "keys", text, "make keys with the permission Read/Write")]
+        return []
+
+    # -- the shop
+
+    async def _shop(self) -> list[Finding]:
+        shop = as_object((await self._client.ask(INDEX, base="")).content)
+        zone = shop.get("timezone_string") or f"UTC{shop.get('gmt_offset')}"
+        found = [Finding(Severity.INFO, "shop", f"{shop['url']}, time zone {zone}")]
+        if "wc/v3" not in shop["namespaces"]:
+            text = "the shop does not offer wc/v3"
+            found.append(Finding(Severity.ERROR, "shop", text, "activate WooCommerce, and its REST API"))
+        return found
+
+    async def _system(self) -> list[Finding]:
+        """Needs a user who may manage the shop; what it tells is worth knowing, orders come in without."""
+        answer = await self._client.ask("/system_status", {"_fields": "environment,settings"})
+        status = as_object(answer.content)
+        there, settings = status["environment"], status["settings"]
+        kept = "in tables of their own (HPOS)" if settings["HPOS_enabled"] else "as posts"
+        text = f"WooCommerce {there['version']} on WordPress {there['wp_version']}, orders are kept {kept}"
+        currency = f"{settings['currency']} with {settings['number_of_decimals']} decimals"
+        return [
+            Finding(Severity.INFO, "system", text),
+            Finding(Severity.INFO, "currency", f"the shop's currency is {currency}"),
+            *_stale(settings.get("enabled_features") or ()),
+        ]
+
+    async def _statuses(self) -> list[Finding]:
+        named = ", ".join(self._settings.import_statuses)
+        which = {"status": ",".join(self._settings.import_statuses), "per_page": "1", "_fields": "id"}
+        try:
+            await self._client.rows("/orders", which)
+        except NotTaken:
+            text = f"the shop does not know each of the statuses to import: {named}"
+            return [Finding(Severity.ERROR, "statuses", text, "correct import_statuses")]
+        return [Finding(Severity.INFO, "statuses", f"orders are imported at: {named}")]
+
+    # -- stock and products
+
+    async def _stock(self) -> list[Finding]:
+        answer = await self._client.ask("/settings/products/woocommerce_manage_stock")
+        if as_object(answer.content)["value"] == "yes":
+            return [Finding(Severity.INFO, "stock", "the shop manages stock")]
+        text = "the shop does not manage stock: whatever is written to it is dropped, and it sells without end"
+        return [Finding(Severity.WARNING, "stock", text, "WooCommerce, Settings, Products, Inventory: manage stock")]
+
+    async def _products(self) -> list[Finding]:
+        products, whole = await self._first_products()
+        parents = [one["id"] for one in products if one["type"] == "variable"]
+        sold = [one for one in products if one["type"] != "variable"]
+        for parent in parents[:MOST_PARENTS]:
+            fields = {"_fields": "id,sku,manage_stock"}
+            sold += await self._client.every_row(f"/products/{int(parent)}/variations", fields, most=MOST_PRODUCTS)
+        partly = [] if whole and len(parents) <= MOST_PARENTS else [_partly(len(sold))]
+        return [*_doubled(sold), *_counted_by_parent(sold), *partly]
+
+    async def _first_products(self) -> tuple[list[Data], bool]:
+        """At most so many, and whether these are all."""
+        found: list[Data] = []
+        for page in range(1, MOST_PRODUCTS // LIST_PAGE + 1):
+            which = {"orderby": "id", "order": "asc", "per_page": str(LIST_PAGE), "page": str(page)}
+            rows, _ = await self._client.rows("/products", {**which, "_fields": "id,type,sku,manage_stock"})
+            found += rows
+            if len(rows) < LIST_PAGE:
+                return found, True
+        return found, False
+
+    # -- webhooks
+
+    async def _webhooks(self) -> list[Finding]:
+        standing = await self._keeper.standing()
+        active = {one.topic for one in standing if one.status == "active"}
+        missing = [topic for topic in ORDER_TOPICS if topic not in active]
+        nowhere = {why for one in standing if (why := unreachable(one.url, self._settings.address))}
+        found = [Finding(Severity.ERROR, "webhooks", why, "set web.public_url") for why in sorted(nowhere)]
+        if not missing:
+            return [*found, Finding(Severity.INFO, "webhooks", f"all {len(ORDER_TOPICS)} webhooks stand")]
+        text = f"{len(missing)} of {len(ORDER_TOPICS)} webhooks are not there, or not active: {', '.join(missing)}"
+        fix = "made at start where web.public_url and webhook_secret are set; else polled"
+        return [*found, Finding(Severity.INFO, "webhooks", text, fix)]
+
+
+async def _looked(topic: str, look: Look) -> list[Finding]:
+    try:
+        with as_agreed(topic):
+            return await look()
+    except (OpenCircuit, Reject, Retry) as fault:
+        return [Finding(Severity.ERROR, topic, f"could not be looked at: {fault}")]
+
+
+def _stale(features: Iterable[str]) -> list[Finding]:
+    if "rest_api_caching" not in features:
+        return []
+    text = "the experimental cache of the REST API is on: orders may read as they were"
+    return [Finding(Severity.WARNING, "system", text, "switch the feature rest_api_caching off")]
+
+
+def _doubled(sold: Sequence[Data]) -> list[Finding]:
+    counted = Counter(one["sku"] for one in sold if one["sku"])
+    doubled = sorted(str(sku) for sku, times in counted.items() if times > 1)
+    if not doubled:
+        return [Finding(Severity.INFO, "skus", "no SKU stands on two products or variations")]
+    named = ", ".join(doubled[:NAMED]) + (" ..." if len(doubled) > NAMED else "")
+    text = f"{len(doubled)} SKUs stand on several products or variations: {named}"
+    return [Finding(Severity.WARNING, "skus", text, "make each one")]
+
+
+def _counted_by_parent(sold: Sequence[Data]) -> list[Finding]:
+    """``manage_stock`` of a variation reads "parent" where one number is kept for all sizes."""
+    many = sum(one["manage_stock"] == "parent" for one in sold)
+    if not many:
+        return []
+    text = f"{many} variations share the stock of their parent: one number for all of its sizes"
+    return [Finding(Severity.WARNING, "stock", text, "manage stock at each variation, not at the product")]
+
+
+def _partly(looked_at: int) -> Finding:
+    return Finding(Severity.INFO, "skus", f"only the first {looked_at} products and variations were compared")

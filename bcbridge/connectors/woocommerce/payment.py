@@ -1,0 +1,111 @@
+"""What a WooCommerce status says about money: paid, promised, awaited, given back; and whether the order may go.
+
+A status is a shop's own affair (plugins add some), the payment date is not: paid is what has one. What is paid and of
+a status that is not to be imported is held, so that it waits and somebody is told in time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from bcbridge.connectors.woocommerce import wire
+from bcbridge.model.ids import Ref
+from bcbridge.model.order import Hold, PaymentStatus, Tender, TenderKind
+
+CANCELLED = "cancelled"
+REFUNDED = "refunded"
+TOLD_OTHERWISE = (CANCELLED, REFUNDED)
+"""Statuses that stand on our order as what they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """One order's money. ``cards``: negative fees that are money, above zero; ``due`` the total with them."""
+
+    order: wire.Order
+    refunds: Sequence[wire.Refund]
+    cards: Sequence[tuple[wire.FeeLine, Decimal]]
+    import_statuses: Sequence[str]
+
+    @property
+    def due(self) -> Decimal:
+        return self.order.total + sum((amount for _, amount in self.cards), Decimal(0))
+
+    @property
+    def refunded(self) -> Decimal:
+        return sum((refund.amount for refund in self.refunds), Decimal(0))
+
+    @property
+    def is_imported(self) -> bool:
+        return self.order.status in self.import_statuses
+
+    @property
+    def is_paid(self) -> bool:
+        """It has a payment date; or there was nothing to pay."""
+        return self.order.date_paid_gmt is not None or (self.is_imported and not self.order.total)
+
+    @property
+    def status(self) -> PaymentStatus:
+        if self.order.status == REFUNDED or (self.refunded and self.refunded >= self.order.total):
+            return PaymentStatus.REFUNDED
+        if self.refunded:
+            return PaymentStatus.PARTIALLY_REFUNDED
+        if self.is_paid:
+            return PaymentStatus.PAID
+        return PaymentStatus.AUTHORISED if self.is_imported else PaymentStatus.PENDING
+
+    @property
+    def outstanding(self) -> Decimal:
+        return Decimal(0) if self.is_paid else self.order.total - self.refunded
+
+    @property
+    def holds(self) -> tuple[Hold, ...]:
+        if self.is_imported or not self.is_paid or self.order.status in TOLD_OTHERWISE:
+            return ()
+        return (Hold(reason=f"status {self.order.status}"),)
+
+    @property
+    def gateways(self) -> tuple[str, ...]:
+        named = (self.order.payment_method, *(fee.name for fee, _ in self.cards))
+        return tuple(dict.fromkeys(filter(None, named)))
+
+    def tenders(self) -> tuple[Tender, ...]:
+        return (*self._cards(), *self._paid_or_promised(), *self._given_back())
+
+    def _cards(self) -> tuple[Tender, ...]:
+        """A gift card is charged when the order is placed."""
+        at = self.order.date_paid_gmt or self.order.date_created_gmt
+        return tuple(
+            Tender(ref=Ref(str(fee.id)), kind=TenderKind.CAPTURED, gateway=fee.name, amount=amount, at=at)
+            for fee, amount in self.cards
+        )
+
+    def _paid_or_promised(self) -> tuple[Tender, ...]:
+        """The whole in one: WooCommerce keeps no list of payments."""
+        order = self.order
+        if not order.total or not (self.is_paid or self.is_imported):
+            return ()
+        return (
+            Tender(
+                ref=Ref(order.transaction_id or f"{order.id}/payment"),
+                kind=TenderKind.CAPTURED if self.is_paid else TenderKind.AUTHORISED,
+                gateway=order.payment_method,
+                amount=order.total,
+                at=order.date_paid_gmt or order.date_created_gmt,
+            ),
+        )
+
+    def _given_back(self) -> tuple[Tender, ...]:
+        return tuple(
+            Tender(
+                ref=Ref(str(refund.id)),
+                kind=TenderKind.REFUNDED,
+                gateway=self.order.payment_method,
+                amount=refund.amount,
+                at=refund.date_created_gmt,
+            )
+            for refund in self.refunds
+            if refund.amount
+        )

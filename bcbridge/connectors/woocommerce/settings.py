@@ -1,0 +1,68 @@
+"""What an operator says about one shop: nouns with units, secrets by reference."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+SecretReference = Annotated[str, Field(pattern=r"^(env|file|credential):.+")]
+"""Where a secret is kept: ``env:NAME``, ``file:PATH`` or ``credential:NAME``; never the secret itself."""
+
+Status = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+"""An order status as the API spells it: ``processing``, a plugin's ``partial-shipped``."""
+
+
+class Auth(StrEnum):
+    """How the keys are shown (contract 1.1). ``auto``: Basic over TLS, in the query where a host strips the header,
+    OAuth 1.0a over plain HTTP."""
+
+    AUTO = "auto"
+    BASIC = "basic"
+    QUERY = "query"
+    OAUTH1 = "oauth1"
+
+
+class WooCommerceSettings(BaseModel):
+    """One shop."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    url: str = Field(pattern=r"^https?://[^\s/?#@]+(/[^\s?#]*)?$")
+    """The shop's own address, as WordPress calls it (Settings, General); the API is below it."""
+    code: str = Field(pattern=r"^[A-Z0-9]{2,4}$")
+    """Starts every reference made for this shop's orders."""
+    consumer_key: SecretReference
+    consumer_secret: SecretReference
+    webhook_secret: SecretReference | None = None
+    """Key of the webhooks' signatures, made up by us. Without it the shop cannot ring here."""
+    auth: Auth = Auth.AUTO
+    import_statuses: tuple[Status, ...] = Field(default=("processing",), min_length=1)
+    """Orders of these statuses are booked; what is paid and of another is held, and said."""
+    payment_fees: tuple[str, ...] = ()
+    """Names of negative fees that are money and no discount, with ``*``: ``Gift card*``, ``Store credit``."""
+    page_size: int = Field(default=100, ge=1, le=100)
+    overlap_seconds: int = Field(default=120, ge=0)
+    """How far behind the newest seen stamp the list is read again."""
+    max_parallel: int = Field(default=2, ge=1, le=16)
+    request_timeout_seconds: float = Field(default=60, gt=0, le=300)
+
+    @field_validator("url")
+    @classmethod
+    def _the_shop_itself(cls, url: str) -> str:
+        if "/wp-json" in url:
+            raise ValueError("give the shop's own address, without /wp-json")
+        return url
+
+    @field_validator("import_statuses")
+    @classmethod
+    def _as_the_api_spells_them(cls, statuses: tuple[str, ...]) -> tuple[str, ...]:
+        if prefixed := [status for status in statuses if status.startswith("wc-")]:
+            raise ValueError(f"the API spells a status without wc-: {prefixed[0].removeprefix('wc-')}")
+        return statuses
+
+    @property
+    def address(self) -> str:
+        """The base of every call, without a trailing slash."""
+        return self.url.rstrip("/")
