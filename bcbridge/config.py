@@ -16,10 +16,11 @@ import os
 import re
 import stat
 import tomllib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
+from itertools import combinations
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
@@ -565,7 +566,17 @@ class _Loading:
             channel = self._channel(name, table, connections)
             if channel is not None:
                 found[name] = channel
+        self._told_apart(found.values())
         return found
+
+    def _told_apart(self, channels: Iterable[Channel]) -> None:
+        """No reference made for one channel may be another's in the same ERP: no code begins with another's."""
+        for one, other in combinations(channels, 2):
+            short, long = sorted((one, other), key=lambda channel: len(channel.orders.code))
+            if one.erp == other.erp and long.orders.code.startswith(short.orders.code):
+                what = f"{long.orders.code} begins as {short.orders.code} of channels.{short.name} does: in {one.erp} "
+                what += "an order of one could not be told from an order of the other"
+                self._mistake(f"channels.{long.name}.code", what, "give the newer of the two another code")
 
     def _channel(self, name: str, table: object, connections: Mapping[str, Connection]) -> Channel | None:
         at = ("channels", name)

@@ -176,6 +176,28 @@ def test_a_channel_may_not_say_otherwise_than_its_connection(tmp_path: Path) -> 
     assert "says otherwise than connections.shopify_us.code" in found["channels.shopify_us.code"]
 
 
+@pytest.mark.parametrize(("code", "clash"), [("US", True), ("USA", True), ("EU", False), ("SUS", False)])
+def test_no_channels_references_may_be_anothers_in_one_erp(tmp_path: Path, code: str, clash: bool) -> None:
+    second = f"""
+[connections.shopify_eu]
+kind = "shopify"
+shop = "brand-eu.myshopify.com"
+code = "{code}"
+token = "env:TOKEN_EU"
+
+[channels.shopify_eu]
+erp = "bluecherry"
+"""
+    if not clash:
+        assert set(load(written(tmp_path, GOOD + second)).channels) == {"shopify_us", "shopify_eu"}
+        return
+    ((where, said),) = mistakes(tmp_path, GOOD + second).items()
+    assert where == "channels.shopify_eu.code"
+    assert "in bluecherry an order of one could not be told from an order of the other" in said
+    other_erp = GOOD[: GOOD.index("[connections.shopify_us]")].replace("connections.bluecherry", "connections.second")
+    load(written(tmp_path, GOOD + second.replace('erp = "bluecherry"', 'erp = "second"') + other_erp))
+
+
 def test_names_of_connections_stand_in_addresses_and_are_plain(tmp_path: Path) -> None:
     assert "connections.Shop US" in mistakes(tmp_path, '[connections."Shop US"]\nkind = "shopify"')
 
