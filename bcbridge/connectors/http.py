@@ -202,8 +202,8 @@ class Http:
                 raise self._retry(request, _fact(fault)) from None
             except _TooBig:
                 raise OpenCircuit(f"{_place(request)} answered more than {self._max_bytes} bytes") from None
-        self._ease(answer)
         decision = decide(answer)
+        self._ease(answer, decision.after if isinstance(decision, Retry) else None)
         if decision is not None:
             raise decision
         return answer
@@ -232,7 +232,7 @@ class Http:
             answer = await self._written(request)
         if not isinstance(answer, Answer):
             return answer
-        self._ease(answer)
+        self._ease(answer, None)
         decision = decide(answer)
         if isinstance(decision, BridgeError):
             raise decision
@@ -308,9 +308,10 @@ class Http:
             method, self._base + path + _query(params), content=content, headers={**typed, **(headers or {})}
         )
 
-    def _ease(self, answer: Answer) -> None:
+    def _ease(self, answer: Answer, decided: timedelta | None) -> None:
+        """After a 429, for as long as the room read from it, or the answer says in the common way."""
         if answer.status == 429:
-            wait = PAUSE_AFTER_429 if answer.retry_after is None else answer.retry_after
+            wait = next((told for told in (decided, answer.retry_after) if told is not None), PAUSE_AFTER_429)
             self._budget.slow_down(wait.total_seconds())
 
     @staticmethod

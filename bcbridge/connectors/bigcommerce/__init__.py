@@ -1,1 +1,6 @@
-"""BigCommerce: a channel. What is known of it: contracts/woo_bigcommerce_magento.md."""
+"""BigCommerce's room: v2 orders, v3 the rest; a store's orders in, nothing out yet."""
+
+from bcbridge.connectors.bigcommerce.connector import BigCommerce, build
+from bcbridge.connectors.bigcommerce.settings import BigCommerceSettings
+
+__all__ = ["BigCommerce", "BigCommerceSettings", "build"]

@@ -1,0 +1,188 @@
+"""One store's API, v2 and v3: a path asked for, what was answered, every way of failing turned into what to do next.
+
+An empty v2 list is a 204 without a body; lists are read to their end. Numbers with a fraction are kept as the text
+they were sent as, so that no amount ever passes through a float.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+import anyio
+import orjson
+
+from bcbridge.connectors.bigcommerce.failures import decision
+from bcbridge.connectors.bigcommerce.quota import Quota
+from bcbridge.connectors.budget import Share
+from bcbridge.connectors.http import Answer, Http
+from bcbridge.errors import BridgeError, OpenCircuit, Retry
+
+Data = dict[str, Any]
+"""A decoded JSON object of theirs."""
+T = TypeVar("T")
+
+LARGEST_PAGE = 250
+PATIENCE_SECONDS = 90.0
+"""How long one call waits for its turn in the quota before it is left to the caller's back-off."""
+MOST_PAGES = 1000
+"""No list of one order's things is longer; a list that is turns in a circle."""
+
+
+class OddAnswer(OpenCircuit):
+    """An answer that is built otherwise than the OpenAPI says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What was answered (None for a 204), and when the request for it left."""
+
+    content: Any
+    asked: datetime
+
+    def rows(self) -> list[Data]:
+        """The rows of a v2 list; none for a 204."""
+        return _objects([] if self.content is None else self.content)
+
+    def data(self) -> Any:
+        """What a v3 answer carries."""
+        return None if self.content is None else self.content["data"]
+
+
+class Client:
+    """One store. ``quota`` is shared by every call of it."""
+
+    def __init__(self, http: Http, *, token: str, quota: Quota, now: Callable[[], datetime]) -> None:
+        self._http = http
+        self._token = token
+        self.quota = quota
+        self.now = now
+
+    async def get(self, path: str, params: Mapping[str, object] | None = None, *, share: Share = Share.NORMAL) -> Reply:
+        """``/v2/orders`` and the like. Raises Retry and OpenCircuit; Missing for their 404."""
+        return await self._call("GET", path, params, None, share)
+
+    async def send(self, method: str, path: str, body: Data | None = None) -> Reply:
+        """A call that changes something and may be repeated, for the keeper looks before it writes."""
+        return await self._call(method, path, None, body, Share.NORMAL)
+
+    async def all_v2(self, path: str, params: Mapping[str, object] | None = None) -> list[Data]:
+        """A v2 list to its end: it says no total, so until a page is not full."""
+        found: list[Data] = []
+        before: list[Data] = []
+        for page in range(1, MOST_PAGES + 1):
+            reply = await self.get(path, {**(params or {}), "limit": LARGEST_PAGE, "page": page})
+            with as_agreed(path):
+                rows = reply.rows()
+            if rows and rows == before:
+                break
+            found += rows
+            if len(rows) < LARGEST_PAGE:
+                return found
+            before = rows
+        raise OddAnswer(f"{path} does not end", by_content=True)
+
+    async def pages_v3(self, path: str, params: Mapping[str, object] | None = None) -> AsyncIterator[list[Data]]:
+        """A v3 list page by page, to the last one it counts."""
+        for page in range(1, MOST_PAGES + 1):
+            reply = await self.get(path, {**(params or {}), "limit": LARGEST_PAGE, "page": page})
+            with as_agreed(path):
+                rows, pages = _objects(reply.data() or []), _total_pages(reply.content)
+            yield rows
+            if not rows or (page >= pages if pages is not None else len(rows) < LARGEST_PAGE):
+                return
+        raise OddAnswer(f"{path} does not end", by_content=True)
+
+    async def all_v3(self, path: str, params: Mapping[str, object] | None = None) -> list[Data]:
+        return [row async for rows in self.pages_v3(path, params) for row in rows]
+
+    async def _call(
+        self, method: str, path: str, params: Mapping[str, object] | None, body: Data | None, share: Share
+    ) -> Reply:
+        await self._turn()
+        self.quota.left()
+        try:
+            answer = await self._http.read(
+                path,
+                method=method,
+                params={name: str(value) for name, value in params.items()} if params else None,
+                content=None if body is None else orjson.dumps(body),
+                headers={"X-Auth-Token": self._token},
+                share=share,
+                decide=lambda one: decision(one, self.quota),
+            )
+        finally:
+            self.quota.ended()
+        return Reply(_content(answer), answer.asked)
+
+    async def _turn(self) -> None:
+        """Wait for the quota. Raises Retry at once where there will be none within our patience."""
+        deadline = anyio.current_time() + PATIENCE_SECONDS
+        while (wait := self.quota.wait()) > 0:  # another caller may have used it meanwhile
+            await _sleep(wait, deadline)
+
+
+async def _sleep(seconds: float, deadline: float) -> None:
+    if seconds > deadline - anyio.current_time():
+        raise Retry("the store's quota is used up", after=timedelta(seconds=seconds))
+    await anyio.sleep(seconds)
+
+
+async def together(calls: Sequence[Callable[[], Awaitable[T]]]) -> list[T]:
+    """All at once, as far as the budget lets them, in the order given; the first failure ends the rest."""
+    ended: dict[int, T] = {}
+    failed: list[BridgeError] = []
+
+    async def one(number: int, call: Callable[[], Awaitable[T]]) -> None:
+        try:
+            ended[number] = await call()
+        except BridgeError as fault:
+            failed.append(fault)
+            group.cancel_scope.cancel()
+
+    async with anyio.create_task_group() as group:
+        for number, call in enumerate(calls):
+            group.start_soon(one, number, call)
+    if failed:
+        raise failed[0]
+    return [ended[number] for number in range(len(calls))]
+
+
+@contextmanager
+def as_agreed(name: str) -> Iterator[None]:
+    """Around taking an answer apart: one that is built otherwise breaks the contract, wherever it shows."""
+    try:
+        yield
+    except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError):
+        raise OddAnswer(f"the answer to {name} is not built as the API says", by_content=True) from None
+
+
+def _content(answer: Answer) -> Any:
+    """Their JSON; a page of somebody in between is worth another try."""
+    if answer.status == 204:
+        return None
+    try:
+        return json.loads(answer.body, parse_float=str, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        raise Retry("the answer is not JSON (a web page?): are store_hash and base_url right?") from None
+
+
+def _no_constant(name: str) -> object:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _objects(rows: object) -> list[Data]:
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise TypeError("a list's rows are objects")
+    return rows
+
+
+def _total_pages(content: Data) -> int | None:
+    """How many pages a v3 list says it has; None where it does not count them."""
+    told = (content.get("meta") or {}).get("pagination") or {}
+    pages = told.get("total_pages")
+    return pages if isinstance(pages, int) else None

@@ -1,0 +1,64 @@
+"""What an answer's status asks for (contracts/woo_bigcommerce_magento.md 2.1, 5.5).
+
+BigCommerce has four shapes for what went wrong: a list (v2), an object (v3), a problem (inventory) and an object with a
+list (refunds). All are known by the status inside; their words may quote what was sent, so none of them is passed on.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+from bcbridge.connectors.bigcommerce.quota import Quota
+from bcbridge.connectors.http import Answer, decide_read
+from bcbridge.errors import BridgeError, OpenCircuit, Retry
+
+NOT_TAKEN = frozenset({400, 405, 406, 411, 413, 414, 415, 422})
+"""The call itself is wrong: 413 a page larger than it may be, 422 a field they do not accept."""
+
+
+class Missing(OpenCircuit):
+    """Their own 404: what was asked for by its id is not there. Elsewhere it means a wrong address."""
+
+
+class NotTaken(OpenCircuit):
+    """A definite no to one call of ours."""
+
+
+def decision(answer: Answer, quota: Quota) -> BridgeError | None:
+    """What to do next; None where the answer is good."""
+    status = answer.status
+    if status == 429:
+        after = timedelta(seconds=quota.refused(answer.headers))
+        return Retry("BigCommerce answered 429: too many calls", after=after)
+    quota.learn(answer.headers)
+    if status in (409, 423):
+        return Retry(f"BigCommerce answered {status}", after=answer.retry_after)
+    if status == 401:
+        return OpenCircuit("BigCommerce refuses the access token (401)")
+    if status == 403:
+        return OpenCircuit("BigCommerce denies access (403): is a scope of the API account missing?")
+    if status == 404:
+        return _not_there(answer)
+    if status in NOT_TAKEN:
+        return NotTaken(f"BigCommerce does not take the call: {status}")
+    if status == 507:
+        return OpenCircuit("BigCommerce answered 507: a limit of the store's plan is reached")
+    return decide_read(answer)
+
+
+def _not_there(answer: Answer) -> OpenCircuit:
+    if says(answer.body, 404):
+        return Missing("BigCommerce answered 404: are store_hash and base_url right?")
+    return OpenCircuit("answered 404, and not in BigCommerce's words: are store_hash and base_url right?")
+
+
+def says(body: bytes, status: int) -> bool:
+    """Whether a body is one of their errors, and of this status."""
+    try:
+        content = json.loads(body)
+    except (ValueError, RecursionError):
+        return False
+    errors: list[Any] = content if isinstance(content, list) else [content]
+    return bool(errors) and all(isinstance(error, dict) and error.get("status") == status for error in errors)
