@@ -2,8 +2,9 @@
 
 Asked for page 2, a list that moved has one row less in front of it: the first row of page 2 was never shown. So each
 page is asked for as page 1 again, beginning at the last page's last stamp; rows shown twice are dropped. Only where a
-whole page carries one single stamp are further pages asked for, within that stamp, and all of them once more until
-they show nothing new: a row that leaves it meanwhile has moved ahead, and is met there.
+whole page carries one single stamp are further pages asked for, within that stamp, and then all of them once more
+backwards, from the last to the first: a row that leaves the stamp has moved ahead and is met there, and those it lets
+move up come towards the pages still to be read. Stamps are whole seconds.
 
 For systems whose list is their database, not an index beside it (contracts/woo_bigcommerce_magento.md 1.2, 5.1).
 """
@@ -23,7 +24,7 @@ BEGINNING = datetime(2004, 1, 1, tzinfo=UTC)
 """Older than any shop."""
 MOST_PAGES_OF_ONE_STAMP = 200
 MOST_ROUNDS = 20
-"""So often the pages of one stamp are read again because the last time showed something new."""
+"""So often the pages of one stamp are read again because on the way back they showed something new."""
 
 Ask = Callable[[datetime, int], Awaitable[Sequence[Head]]]
 """``(floor, page)`` -> the rows stamped at ``floor`` or later, oldest first, that page of them (from 1)."""
@@ -93,26 +94,39 @@ async def walk(ask: Ask, floor: datetime, *, page_size: int, stamp: Stamp) -> As
 async def _within(
     ask: Ask, floor: datetime, page_size: int, shown: set[tuple[str, datetime]], stamp: Stamp
 ) -> tuple[Head, ...]:
-    """The rest of the rows of one stamp, from page 2 on; read again until a round shows nothing new."""
+    """The rest of the rows of one stamp: there to their end, and back; again where the way back showed any."""
     found: tuple[Head, ...] = ()
     for _ in range(MOST_ROUNDS):
-        new = await _round(ask, floor, page_size, shown, stamp)
-        if not new:
+        there, last = await _there(ask, floor, page_size, shown, stamp)
+        back = await _back(ask, floor, last, shown, stamp)
+        found += there + back
+        if not back:
             return found
-        found += new
     raise OpenCircuit(f"the rows of one stamp ({floor}) do not come to rest", by_content=True)
 
 
-async def _round(
+async def _there(
     ask: Ask, floor: datetime, page_size: int, shown: set[tuple[str, datetime]], stamp: Stamp
-) -> tuple[Head, ...]:
+) -> tuple[tuple[Head, ...], int]:
+    """What is new from the first page on, and the last page that can hold rows of the stamp."""
     found: tuple[Head, ...] = ()
     for page in range(1, MOST_PAGES_OF_ONE_STAMP + 1):
         rows = await ask(floor, page)
         found += _new([row for row in rows if stamp(row) <= floor], shown, stamp)
         if len(rows) < page_size or stamp(rows[-1]) > floor:
-            return found
+            return found, page
     raise OpenCircuit(f"more than {MOST_PAGES_OF_ONE_STAMP} pages of one stamp ({floor})", by_content=True)
+
+
+async def _back(
+    ask: Ask, floor: datetime, last: int, shown: set[tuple[str, datetime]], stamp: Stamp
+) -> tuple[Head, ...]:
+    """What is new from the last page to the first; none that stays can pass unseen."""
+    found: tuple[Head, ...] = ()
+    for page in range(last, 0, -1):
+        rows = await ask(floor, page)
+        found += _new([row for row in rows if stamp(row) <= floor], shown, stamp)
+    return found
 
 
 def _new(rows: Sequence[Head], shown: set[tuple[str, datetime]], stamp: Stamp) -> tuple[Head, ...]:
