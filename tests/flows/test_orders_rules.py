@@ -355,6 +355,23 @@ def test_some_countries_do_without_postcode_or_state() -> None:
     assert isinstance(HOUSE.judge(plain(ship_to=LONDON)), Ready)
 
 
+@pytest.mark.parametrize(
+    ("country", "said", "booked"),
+    [
+        ("US", "New Jersey", "NJ"),
+        ("us", "district of  columbia", "DC"),
+        ("US", "nj", "NJ"),
+        ("CA", "Québec", "QC"),
+        ("AU", "New South Wales", "NSW"),
+        ("US", "Nieuw Jersey", "Nieuw Jersey"),
+        ("JP", "JP13", "JP13"),
+    ],
+)
+def test_the_erp_is_told_a_states_code_whatever_the_channel_calls_it(country: str, said: str, booked: str) -> None:
+    there = HOME.model_copy(update={"state": said, "country": country})
+    assert HOUSE.part(plain(ship_to=there, bill_to=there)).ship_to.state == booked
+
+
 def test_a_company_may_stand_for_the_name() -> None:
     assert isinstance(HOUSE.judge(plain(ship_to=HOME.model_copy(update={"name": "", "company": "Field Ltd"}))), Ready)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from bcbridge.flows.orders.desk import Desk, Findings
 from bcbridge.flows.orders.fit import fit, too_long
 from bcbridge.flows.orders.places import places_of
+from bcbridge.flows.orders.states import state_code
 from bcbridge.flows.orders.upcs import subject
 from bcbridge.model.order import Address, LineKind, Order
 
@@ -80,6 +81,7 @@ def _needed(address: Address) -> list[str]:
 def _fitted(address: Address, of: str, desk: Desk, findings: Findings) -> Address:
     address1, address2 = _split(address, of, desk, findings)
     values = {field: getattr(address, field) for field in _FIELDS} | {"address2": address2}
+    values["state"] = state_code(address.state, address.country)
     fitted = {field: fit(text, field, f"{of} {field}", desk, findings) for field, text in values.items()}
     name = fit(address.name, "address_name", f"{of} name", desk, findings)
     return Address(name=name, address1=address1, **fitted)
