@@ -44,16 +44,17 @@ class Blocked(Record):
 
 
 class Link(Record):
-    """A variant of the channel was sold as this UPC."""
+    """A variant of the channel was sold as this UPC. ``live``: its line told the SKU of today, not of the sale."""
 
     variant: Ref
     upc: Upc
+    live: bool
 
 
 class Ready(Record):
     """To be booked as these parts; ``notes`` are recorded beside it (a truncation, a price that differs).
 
-    ``links``: what is remembered of its lines whose SKU the channel reads from the product as it is now.
+    ``links``: what is remembered of its variants.
     """
 
     parts: tuple[SalesOrder, ...]

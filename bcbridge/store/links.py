@@ -13,7 +13,12 @@ from bcbridge.model.outcome import Link
 from bcbridge.store.db import Store
 from bcbridge.store.stamps import stamp
 
-_LEARN = """
+_FIRST = """
+INSERT INTO sku_links (connector, variant, upc, first_seen)
+SELECT :connector, value ->> 0, value ->> 1, :now FROM json_each(:links) WHERE true
+ON CONFLICT (connector, variant) DO NOTHING
+"""
+_LAST = """
 INSERT INTO sku_links (connector, variant, upc, first_seen)
 SELECT :connector, value ->> 0, value ->> 1, :now FROM json_each(:links) WHERE true
 ON CONFLICT (connector, variant) DO UPDATE SET upc = excluded.upc, first_seen = excluded.first_seen
@@ -22,10 +27,11 @@ WHERE upc <> excluded.upc
 
 
 def learn(tx: sqlite3.Connection, connector: str, links: Sequence[Link], *, now: datetime) -> None:
-    """The first order of a variant decides; another UPC comes here only by a person's word, and replaces it."""
-    if links:
-        dumped = orjson.dumps([(link.variant, link.upc) for link in links]).decode()
-        tx.execute(_LEARN, {"connector": connector, "links": dumped, "now": stamp(now)})
+    """The first order of a variant decides. Where today's SKU is told, another UPC than the link's gets this far by a
+    person's word alone: it replaces the link."""
+    for sql, live in ((_FIRST, False), (_LAST, True)):
+        if chosen := [(link.variant, link.upc) for link in links if link.live is live]:
+            tx.execute(sql, {"connector": connector, "links": orjson.dumps(chosen).decode(), "now": stamp(now)})
 
 
 _LINKS = "SELECT variant, upc FROM sku_links WHERE connector = ? AND variant IN (SELECT value FROM json_each(?))"

@@ -88,9 +88,9 @@ def test_what_is_found_by_its_link_must_bear_its_barcode() -> None:
     assert problem(LINKED, sold("RENAMED-1", barcode=SHIRT)).code == "barcode_differs"
 
 
-def test_a_ready_order_says_what_its_live_variants_are() -> None:
-    assert ready(HOUSE, sold(DRESS)).links == (Link(variant=VARIANT, upc=Upc(DRESS)),)
-    assert ready(HOUSE, sold(DRESS, sku_is_live=False)).links == ()
+@pytest.mark.parametrize("live", [True, False])
+def test_a_ready_order_says_what_its_variants_are(live: bool) -> None:
+    assert ready(HOUSE, sold(DRESS, sku_is_live=live)).links == (Link(variant=VARIANT, upc=Upc(DRESS), live=live),)
     assert ready(HOUSE, sold(DRESS, variant=None)).links == ()
 
 
@@ -118,7 +118,9 @@ def test_a_row_says_which_upc_a_variant_or_a_sku_is(key: str) -> None:
 def test_a_row_wins_over_the_line_and_its_link_and_the_variants_over_its_skus() -> None:
     assert booked(LINKED.told("variant/1042", SHIRT), sold(SKIRT)) == SHIRT
     assert booked(LINKED.told("variant/1042", SHIRT).told(SKIRT, DRESS), sold(SKIRT)) == SHIRT
-    assert ready(LINKED.told("variant/1042", SHIRT), sold(SKIRT)).links == (Link(variant=VARIANT, upc=Upc(SHIRT)),)
+    assert ready(LINKED.told("variant/1042", SHIRT), sold(SKIRT)).links == (
+        Link(variant=VARIANT, upc=Upc(SHIRT), live=True),
+    )
 
 
 def test_an_id_is_never_taken_for_a_sku() -> None:
@@ -156,6 +158,18 @@ async def test_what_a_variant_was_sold_as_is_remembered_and_used(s: Scene) -> No
     await s.look(s.shop.put(s.sold(5002, said=of_variant(""))), s.shop.put(s.sold(5003, said=of_variant(SKIRT))))
     assert (await s.row(5002))["state"] == "accepted"
     assert [data["code"] for kind, data in await s.events(5002) if kind == "noted"] == ["sku_by_link"]
+    assert await s.codes(5003) == ["link_differs"]
+
+
+async def test_a_sku_that_was_copied_at_the_sale_counts_as_it_is_and_the_first_is_remembered(s: Scene) -> None:
+    """A variant that bears another article now: its new orders say so themselves, older ones are asked about."""
+    copied, moved = of_variant(DRESS), of_variant(SKIRT)
+    for said in (copied, moved):
+        said["lines"] = tuple(one.model_copy(update={"sku_is_live": False}) for one in said["lines"])
+    await s.look(s.shop.put(s.sold(5001, said=copied)))
+    await s.look(s.shop.put(s.sold(5002, said=moved)))
+    await s.look(s.shop.put(s.sold(5003, said=of_variant(SKIRT))))
+    assert (await s.row(5002))["state"] == "accepted"
     assert await s.codes(5003) == ["link_differs"]
 
 

@@ -100,8 +100,8 @@ def _documents(
 
 def _links(goods: Sequence[Goods]) -> tuple[Link, ...]:
     """What is to be remembered, so that a variant that is renamed later is known again."""
-    found = ((one.priced.line, one.sku.upc) for one in goods if one.priced.line.sku_is_live)
-    return tuple(Link(variant=line.variant, upc=upc) for line, upc in found if line.variant)
+    found = ((one.priced.line, one.sku.upc) for one in goods)
+    return tuple(Link(variant=line.variant, upc=upc, live=line.sku_is_live) for line, upc in found if line.variant)
 
 
 _CODE_FIELDS = ("customer", "customer_group", "terms")

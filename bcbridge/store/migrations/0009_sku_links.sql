@@ -1,4 +1,4 @@
--- What a variant of a channel was sold as: kept where the channel tells the SKU of the product as it is now.
+-- What each variant of a channel was first sold as: a product that is renamed later is known again.
 CREATE TABLE sku_links (
     connector  TEXT NOT NULL,
     variant    TEXT NOT NULL,
