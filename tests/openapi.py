@@ -43,6 +43,7 @@ SHOWN = {
     "orders.v2.oas2.yml": {
         "credit_card_type": "in every example of an order",
         "custom_status": "in every example of an order: the label, which a shop may change",
+        "fees": "in the example of an order's fees, which its schema calls one single fee",
         "order": "in every example of an order status: its place in the list",
     }
 }

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -145,11 +145,13 @@ def pending(connection: sqlite3.Connection, subscription_id: int, order_id: int)
 
 
 class Courier:
-    """Delivers what waits, at most eight at a time, until it is cancelled."""
+    """Delivers what waits, at most eight at a time, until it is cancelled. ``marks`` are faults that only this
+    vendor's letters can have; `Vendor.letter` finds those that struck in the delivery's fate."""
 
-    def __init__(self, world: World, vendor: Vendor) -> None:
+    def __init__(self, world: World, vendor: Vendor, marks: Collection[str] = ()) -> None:
         self.world = world
         self.vendor = vendor
+        self.marks = (*MARKS, *marks)
         self.woken = asyncio.Event()
         self.under_way: set[int] = set()
         self.places = anyio.Semaphore(AT_ONCE)
@@ -206,7 +208,7 @@ class Courier:
             if await strikes(fault):
                 delay += faults.value(f"{fault}_ms") / 1000
         twice = await strikes("webhook_twice")
-        marks = [name for name in MARKS if name in faults and await strikes(name)]
+        marks = [name for name in self.marks if name in faults and await strikes(name)]
         fate = " ".join([*marks, *(["webhook_late"] if delay else []), *(["webhook_twice"] if twice else [])])
         if fate:
             await self.world.books.write(lambda c: self.keep_fate(c, delivery, fate, delay, twice))
@@ -226,7 +228,7 @@ class Courier:
 
     def letter(self, connection: sqlite3.Connection, delivery: Delivery, fate: str) -> Letter | None:
         stale, forged = (mark in fate for mark in MARKS)
-        return self.vendor.letter(connection, delivery, stale=stale, forged=forged)
+        return self.vendor.letter(connection, replace(delivery, fate=fate), stale=stale, forged=forged)
 
     # --- outcomes
 
