@@ -5,17 +5,24 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import resource
 import urllib.error
 import urllib.request
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
-from tests.e2e.world import CHANNEL, World, call
+from tests.e2e.shops import SHOPS, Shop
+from tests.e2e.sold import Sold
+from tests.e2e.world import World, call
 
 ERP_SETTINGS = "posting_window_hours = 0.002\nconfirm_by_reference_minutes = 0.05\npage_size = 200"
 """Accepted and not posted for seven seconds is an incident here."""
-SHOP_SETTINGS = "overlap_seconds = 10\npage_size = 40\nrequest_timeout_seconds = 2"
+SHOP_SETTINGS = "overlap_seconds = 10\npage_size = 40\nrequest_timeout_seconds = 2\n"
+HURRIED = tuple(replace(shop, settings=shop.settings.replace("overlap_seconds = 5\n", SHOP_SETTINGS)) for shop in SHOPS)
+ORDERS = re.compile(r'bcbridge_orders\{connector="[^"]*",state="([^"]*)"\}')
 LOUD = """
 [log]
 level = "debug"
@@ -51,9 +58,11 @@ class Arena(World):
 
     def configure(self, **ports: int) -> None:
         super().configure(**ports)
-        text = self.config.read_text()
-        assert "overlap_seconds = 5\n" in text
-        self.config.write_text(text.replace("overlap_seconds = 5\n", f"{SHOP_SETTINGS}\n") + LOUD.format(**self.ports))
+        self.config.write_text(self.config.read_text() + LOUD.format(**self.ports))
+
+    def all_sold(self) -> Iterator[tuple[Shop, Sold]]:
+        """Every order of every shop."""
+        return ((shop, shop.read(order)) for shop in self.shops for order in self.pages(self.at(shop), "orders"))
 
     def pages(self, base: str, noun: str) -> Iterator[dict[str, Any]]:
         """All records of a noun, one page of them in memory at a time."""
@@ -65,11 +74,14 @@ class Arena(World):
             after = page["next"]
 
     def made(self) -> int:
-        """How many orders the shop has sold."""
-        return sum(int(plan["made"]) for plan in self.pages(self.shop, "plans"))
+        """How many orders the shops have sold."""
+        return sum(int(plan["made"]) for plan in self.plans())
 
     def is_selling(self) -> bool:
-        return any(plan["state"] == "running" for plan in self.pages(self.shop, "plans"))
+        return any(plan["state"] == "running" for plan in self.plans())
+
+    def plans(self) -> Iterator[dict[str, Any]]:
+        return (plan for shop in self.shops for plan in self.pages(self.at(shop), "plans"))
 
     def bridge_is_up(self) -> bool:
         try:
@@ -83,12 +95,16 @@ class Arena(World):
             found = self.metrics()
         except CUT_OFF:
             return {}
-        head = f'bcbridge_orders{{connector="{CHANNEL}",state="'
-        return {name.removeprefix(head)[:-2]: int(n) for name, n in found.items() if name.startswith(head)}
+        counted: Counter[str] = Counter()
+        for name, many in found.items():
+            if state := ORDERS.fullmatch(name):
+                counted[state[1]] += int(many)
+        return counted
 
     def skew(self, seconds: float) -> None:
-        """Moves the shop's clock."""
-        call(f"{self.shop}/_sandbox/clock", {"advance_seconds": seconds})
+        """Moves the clocks of all shops."""
+        for shop in self.shops:
+            call(f"{self.at(shop)}/_sandbox/clock", {"advance_seconds": seconds})
 
     def no_room(self) -> bool:
         """From now on no file of the daemon may grow; whether there was a daemon to tell."""
@@ -138,9 +154,10 @@ class Arena(World):
             return b""
 
     def other_servers(self) -> list[str]:
-        """Addresses of what is simulated besides the shop and the ERP: where alerts go."""
+        """Addresses of what is simulated besides the shops and the ERP: where alerts go."""
         told = json.loads((self.folder / "var/sandbox/sandbox.json").read_text())
-        return [url for url in told["urls"].values() if url.startswith("http") and url not in (self.erp, self.shop)]
+        spared = {self.erp, *map(self.at, self.shops)}
+        return [url for url in told["urls"].values() if url.startswith("http") and url not in spared]
 
     def everything(self, base: str) -> bytes:
         """All books of a server, noun by noun."""

@@ -20,19 +20,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.books import FITTING, REFERENCE, Record, compare, is_paid, spoilt
+from tests.e2e.books import FITTING, REFERENCE, compare
+from tests.e2e.shops import SHOPS, Shop
+from tests.e2e.sold import Record, Sold
 
-OURS = "SUS"
+CODES = tuple(shop.code for shop in SHOPS)
 """How every reference of this world's config begins."""
 SCHEMA = """
-CREATE TABLE documents (order_id INTEGER NOT NULL, body TEXT NOT NULL);
-CREATE TABLE served (order_id INTEGER PRIMARY KEY) WITHOUT ROWID;
-CREATE TABLE blocked (name TEXT NOT NULL, code TEXT NOT NULL);
-CREATE TABLE sold (order_id INTEGER PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE documents (key TEXT NOT NULL, body TEXT NOT NULL);
+CREATE TABLE served (key TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE blocked (shop TEXT NOT NULL, name TEXT NOT NULL, code TEXT NOT NULL);
+CREATE TABLE sold (key TEXT PRIMARY KEY) WITHOUT ROWID;
 """
 INDICES = """
-CREATE INDEX documents_by_order ON documents (order_id);
-CREATE INDEX blocked_by_name ON blocked (name);
+CREATE INDEX documents_by_order ON documents (key);
+CREATE INDEX blocked_by_name ON blocked (shop, name);
 """
 SAID_OF_EACH = 50
 """Findings of a kind that are kept in words; all are counted."""
@@ -43,6 +45,8 @@ class Verdict:
     """What became of every order, counted; the findings in words as far as there is room."""
 
     counts: Counter[str] = field(default_factory=Counter)
+    of_shop: Counter[str] = field(default_factory=Counter)
+    """Orders sold, by connection."""
     said: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
     def find(self, kind: str, text: str) -> None:
@@ -84,66 +88,69 @@ class Files:
             reference = str(document["po_num"])
             found = REFERENCE.fullmatch(reference)
             if found is not None:
-                row = (int(found[1]), json.dumps(document, default=str))  # amounts digit by digit
+                row = (found[1], json.dumps(document, default=str))  # amounts digit by digit
                 self.at.execute("INSERT INTO documents VALUES (?, ?)", row)
-            elif reference.startswith(OURS):
+            elif reference.startswith(CODES):
                 self.strangers.append(reference)
 
-    def put_served(self, served: Iterable[Record]) -> None:
-        self.at.executemany("INSERT INTO served VALUES (?)", [(one["orderId"],) for one in served])
+    def put_served(self, shop: Shop, served: Iterable[Record]) -> None:
+        self.at.executemany("INSERT INTO served VALUES (?)", [(f"{shop.code}{one['orderId']}",) for one in served])
 
-    def put_blocked(self, exceptions: Mapping[str, Any]) -> None:
-        """The answer of ``exceptions --json --all``: every name of every group."""
+    def put_blocked(self, shop: Shop, exceptions: Mapping[str, Any]) -> None:
+        """The answer of ``exceptions --json --all --channel``: every name of every group."""
         for group in exceptions["groups"]:
             assert len(group["names"]) == group["orders"], f"{group['code']}: not every order is named"
-            self.at.executemany("INSERT INTO blocked VALUES (?, ?)", [(name, group["code"]) for name in group["names"]])
+            rows = [(shop.code, name, group["code"]) for name in group["names"]]
+            self.at.executemany("INSERT INTO blocked VALUES (?, ?, ?)", rows)
 
     def index(self) -> None:
         self.at.executescript(INDICES)
 
-    def documents(self, order_id: int) -> list[Record]:
-        found = self.at.execute("SELECT body FROM documents WHERE order_id = ?", (order_id,))
+    def documents(self, key: str) -> list[Record]:
+        found = self.at.execute("SELECT body FROM documents WHERE key = ?", (key,))
         return [json.loads(body) for (body,) in found]
 
-    def codes(self, name: str) -> set[str]:
-        return {code for (code,) in self.at.execute("SELECT code FROM blocked WHERE name = ?", (name,))}
+    def codes(self, shop: Shop, name: str) -> set[str]:
+        values = (shop.code, name)
+        return {code for (code,) in self.at.execute("SELECT code FROM blocked WHERE shop = ? AND name = ?", values)}
 
-    def was_served(self, order_id: int) -> bool:
-        return self.at.execute("SELECT 1 FROM served WHERE order_id = ?", (order_id,)).fetchone() is not None
+    def was_served(self, key: str) -> bool:
+        return self.at.execute("SELECT 1 FROM served WHERE key = ?", (key,)).fetchone() is not None
 
-    def note_sold(self, order_id: int) -> None:
-        self.at.execute("INSERT INTO sold VALUES (?)", (order_id,))
+    def note_sold(self, key: str) -> None:
+        self.at.execute("INSERT INTO sold VALUES (?)", (key,))
 
-    def never_sold(self) -> Iterator[int]:
-        left = "SELECT DISTINCT order_id FROM documents WHERE order_id NOT IN (SELECT order_id FROM sold)"
-        return (order_id for (order_id,) in self.at.execute(left))
+    def never_sold(self) -> Iterator[str]:
+        left = "SELECT DISTINCT key FROM documents WHERE key NOT IN (SELECT key FROM sold)"
+        return (key for (key,) in self.at.execute(left))
 
 
-def judge(files: Files, sold: Iterable[Record]) -> Verdict:
+def judge(files: Files, sold: Iterable[tuple[Shop, Sold]]) -> Verdict:
     """Go over every order sold; ``files`` were filled and indexed before."""
     verdict = Verdict()
-    for order in sold:
-        order_id = int(order["legacyResourceId"])
-        files.note_sold(order_id)
-        _judge_one(verdict, order, files.documents(order_id), files.codes(order["name"]), files.was_served(order_id))
-    for order_id in files.never_sold():
-        verdict.find("wrong", f"{order_id} was booked and never sold")
+    for shop, order in sold:
+        key = shop.key(order)
+        files.note_sold(key)
+        verdict.of_shop[shop.connection] += 1
+        _judge_one(verdict, order, files.documents(key), files.codes(shop, order.name), files.was_served(key))
+    for key in files.never_sold():
+        verdict.find("wrong", f"{key} was booked and never sold")
     for reference in files.strangers:
         verdict.find("wrong", f"{reference} is no reference of ours")
     return verdict
 
 
-def _judge_one(verdict: Verdict, order: Record, documents: list[Record], codes: set[str], served: bool) -> None:
+def _judge_one(verdict: Verdict, order: Sold, documents: list[Record], codes: set[str], served: bool) -> None:
     verdict.counts["sold"] += 1
     verdict.counts["booked"] += bool(documents)
     verdict.counts["blocked"] += bool(codes)
-    verdict.counts["cancelled"] += bool(order["cancelledAt"])
-    verdict.counts["unpaid or test"] += not documents and not order["cancelledAt"] and not is_paid(order)
+    verdict.counts["cancelled"] += order.cancelled
+    verdict.counts["unpaid or test"] += not documents and not order.cancelled and not order.paid
     if twice := _copies(documents):
-        verdict.find("doubled", f"{order['name']} is in the ERP more than once: {', '.join(twice)}")
+        verdict.find("doubled", f"{order.name} is in the ERP more than once: {', '.join(twice)}")
         return
-    if order["cancelledAt"] and not served and documents:
-        verdict.find("wrong", f"{order['name']} was cancelled before the shop served it as paid, and was booked")
+    if order.cancelled and not served and documents:
+        verdict.find("wrong", f"{order.name} was cancelled before the shop served it as paid, and was booked")
     for finding in compare(order, documents):
         verdict.find("wrong" if documents else "lost", finding)
     _blocked(verdict, order, documents, codes)
@@ -158,13 +165,13 @@ def _copies(documents: Sequence[Record]) -> list[str]:
     return [reference for found in parts.values() if len(found) > 1 for reference in found]
 
 
-def _blocked(verdict: Verdict, order: Record, documents: list[Record], codes: set[str]) -> None:
+def _blocked(verdict: Verdict, order: Sold, documents: list[Record], codes: set[str]) -> None:
     """Blocked for the reason it was spoilt by, or not at all; and what was spoilt is not silently missing."""
-    fitting = {FITTING[fault] for fault in spoilt(order) if fault in FITTING}
-    name = order["name"]
+    fitting = {FITTING[fault] for fault in order.spoilt if fault in FITTING}
+    name = order.name
     if codes and documents:
         verdict.find("wrong", f"{name} is booked, and said to be blocked: {', '.join(sorted(codes))}")
     elif codes and codes != fitting:
         verdict.find("wrong", f"{name} is blocked by {sorted(codes)}; what is wrong with it is {sorted(fitting)}")
-    elif fitting and is_paid(order) and not codes and not documents:
+    elif fitting and order.paid and not codes and not documents:
         verdict.find("lost", f"{name} is paid, unbookable ({', '.join(sorted(fitting))}) and nobody says so")

@@ -23,7 +23,7 @@ ERP_FAULTS = {
     "posting_out_of_order": 0.2,
 }
 ERP_VALUES = {"slow_ms": 200, "late_ms": 300, "timeout_seconds": 1.2, "retry_after_seconds": 1}
-SHOP_FAULTS = {
+SHOPIFY_FAULTS = {
     "http_500": 0.01,
     "http_502_html": 0.005,
     "http_429": 0.002,
@@ -35,6 +35,8 @@ SHOP_FAULTS = {
     "moving_list": 0.1,
     "index_lag": 0.02,
     "equal_updated_at": 0.05,
+}
+WEBHOOK_FAULTS = {
     "webhook_drop": 0.05,
     "webhook_twice": 0.05,
     "webhook_late": 0.03,
@@ -42,16 +44,12 @@ SHOP_FAULTS = {
     "webhook_stale": 0.05,
     "webhook_bad_hmac": 0.01,
 }
-SHOP_VALUES = {
-    "slow_ms": 300,
-    "timeout_ms": 2_500,
-    "index_lag_seconds": 2,
-    "equal_updated_at_seconds": 3,
-    "webhook_late_ms": 4_000,
-    "webhook_reorder_ms": 1_500,
-    "restore_rate": 50_000,
-    "bucket": 1_000_000,
-}
+SHOP_FAULTS = {"shopify_us": {**SHOPIFY_FAULTS, **WEBHOOK_FAULTS}}
+"""By connection."""
+VALUES = {"slow_ms": 300, "timeout_ms": 2_500, "webhook_late_ms": 4_000, "webhook_reorder_ms": 1_500}
+STANDING = {"shopify_us": {"restore_rate": 50_000, "bucket": 1_000_000}}
+"""Values of a shop that stay as they are when good manners are asked for: its rate limit."""
+SHOP_VALUES = {"shopify_us": {**VALUES, "index_lag_seconds": 2, "equal_updated_at_seconds": 3}}
 REFUSED = "posting_refuses"
 """Ordered by count: each one is ended by a person, who looks into the ERP first."""
 
@@ -87,7 +85,8 @@ class Plan:
     deadline_minutes: float = 20.0
     read_back: bool = True
     erp_faults: dict[str, float] = field(default_factory=lambda: dict(ERP_FAULTS))
-    shop_faults: dict[str, float] = field(default_factory=lambda: dict(SHOP_FAULTS))
+    shop_faults: dict[str, dict[str, float]] = field(default_factory=lambda: dict(SHOP_FAULTS))
+    """By connection."""
 
     @property
     def wave(self) -> int:

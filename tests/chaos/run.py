@@ -160,8 +160,13 @@ class Run:
         self._sold_out = time.monotonic()
 
     def _sell(self, many: int, **wishes: object) -> None:
+        """A wave, shared among the shops."""
         self._waves += 1
-        self.arena.sell(many, seed=self.plan.seed + self._waves, canary=True, **wishes)
+        shops = self.arena.shops
+        for at, shop in enumerate(shops):
+            share = many // len(shops) + (at < many % len(shops))
+            if share:
+                self.arena.sell(share, shop=shop, seed=self.plan.seed + self._waves, canary=True, **wishes)
 
     def _top_up(self) -> None:
         """What did not happen yet gets its occasion."""
@@ -171,14 +176,15 @@ class Run:
             self._drip()
             self._tick()
         while missing := self.weather.order_missing():
-            self._drip(self.plan.wave if "shop: moving_list" in missing else 1)
+            self._drip(self.plan.wave if any(name.endswith("moving_list") for name in missing) else 1)
             self._tick()
 
     def _drip(self, many: int = 1) -> None:
         if time.monotonic() - self._dripped > DRIP_EVERY_SECONDS:
             self._dripped, self._drips = time.monotonic(), self._drips + 1
             seed = self.plan.seed + DRIP_SEED + self._drips
-            self.arena.sell(many, seed=seed, simple=True, canary=True)
+            for shop in self.arena.shops:
+                self.arena.sell(many, shop=shop, seed=seed, simple=True, canary=True)
 
     # -- 4 -------------------------------------------------------------------------------------------------
 
@@ -201,7 +207,9 @@ class Run:
         return bool(self.states) and not self.moving and sum(self.states.values()) >= self.arena.made()
 
     def _happenings(self) -> bool:
-        return next(self.arena.pages(self.arena.shop, "happenings"), None) is not None
+        """Whether any shop's customers are still going to do something."""
+        shops = map(self.arena.at, self.arena.shops)
+        return any(next(self.arena.pages(at, "happenings"), None) is not None for at in shops)
 
     def _visit(self) -> None:
         """A person looks in from time to time."""
@@ -237,10 +245,11 @@ class Run:
         search = Search(pattern(secrets_in(arena.folder / "var/sandbox/credentials")))
         files = Files.opened(arena.folder / "judge.db")
         files.put_documents(arena.pages(arena.erp, "orders"))
-        files.put_served(arena.pages(arena.shop, "servedPaid"))
-        files.put_blocked(arena.did("exceptions", "--all"))
+        for shop in arena.shops:
+            files.put_served(shop, arena.pages(arena.at(shop), "servedPaid"))
+            files.put_blocked(shop, arena.did("exceptions", "--all", "--channel", shop.connection))
         files.index()
-        outcome.verdict = judge(files, arena.pages(arena.shop, "orders"))
+        outcome.verdict = judge(files, arena.all_sold())
         look_for_canaries(search, arena)
         outcome.leaks, outcome.looked = search.found, search.looked
         outcome.controls = search.control(arena.store)

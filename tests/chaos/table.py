@@ -30,6 +30,8 @@ def rows(outcome: Outcome) -> Iterator[Row]:
     verdict = outcome.verdict
     yield "**orders**", f"**{outcome.sold:,}**"
     yield "seed", str(outcome.plan.seed)
+    for connection, count in sorted(verdict.of_shop.items()):
+        yield f"sold by {connection}", f"{count:,}"
     yield "booked", f"{verdict['booked']:,} ({verdict.share_booked:.1%})"
     yield "blocked, each for the reason it was made unbookable", f"{verdict['blocked']:,}"
     yield "cancelled", f"{verdict['cancelled']:,}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -11,28 +12,32 @@ import pytest
 from tests.chaos.judge import Files, Verdict, judge
 from tests.chaos.plan import RANDOM, Plan
 from tests.chaos.run import Outcome
-from tests.e2e.books import Record
+from tests.e2e.shops import SHOPIFY
+from tests.e2e.sold import Record, Sold
 
 DRESS, SKIRT = "040123000013", "040123000020"
 
 
-def sold(number: int, **said: Any) -> dict[str, Any]:
+def sold(number: int, **said: Any) -> Sold:
     """A paid order of one dress and two skirts: 28.00 + 2 x 10.50, tax 3.10, freight 7.95."""
-    money = {"presentmentMoney": {"amount": "60.05", "currencyCode": "USD"}}
-    lines = [(DRESS, 1), (SKIRT, 2)]
-    return {
-        "legacyResourceId": str(number),
+    goods, total = {DRESS: 1, SKIRT: 2}, Decimal("60.05")
+    usual: dict[str, Any] = {
+        "id": str(number),
         "name": f"#{number}",
-        "displayFinancialStatus": "PAID",
+        "currency": "USD",
+        "total": total,
+        "at_first": total,
+        "goods": goods,
+        "goods_at_first": goods,
+        "paid": True,
+        "status": "PAID",
+        "spoilt": (),
+        "later": (),
+        "cancelled": False,
         "test": False,
-        "cancelledAt": None,
-        "currentTotalPriceSet": money,
-        "totalPriceSet": money,
-        "presentmentCurrencyCode": "USD",
-        "lineItems": [{"sku": sku, "quantity": count, "currentQuantity": count} for sku, count in lines],
-        "_sandbox": {"unbookable": said.pop("unbookable", [])},
-        **said,
+        "no_order": False,
     }
+    return Sold(**{**usual, **said})
 
 
 def held(number: int, *, generation: int = 1, part: int = 1, skirts: int = 2, tax: str = "3.10") -> dict[str, Any]:
@@ -50,7 +55,7 @@ def held(number: int, *, generation: int = 1, part: int = 1, skirts: int = 2, ta
 
 def judged(
     folder: Path,
-    orders: Sequence[Record],
+    orders: Sequence[Sold],
     documents: Sequence[Record],
     *,
     served: Sequence[int] = (),
@@ -58,11 +63,11 @@ def judged(
 ) -> Verdict:
     files = Files.opened(folder / "judge.db")
     files.put_documents(documents)
-    files.put_served([{"orderId": number} for number in served])
+    files.put_served(SHOPIFY, [{"orderId": number} for number in served])
     groups = [{"code": code, "orders": 1, "names": [name]} for name, code in (blocked or {}).items()]
-    files.put_blocked({"groups": groups})
+    files.put_blocked(SHOPIFY, {"groups": groups})
     files.index()
-    return judge(files, orders)
+    return judge(files, [(SHOPIFY, order) for order in orders])
 
 
 def found(verdict: Verdict) -> tuple[int, int, int]:
@@ -94,7 +99,7 @@ def test_a_part_alone_is_wrong(tmp_path: Path) -> None:
 
 
 def test_cancelled_before_it_was_served_as_paid_it_must_be_absent(tmp_path: Path) -> None:
-    gone = sold(1, cancelledAt="2026-11-21T09:00:00Z", displayFinancialStatus="REFUNDED")
+    gone = sold(1, cancelled=True, paid=False, status="REFUNDED")
     assert judged(tmp_path, [gone], []).clean
     assert found(judged(tmp_path, [gone], [held(1)])) == (0, 0, 1)
     assert judged(tmp_path, [gone], [held(1)], served=[1]).clean, "booked while it was paid; it stands as it was sold"
@@ -102,7 +107,7 @@ def test_cancelled_before_it_was_served_as_paid_it_must_be_absent(tmp_path: Path
 
 
 def test_what_was_spoilt_is_blocked_for_that_very_reason(tmp_path: Path) -> None:
-    spoilt = sold(1, unbookable=["unmapped_shipping"])
+    spoilt = sold(1, spoilt=("unmapped_shipping",))
     assert judged(tmp_path, [spoilt], [], blocked={"#1": "no_ship_via"}).clean
     assert found(judged(tmp_path, [spoilt], [])) == (1, 0, 0), "nobody says so"
     assert found(judged(tmp_path, [spoilt], [], blocked={"#1": "unknown_sku"})) == (0, 0, 1)
@@ -118,7 +123,7 @@ def test_booked_and_said_to_be_blocked_is_wrong(tmp_path: Path) -> None:
 
 
 def test_unpaid_and_test_orders_must_be_absent(tmp_path: Path) -> None:
-    unpaid, trial = sold(1, displayFinancialStatus="PENDING"), sold(2, test=True)
+    unpaid, trial = sold(1, paid=False, status="PENDING"), sold(2, paid=False, test=True)
     assert judged(tmp_path, [unpaid, trial], []).clean
     assert judged(tmp_path, [unpaid, trial], [held(1), held(2)])["wrong"] == 2
 

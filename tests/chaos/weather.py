@@ -1,4 +1,4 @@
-"""What goes wrong outside while the shop sells: faults of both systems, the shop's clock, a full disk."""
+"""What goes wrong outside while the shops sell: faults of every system, the shops' clocks, a full disk."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.chaos.arena import Arena
-from tests.chaos.plan import CLOCK_STEPS, ERP_VALUES, REFUSED, SHOP_IS_BEHIND_SECONDS, SHOP_VALUES, Plan
+from tests.chaos.plan import CLOCK_STEPS, ERP_VALUES, REFUSED, SHOP_IS_BEHIND_SECONDS, SHOP_VALUES, STANDING, Plan
 from tests.e2e.world import call
 
-CLOCK = "the shop's clock is wrong"
+CLOCK = "the shops' clocks are wrong"
+ERP = "ERP"
 DISK = "disk full"
 KNOCKS_EVERY_SECONDS = 0.2
 
@@ -36,7 +37,9 @@ class Weather:
         self.happened = {CLOCK: 1, **({DISK: 0} if self.plan.disk_fulls else {})}
         self.arena.skew(SHOP_IS_BEHIND_SECONDS)
         self.arena.faults(self.arena.erp, rates=self.plan.erp_faults, values=ERP_VALUES)
-        self.arena.faults(self.arena.shop, rates=self.plan.shop_faults, values=SHOP_VALUES)
+        for shop in self.arena.shops:
+            rates, name = self.plan.shop_faults.get(shop.connection, {}), shop.connection
+            self.arena.faults(self.arena.at(shop), rates=rates, values={**SHOP_VALUES[name], **STANDING[name]})
         count = len(CLOCK_STEPS) + 1
         self.steps = [(place / count, step) for place, step in enumerate(CLOCK_STEPS, 1)]
         self.disks = [place / (self.plan.disk_fulls + 1) for place in range(1, self.plan.disk_fulls + 1)]
@@ -79,13 +82,21 @@ class Weather:
 
     def counts(self) -> dict[str, int]:
         """Every configured fault, and how often it happened."""
-        erp, shop = _happened(self.arena.erp), _happened(self.arena.shop)
-        configured = [*self.plan.erp_faults, *([REFUSED] if self.plan.refused else [])]
-        return {
-            **{f"ERP: {name}": erp[name] for name in configured},
-            **{f"shop: {name}": shop[name] for name in self.plan.shop_faults},
-            **self.happened,
-        }
+        counted: dict[str, int] = {}
+        for system, faults in self.ordered().items():
+            happened = _happened(self.systems()[system])
+            counted |= {f"{system}: {fault}": happened[fault] for fault in faults}
+        return {**counted, **self.happened}
+
+    def systems(self) -> dict[str, str]:
+        """Addresses by the name in the table."""
+        return {ERP: self.arena.erp, **{shop.connection: self.arena.at(shop) for shop in self.arena.shops}}
+
+    def ordered(self) -> dict[str, list[str]]:
+        """The faults that are to happen, by system."""
+        erp = [*self.plan.erp_faults, *([REFUSED] if self.plan.refused else [])]
+        shops = {shop.connection: list(self.plan.shop_faults.get(shop.connection, {})) for shop in self.arena.shops}
+        return {ERP: erp, **shops}
 
     def order_missing(self) -> list[str]:
         """Faults that have not happened yet are ordered for the next occasion; which they are."""
@@ -93,17 +104,17 @@ class Weather:
         for name in missing:
             system, colon, fault = name.partition(": ")
             if colon:
-                self.once({"ERP": self.arena.erp, "shop": self.arena.shop}[system], fault)
+                self.once(self.systems()[system], fault)
         return missing
 
     def once(self, base: str, fault: str) -> None:
         self.arena.faults(base, once={fault: 1})
 
     def calm(self) -> None:
-        """Good manners everywhere; the shop's clock stays as wrong as it is."""
+        """Good manners everywhere; the shops' clocks stay as wrong as they are."""
         self.arena.faults(self.arena.erp, clear=True)
-        kept = {name: SHOP_VALUES[name] for name in ("restore_rate", "bucket")}
-        self.arena.faults(self.arena.shop, clear=True, values=kept)
+        for shop in self.arena.shops:
+            self.arena.faults(self.arena.at(shop), clear=True, values=STANDING[shop.connection])
 
 
 def _happened(base: str) -> dict[str, int]:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.books import judge
 from tests.e2e.world import CHANNEL, World, world
 
 pytestmark = pytest.mark.timeout(300)
@@ -23,7 +22,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         one.run_bridge()
         yield one
         one.all_booked(within=PATIENCE_SECONDS)
-        assert judge(one.sold(), one.booked()).wrong == ()
+        assert one.judged().wrong == ()
 
 
 def place(one: World, count: int, **cart: object) -> list[str]:

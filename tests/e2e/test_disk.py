@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.books import judge
 from tests.e2e.world import World, world
 
 pytestmark = pytest.mark.timeout(300)
@@ -105,7 +104,7 @@ def test_what_cannot_be_kept_is_not_acknowledged_and_work_goes_on_by_itself(
         one.comes(lambda: len(one.sold()) >= 60, "all are sold", within=PATIENCE_SECONDS)
         one.sell_until_all_booked(seed=610, within=PATIENCE_SECONDS)
         assert one.doubles() == {}
-        assert judge(one.sold(), one.booked()).wrong == ()
+        assert one.judged().wrong == ()
         assert one.rows("PRAGMA integrity_check") == [{"integrity_check": "ok"}]
         assert one.stop_bridge() == 0
 

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.books import judge
 from tests.e2e.world import World, world
 
 pytestmark = pytest.mark.timeout(300)
@@ -43,7 +42,7 @@ def good_manners_again(request: pytest.FixtureRequest) -> Iterator[None]:
 def settle(one: World, *, seed: int) -> None:
     one.sell_until_all_booked(seed=seed, within=PATIENCE_SECONDS)
     assert one.doubles() == {}
-    assert judge(one.sold(), one.booked()).wrong == ()
+    assert one.judged().wrong == ()
 
 
 def calls_for(one: World, order: dict[str, object]) -> list[dict[str, object]]:

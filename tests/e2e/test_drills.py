@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.books import judge
 from tests.e2e.relay import relay
 from tests.e2e.world import World, until, world
 
@@ -26,7 +25,7 @@ SHORT_CALLS = "request_timeout_seconds = 2"
 
 def books_agree(one: World) -> None:
     assert one.doubles() == {}
-    assert judge(one.sold(), one.booked()).wrong == ()
+    assert one.judged().wrong == ()
 
 
 def books(one: World, least: int) -> None:
@@ -166,8 +165,8 @@ def test_while_the_erp_is_down_nothing_burns_and_afterwards_everything_is_booked
         one.comes(lambda: "bluecherry is paused" in str(one.ready()["why"]), "it says so", within=PATIENCE_SECONDS)
         assert "circuit_open" in one.incidents()
         one.comes(lambda: len(one.sold()) >= 44, "the shop goes on selling", within=PATIENCE_SECONDS)
-        came_in = {order["name"] for order in one.paid()}
-        one.comes(lambda: came_in <= set(one.states()), "orders come in all the same", within=PATIENCE_SECONDS)
+        came_in = one.paid().keys()
+        one.comes(lambda: came_in <= one.all_states().keys(), "orders come in all the same", within=PATIENCE_SECONDS)
         before = burnt(one)
         waiting = one.in_state("ready", "sending", "accepted", "in_doubt")
         assert waiting
@@ -193,8 +192,8 @@ def test_a_name_that_nobody_knows_pauses_that_connection_alone(tmp_path: Path) -
         one.run_bridge()
         one.sell_all(3, seed=89, simple=True)
         one.comes(lambda: "bluecherry is paused" in str(one.ready()["why"]), "it says so", within=PATIENCE_SECONDS)
-        names = {order["name"] for order in one.paid()}
-        one.comes(lambda: names <= set(one.states()), "the shop is read all the same", within=PATIENCE_SECONDS)
+        came_in = one.paid().keys()
+        one.comes(lambda: came_in <= one.all_states().keys(), "the shop is read all the same", within=PATIENCE_SECONDS)
         assert one.rows("SELECT 1 FROM jobs WHERE state = 'dead'") == []
         assert one.stop_bridge() == 0
         one.config.write_text(kept)

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.books import judge
 from tests.e2e.world import World, world
 
 pytestmark = pytest.mark.timeout(300)
@@ -22,7 +21,7 @@ CANARY = "jane.q.canary@example.com"
 
 def books_agree(one: World) -> None:
     assert one.doubles() == {}
-    assert judge(one.sold(), one.booked()).wrong == ()
+    assert one.judged().wrong == ()
 
 
 def calls_for(one: World, names: set[str]) -> int:

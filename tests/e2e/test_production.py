@@ -62,7 +62,7 @@ def test_it_books_nothing_before_the_write_is_confirmed_and_then_three_first(tmp
         one.did("confirm", WRITE, "--why", "posted 4711 by hand and found it by its number", "--yes")
         one.comes(lambda: new <= one.in_state("booked"), "all are booked", within=PATIENCE_SECONDS)
         assert one.booked_names() == new
-        assert judge([order for order in one.sold() if order["name"] in new], one.booked()).wrong == ()
+        assert judge({key: sold for key, sold in one.sales().items() if sold.name in new}, one.booked()).wrong == ()
         _three_came_first(one, new)
         assert one.cli("check").returncode == 0
         one.comes(lambda: one.ready()["ready"], "and says that it is ready", within=PATIENCE_SECONDS)

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.books import judge
 from tests.e2e.world import World, environment, until, world
 
 pytestmark = pytest.mark.timeout(300)
@@ -25,7 +24,7 @@ LINE_FIELDS = ("came_in=", "booked=", "blocked=", "blocked_why=", "not_yet=", "o
 
 def books_agree(one: World) -> None:
     assert one.doubles() == {}
-    assert judge(one.sold(), one.booked()).wrong == ()
+    assert one.judged().wrong == ()
 
 
 def test_ended_politely_it_exits_0_and_goes_on_when_started_again(tmp_path: Path) -> None:

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.books import judge
 from tests.e2e.world import World, call, world
 
 pytestmark = pytest.mark.timeout(300)
@@ -29,7 +28,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         one.comes(lambda: len(one.books(one.shop, "webhookSubscriptions")) > 10, "the subscriptions stand")
         yield one
         one.all_booked(within=PATIENCE_SECONDS)
-        assert judge(one.sold(), one.booked()).wrong == ()
+        assert one.judged().wrong == ()
 
 
 @pytest.fixture(autouse=True)
@@ -60,7 +59,7 @@ def test_webhooks_twice_stale_late_and_out_of_order_come_to_the_same_end(shop: W
     shop.comes(lambda: not ringing(shop), "every webhook has been delivered")
     assert all(word in fates(shop) for word in ("webhook_twice", "webhook_stale", "webhook_late"))
     shop.all_booked(within=PATIENCE_SECONDS)
-    assert judge(shop.sold(), shop.booked()).wrong == ()
+    assert shop.judged().wrong == ()
 
 
 def ringing(one: World) -> list[Any]:
@@ -157,5 +156,5 @@ def test_three_hundred_orders_of_one_second_on_a_list_that_moves(tmp_path: Any) 
         one.run_bridge()
         one.all_booked()
         assert one.happened(one.shop, "moving_list") > 0
-        assert judge(one.sold(), one.booked()).wrong == ()
+        assert one.judged().wrong == ()
         assert one.doubles() == {}

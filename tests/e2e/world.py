@@ -27,6 +27,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from tests.e2e.books import REFERENCE, Judgement, judge
+from tests.e2e.shops import SHOPIFY, Shop
+from tests.e2e.sold import Sold
+
 ROOT = Path(__file__).resolve().parents[2]
 SANDBOX_UP_SECONDS = 60.0
 BRIDGE_UP_SECONDS = 60.0
@@ -57,20 +61,6 @@ requests_per_minute = 30000
 max_request_seconds = {max_request_seconds}
 delta_overlap_seconds = 3
 {erp_settings}
-[connections.shopify_us]
-kind = "shopify"
-shop = "bcbridge-sandbox.myshopify.com"
-base_url = "http://127.0.0.1:{shopify}"
-client_id = "file:var/sandbox/credentials/shopify_client_id"
-client_secret = "file:var/sandbox/credentials/shopify_client_secret"
-money_side = "presentment"
-poll_every_seconds = 0.5
-overlap_seconds = 5
-code = "SUS"
-[channels.shopify_us]
-erp = "bluecherry"
-code = "SUS"
-{channel}
 """
 
 
@@ -92,6 +82,8 @@ class World:
     """
 
     folder: Path
+    shops: tuple[Shop, ...] = (SHOPIFY,)
+    """Those it has; the first one is meant where a test speaks of *the* shop."""
     public: bool = False
     max_request_seconds: float = 0.5
     erp_settings: str = ""
@@ -103,7 +95,7 @@ class World:
     bridge: subprocess.Popen[bytes] | None = None
 
     def __post_init__(self) -> None:
-        names = ("web", "bluecherry", "shopify", "slack", "smtp")
+        names = ("web", "bluecherry", "slack", "smtp", *(shop.served for shop in self.shops))
         self.ports = dict(zip(names, free_ports(len(names)), strict=True))
         self.folder.mkdir(parents=True, exist_ok=True)
         shutil.copytree(ROOT / "mappings", self.mappings)
@@ -111,15 +103,16 @@ class World:
 
     def configure(self, **ports: int) -> None:
         """Write config.toml; ``ports`` stand in for this world's own (a proxy before a system)."""
+        said = {**self.ports, **ports}
         text = CONFIG.format(
-            **{**self.ports, **ports},
+            **said,
             erp_settings=self.erp_settings,
             store_path=self.store_path,
             public_url=self.web if self.public else "",
             max_request_seconds=self.max_request_seconds,
-            channel=self.channel,
         )
-        self.config.write_text(text)
+        shops = [f"{shop.toml(said[shop.served])}{self.channel}\n" for shop in self.shops]
+        self.config.write_text("".join([text, *shops]))
 
     @property
     def config(self) -> Path:
@@ -139,7 +132,11 @@ class World:
 
     @property
     def shop(self) -> str:
-        return f"http://127.0.0.1:{self.ports['shopify']}"
+        """Where the first shop is."""
+        return self.at(self.shops[0])
+
+    def at(self, shop: Shop) -> str:
+        return f"http://127.0.0.1:{self.ports[shop.served]}"
 
     @property
     def desk(self) -> str:
@@ -155,15 +152,17 @@ class World:
     def start_sandbox(self) -> None:
         """As a process of its own, on this world's ports."""
         command = [sys.executable, "-m", "bcbridge.sandbox.main", "--dir", str(self.folder / "var/sandbox")]
-        command += ["--serve", f"bluecherry={self.ports['bluecherry']}", "--serve", f"shopify={self.ports['shopify']}"]
         command += ["--slack-port", str(self.ports["slack"]), "--smtp-port", str(self.ports["smtp"])]
+        command += ["--serve", f"bluecherry={self.ports['bluecherry']}"]
         settings = {"post_every_seconds": self.post_every_seconds, "wholesale_orders": 20, "calls_per_minute": 60_000}
         for setting, value in settings.items():
             command += ["--set", f"bluecherry.{setting}={value}"]
-        command += ["--set", "shopify.restore_rate=2000", "--set", "shopify.bucket=40000"]
+        for shop in self.shops:
+            command += shop.options(self.ports[shop.served])
         with (self.folder / "sandbox.log").open("ab") as log:
             self.sandbox = subprocess.Popen(command, stdout=log, stderr=log, cwd=self.folder, env=environment())
-        until(lambda: self.answers(self.erp) and self.answers(self.shop), SANDBOX_UP_SECONDS, "the sandbox answers")
+        servers = [self.erp, *map(self.at, self.shops)]
+        until(lambda: all(map(self.answers, servers)), SANDBOX_UP_SECONDS, "the sandbox answers")
 
     def kill_sandbox(self) -> None:
         kill(self.sandbox)
@@ -174,25 +173,30 @@ class World:
         except OSError:
             return False
 
-    def sell(self, orders: int, *, seed: int, **plan: object) -> Any:
-        return call(f"{self.shop}/_sandbox/sell", {"orders": orders, "seed": seed, **plan})
+    def sell(self, orders: int, *, seed: int, shop: Shop | None = None, **plan: object) -> Any:
+        at = self.at(shop or self.shops[0])
+        return call(f"{at}/_sandbox/sell", {"orders": orders, "seed": seed, **plan})
 
-    def sell_all(self, orders: int, *, seed: int, **plan: object) -> None:
+    def sell_all(self, orders: int, *, seed: int, shop: Shop | None = None, **plan: object) -> None:
         """Sell, and wait until the last of them stands in the shop's books."""
-        number = self.sell(orders, seed=seed, **plan)["plan"]
-        until(lambda: self._is_sold(number), 60, f"plan {number} is sold")
+        sells = shop or self.shops[0]
+        number = self.sell(orders, seed=seed, shop=sells, **plan)["plan"]
+        until(lambda: self.is_sold(sells, number), 60, f"plan {number} is sold")
 
-    def _is_sold(self, plan: int) -> bool:
-        return any(one["id"] == plan and one["state"] == "done" for one in self.books(self.shop, "plans"))
+    def is_sold(self, shop: Shop, plan: int) -> bool:
+        return any(one["id"] == plan and one["state"] == "done" for one in self.books(self.at(shop), "plans"))
 
     def order(self, **cart: object) -> dict[str, Any]:
-        """One order by hand; answers id, name and total."""
-        placed: dict[str, Any] = call(f"{self.shop}/_sandbox/orders", cart)
+        """One order by hand, in the first shop; answers id, name and total."""
+        return self.order_at(self.shops[0], **cart)
+
+    def order_at(self, shop: Shop, **cart: object) -> dict[str, Any]:
+        placed: dict[str, Any] = call(f"{self.at(shop)}/_sandbox/orders", cart)
         return placed
 
-    def change(self, order: str, act: str, **details: object) -> Any:
+    def change(self, order: str, act: str, shop: Shop | None = None, **details: object) -> Any:
         """``pay``, ``cancel``, ``release`` ... the order of this name at the shop's doors."""
-        return call(f"{self.shop}/_sandbox/orders/{order.lstrip('#')}/{act}", details)
+        return call(f"{self.at(shop or self.shops[0])}/_sandbox/orders/{order.lstrip('#')}/{act}", details)
 
     def faults(self, base: str, **ordered: object) -> Any:
         return call(f"{base}/_sandbox/faults", ordered)
@@ -222,26 +226,35 @@ class World:
         return self.books(self.desk, "messages")
 
     def sold(self) -> list[dict[str, Any]]:
+        """The first shop's orders, in its own words."""
         return self.books(self.shop, "orders")
 
-    def paid(self) -> list[dict[str, Any]]:
-        """Orders of the shop that are paid, real and standing."""
-        return [
-            order
-            for order in self.sold()
-            if order["displayFinancialStatus"] == "PAID" and not order["test"] and not order["cancelledAt"]
-        ]
+    def sales(self) -> dict[str, Sold]:
+        """What all shops sold, by key."""
+        return {key: sold for shop in self.shops for key, sold in self.sales_of(shop).items()}
+
+    def sales_of(self, shop: Shop) -> dict[str, Sold]:
+        read = map(shop.read, self.books(self.at(shop), "orders"))
+        return {shop.key(sold): sold for sold in read}
+
+    def paid(self) -> dict[str, Sold]:
+        """Orders that are paid, real and standing."""
+        return {key: sold for key, sold in self.sales().items() if sold.paid}
 
     def unpaid(self) -> set[str]:
-        """Names of orders whose money the shopper is still going to pay."""
-        return {o["name"] for o in self.sold() if o["displayFinancialStatus"] in ("PENDING", "AUTHORIZED")}
+        """Keys of orders whose money the shopper is still going to pay."""
+        return {key for key, sold in self.sales().items() if sold.never_paid}
 
     def booked(self) -> list[dict[str, Any]]:
-        """The ERP's sales orders that came from the shop."""
-        return [order for order in self.books(self.erp, "orders") if str(order["po_num"]).startswith("SUS")]
+        """The ERP's sales orders that came from the shops."""
+        codes = tuple(shop.code for shop in self.shops)
+        return [order for order in self.books(self.erp, "orders") if str(order["po_num"]).startswith(codes)]
 
     def booked_names(self) -> set[str]:
         return {str(order["altpo"]) for order in self.booked()}
+
+    def booked_keys(self) -> set[str]:
+        return {found[1] for order in self.booked() if (found := REFERENCE.fullmatch(str(order["po_num"])))}
 
     def doubles(self) -> dict[str, int]:
         """References that the ERP holds more than once."""
@@ -250,7 +263,12 @@ class World:
 
     def missing(self) -> set[str]:
         """Names of paid orders that the ERP does not hold."""
-        return {order["name"] for order in self.paid()} - self.booked_names()
+        booked = self.booked_keys()
+        return {sold.name for key, sold in self.paid().items() if key not in booked}
+
+    def judged(self) -> Judgement:
+        """Both books against each other."""
+        return judge(self.sales(), self.booked())
 
     # -- the bridge ----------------------------------------------------------------------------------------
 
@@ -305,9 +323,9 @@ class World:
             lines = answer.read().decode().splitlines()
         return {name: float(value) for name, value in (one.rsplit(" ", 1) for one in lines if not one.startswith("#"))}
 
-    def hooks(self, outcome: str) -> float:
-        """Webhooks that ended so."""
-        labels = f'connector="{CHANNEL}",outcome="{outcome}"'
+    def hooks(self, outcome: str, shop: Shop | None = None) -> float:
+        """Webhooks of a shop (the first one) that ended so."""
+        labels = f'connector="{(shop or self.shops[0]).connection}",outcome="{outcome}"'
         return self.metrics().get(f"bcbridge_webhooks_total{{{labels}}}", 0.0)
 
     def cli(self, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -363,17 +381,46 @@ class World:
             return [dict(row) for row in connection.execute(sql, parameters)]
 
     def states(self) -> dict[str, tuple[str, str]]:
-        """Each order's state and code by its name."""
-        found = self.rows("SELECT name, state, code FROM orders")
+        """Each order's state and code by its name, of the first shop."""
+        found = self.rows("SELECT name, state, code FROM orders WHERE connector = ?", self.shops[0].connection)
         return {row["name"]: (row["state"], row["code"]) for row in found}
+
+    def all_states(self) -> dict[str, tuple[str, str]]:
+        """The same of all shops, by key."""
+        codes = {shop.connection: shop.code for shop in self.shops}
+        found = self.rows("SELECT connector, channel_id, state, code FROM orders")
+        return {f"{codes[row['connector']]}{row['channel_id']}": (row["state"], row["code"]) for row in found}
 
     def in_state(self, *states: str) -> set[str]:
         return {name for name, (state, _) in self.states().items() if state in states}
+
+    def keys_in(self, *states: str) -> set[str]:
+        return {key for key, (state, _) in self.all_states().items() if state in states}
 
     def codes(self, name: str) -> list[str]:
         """Every problem of a blocked order."""
         (row,) = self.rows("SELECT problems FROM orders WHERE name = ?", name)
         return sorted(problem["code"] for problem in json.loads(row["problems"]))
+
+    def problems(self, key: str) -> list[str]:
+        """Every problem of the blocked order of this key, each code once."""
+        (row,) = self.rows(f"SELECT problems FROM orders {self._keyed()}", *self._of(key))
+        return sorted({problem["code"] for problem in json.loads(row["problems"])})
+
+    def events_by_key(self, key: str) -> list[str]:
+        found = self.rows(
+            f"SELECT kind FROM events JOIN orders ON orders.id = order_id {self._keyed()} ORDER BY seq", *self._of(key)
+        )
+        return [row["kind"] for row in found]
+
+    @staticmethod
+    def _keyed() -> str:
+        return "WHERE connector = ? AND channel_id = ?"
+
+    def _of(self, key: str) -> tuple[str, str]:
+        """Connection and channel's id of an order."""
+        shop = next(one for one in self.shops if key.startswith(one.code))
+        return shop.connection, key.removeprefix(shop.code)
 
     def events(self, kind: str) -> int:
         return int(self.rows("SELECT count(*) AS n FROM events WHERE kind = ?", kind)[0]["n"])
@@ -409,8 +456,7 @@ class World:
     def all_booked(self, *, within: float = SETTLES_WITHIN_SECONDS) -> None:
         """Every paid order stands in the ERP, and the bridge knows it."""
         self.comes(lambda: not self.missing(), "all paid orders are in the ERP", within=within)
-        paid = {order["name"] for order in self.paid()}
-        self.comes(lambda: paid <= self.in_state("booked"), "the bridge knows that they are booked", within=within)
+        self.comes(lambda: self.paid().keys() <= self.keys_in("booked"), "the bridge knows it", within=within)
 
     def sell_until_all_booked(self, *, seed: int, within: float = SETTLES_WITHIN_SECONDS) -> None:
         """Selling goes on, slowly enough to be settled in between: what is posted later ends a doubt about before."""

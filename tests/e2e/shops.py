@@ -1,0 +1,78 @@
+"""The simulated shops a world may have: how each is connected, and how its books are read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from tests.e2e.sold import Record, Sold, of_shopify
+
+CONNECTION = """
+[connections.{connection}]
+kind = "{kind}"
+code = "{code}"
+poll_every_seconds = 0.5
+{settings}
+[channels.{connection}]
+erp = "bluecherry"
+"""
+
+
+@dataclass(frozen=True)
+class Shop:
+    """One connection and the simulated shop behind it.
+
+    ``settings`` are lines of TOML; in them ``{port}`` is where it listens and ``{keys}`` how its credentials' files
+    begin. ``simulated`` are settings of the simulation (``restore_rate=2000``). Names of a shop's orders are its own
+    alone: an order of any shop is known by ``code`` and id.
+    """
+
+    connection: str
+    kind: str
+    served: str
+    """Its name in the sandbox: the kind's, or the connection's where it is not the first of its kind."""
+    code: str
+    settings: str
+    read: Callable[[Record], Sold]
+    simulated: tuple[str, ...] = ()
+
+    def toml(self, port: int) -> str:
+        keys = f"file:var/sandbox/credentials/{self.served}"
+        return CONNECTION.format(
+            connection=self.connection,
+            kind=self.kind,
+            code=self.code,
+            settings=self.settings.format(port=port, keys=keys),
+        )
+
+    def options(self, port: int) -> list[str]:
+        """Of ``python -m bcbridge.sandbox.main``."""
+        said = [part for one in self.simulated for part in ("--set", f"{self.served}.{one}")]
+        return ["--serve", f"{self.served}:{self.kind}={port}", *said]
+
+    def key(self, sold: Sold) -> str:
+        """How every reference made for this order begins."""
+        return f"{self.code}{sold.id}"
+
+    def also(self, connection: str, code: str) -> Shop:
+        """Another shop of the kind, beside the first."""
+        return replace(self, connection=connection, code=code, served=connection)
+
+
+SHOPIFY = Shop(
+    connection="shopify_us",
+    kind="shopify",
+    served="shopify",
+    code="SUS",
+    settings="""shop = "bcbridge-sandbox.myshopify.com"
+base_url = "http://127.0.0.1:{port}"
+client_id = "{keys}_client_id"
+client_secret = "{keys}_client_secret"
+money_side = "presentment"
+overlap_seconds = 5
+""",
+    read=of_shopify,
+    simulated=("restore_rate=2000", "bucket=40000"),
+)
+SHOPS = (SHOPIFY,)
+"""One of each kind."""
