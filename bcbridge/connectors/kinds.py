@@ -9,6 +9,8 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from bcbridge.connectors.base import Connector, Tools
+from bcbridge.connectors.bigcommerce import connector as bigcommerce
+from bcbridge.connectors.bigcommerce.settings import BigCommerceSettings
 from bcbridge.connectors.bluecherry import connector as bluecherry
 from bcbridge.connectors.bluecherry.settings import BlueCherrySettings
 from bcbridge.connectors.shopify import connector as shopify
@@ -37,6 +39,14 @@ def _sales_orders(name: str, room: BlueCherrySettings) -> Mapping[str, str]:
 
 
 KINDS: Mapping[str, Kind] = {
+    "bigcommerce": Kind(
+        role="channel",
+        settings=BigCommerceSettings,
+        build=bigcommerce.build,
+        address=lambda room: str(room.address),
+        secrets=("access_token", "client_id", "client_secret", "webhook_secret"),
+        writes=lambda name, room: {},
+    ),
     "bluecherry": Kind(
         role="erp",
         settings=BlueCherrySettings,

@@ -54,13 +54,13 @@ class Reply:
 
 
 class Client:
-    """One store. ``quota`` is shared by every call of it."""
+    """One store. ``quota`` is shared by every call of it, ``at_once`` of which are under way."""
 
-    def __init__(self, http: Http, *, token: str, quota: Quota, now: Callable[[], datetime]) -> None:
+    def __init__(self, http: Http, *, token: str, quota: Quota, at_once: int) -> None:
         self._http = http
         self._token = token
         self.quota = quota
-        self.now = now
+        self._gate = anyio.Semaphore(at_once)
 
     async def get(self, path: str, params: Mapping[str, object] | None = None, *, share: Share = Share.NORMAL) -> Reply:
         """``/v2/orders`` and the like. Raises Retry and OpenCircuit; Missing for their 404."""
@@ -103,20 +103,21 @@ class Client:
     async def _call(
         self, method: str, path: str, params: Mapping[str, object] | None, body: Data | None, share: Share
     ) -> Reply:
-        await self._turn()
-        self.quota.left()
-        try:
-            answer = await self._http.read(
-                path,
-                method=method,
-                params={name: str(value) for name, value in params.items()} if params else None,
-                content=None if body is None else orjson.dumps(body),
-                headers={"X-Auth-Token": self._token},
-                share=share,
-                decide=lambda one: decision(one, self.quota),
-            )
-        finally:
-            self.quota.ended()
+        async with self._gate:  # each asks the quota as it leaves, not all of them before the first has
+            await self._turn()
+            self.quota.left()
+            try:
+                answer = await self._http.read(
+                    path,
+                    method=method,
+                    params={name: str(value) for name, value in params.items()} if params else None,
+                    content=None if body is None else orjson.dumps(body),
+                    headers={"X-Auth-Token": self._token},
+                    share=share,
+                    decide=lambda one: decision(one, self.quota),
+                )
+            finally:
+                self.quota.ended()
         return Reply(_content(answer), answer.asked)
 
     async def _turn(self) -> None:

@@ -41,7 +41,7 @@ class BigCommerce:
             connections=CALLS_AT_ONCE,
         )
         quota = Quota(tools.now, kept=settings.quota_kept_for_others)
-        self._client = Client(self._http, token=tools.secret(settings.access_token), quota=quota, now=tools.now)
+        self._client = Client(self._http, token=tools.secret(settings.access_token), quota=quota, at_once=CALLS_AT_ONCE)
         secret = tools.secret(settings.webhook_secret) if settings.webhook_secret else None
         client_secret = tools.secret(settings.client_secret) if settings.client_secret else None
         client_id = tools.secret(settings.client_id) if settings.client_id else None
