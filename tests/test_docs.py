@@ -20,6 +20,7 @@ import typer
 from bcbridge import config
 from bcbridge.cli import app
 from bcbridge.connectors.bluecherry.settings import BlueCherrySettings, Profile
+from bcbridge.connectors.kinds import KINDS
 from bcbridge.flows.orders.settings import OrderSettings
 from bcbridge.model.incidents import FAILURES
 from bcbridge.phrases import STATES
@@ -172,6 +173,28 @@ def test_every_code_has_its_line_and_every_line_its_code(heading: str, in_the_co
     told = in_first_column(section("docs/orders.md", heading))
     assert len(told) == len(set(told))
     assert set(told) == in_the_code()
+
+
+@pytest.mark.parametrize(
+    ("heading", "in_the_code"), [("Not yet", not_yet_codes), ("Never", never_codes), ("Blocked", blocked_codes)]
+)
+def test_each_shops_story_says_every_code_once(heading: str, in_the_code: Callable[[], set[str]]) -> None:
+    told = in_first_column(section("docs/channels.md", heading))
+    assert len(told) == len(set(told))
+    assert set(told) == in_the_code()
+
+
+def test_the_settings_that_the_story_of_each_shop_names_exist() -> None:
+    """A word with an underscore is a code, a setting, a gateway of a shop, or a field of one."""
+    text = (ROOT / "docs/channels.md").read_text()
+    named = {word.partition(".")[0] for word in re.findall(r"`(\w+_\w+(?:\.\w+)?)(?: = [^`]+)?`", text)}
+    settings = {name for kind in KINDS.values() for name in kind.settings.model_fields} | set(
+        OrderSettings.model_fields
+    )
+    codes = not_yet_codes() | never_codes() | blocked_codes() | set(FAILURES) | first("flows", "note")
+    theirs = {"shopify_payments", "shopify_store_credit", "gift_card", "gift_certificate", "store_credit"}
+    tables = {file.stem for file in (ROOT / "mappings").glob("*.toml")}
+    assert named - codes - settings - theirs - tables <= {"poll_every_seconds", "flat_rate", "created_via"}
 
 
 def test_what_is_noted_on_an_order_is_explained_too() -> None:
