@@ -25,7 +25,7 @@ from tests.sandbox.test_shopify_webhooks import Ear, ear
 
 JSON = dict[str, Any]
 LINES = [{"sku": catalogue.WEB_SKUS[0].upc}]
-IMPATIENT = replace(LAVISH, retry_scale=1e-6)
+IMPATIENT = replace(LAVISH, retry_scale=0)
 OURS = {"X-Bridge-Secret": "told by us"}
 
 

@@ -15,8 +15,8 @@ class BigCommerceSettings:
     (2.1). ``default_hooks`` are (scope, destination, headers) that a new shop starts with; ``webhook_secret`` is no
     setting of the shop's but what the bridge is told to put in its hook's header. ``retry_scale`` shortens the waits
     of 60 s to a day between two tries of a webhook, and the watch over bad destinations with them (2.9).
-    ``held_seconds`` and the like are how long the shopper leaves an order to be verified, unpaid, uncancelled, or
-    abandoned.
+    ``held_seconds`` and the like are how long the shopper leaves an order to be verified, unpaid (or abandoned),
+    uncancelled.
     """
 
     store_hash: str = "sandbox1"
@@ -38,7 +38,6 @@ class BigCommerceSettings:
     held_seconds: tuple[float, float] = (4.0, 12.0)
     unpaid_seconds: tuple[float, float] = (3.0, 10.0)
     cancel_seconds: tuple[float, float] = (2.0, 8.0)
-    abandoned_seconds: tuple[float, float] = (3.0, 10.0)
     seed: int = 1
 
     @property
