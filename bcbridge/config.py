@@ -190,6 +190,11 @@ class SandboxShopifySection(SandboxShopSection):
         return {"ambient_orders_per_minute": self.ambient_orders_per_minute, **points}
 
 
+class SandboxBigCommerceSection(SandboxShopSection):
+    quota: Annotated[int, Field(gt=0)] = 450
+    """The store's plan: calls in thirty seconds, of all its apps together (150 Standard and Plus, 450 Pro)."""
+
+
 class SandboxAlertsSection(Section):
     """Where alerts arrive: a Slack and a mail server that keep what they received."""
 
@@ -204,6 +209,8 @@ class SandboxSection(Section):
     folder: Place = Path("var/sandbox")
     bluecherry: SandboxBlueCherrySection = SandboxBlueCherrySection()
     shopify: SandboxShopifySection = SandboxShopifySection()
+    woocommerce: SandboxShopSection = SandboxShopSection()
+    bigcommerce: SandboxBigCommerceSection = SandboxBigCommerceSection()
     alerts: SandboxAlertsSection = SandboxAlertsSection()
 
     def of(self, kind: str) -> dict[str, float]:
@@ -528,7 +535,7 @@ class _Loading:
         room = self._validated(of_room, kind.settings, at)
         if head is None or room is None:
             return None
-        self._clear_text(at, kind.address(room))
+        self._clear_text(at, of_room, kind.address(room))
         return Connection(
             name,
             head.kind,
@@ -539,11 +546,13 @@ class _Loading:
             credential_lapses_on=head.credential_lapses_on,
         )
 
-    def _clear_text(self, at: tuple[str, ...], address: str) -> None:
+    def _clear_text(self, at: tuple[str, ...], of_room: Table, address: str) -> None:
         parts = urlsplit(address)
         if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK):
+            host = parts.netloc or address
+            said = (key for key, value in of_room.items() if isinstance(value, str) and host in value)
             what = "must be https: keys and customers' data go with every call"
-            self._mistake(".".join((*at, "base_url")), what, "http is for this machine alone")
+            self._mistake(".".join((*at, *list(said)[:1])), what, "http is for this machine alone")
 
     def _kind(self, at: tuple[str, ...], table: Table) -> Kind | None:
         name = table.get("kind")

@@ -59,8 +59,9 @@ def mistakes(folder: Path, text: str) -> dict[str, str]:
 
 def test_the_shipped_config_loads_and_runs_on_the_sandbox() -> None:
     settings = load(SHIPPED)
-    assert {one.origin for one in settings.enabled} == {"http://127.0.0.1:9101", "http://127.0.0.1:9102"}
-    assert settings.channels["shopify_us"].erp == "bluecherry"
+    assert {one.origin for one in settings.enabled} == {f"http://127.0.0.1:{port}" for port in range(9101, 9105)}
+    assert {channel.erp for channel in settings.channels.values()} == {"bluecherry"}
+    assert set(settings.channels) == {"shopify_us", "woocommerce_eu", "bigcommerce_us"}
     assert settings.store.path == SHIPPED.parent / "var/bcbridge.db"
     assert settings.web.public_url == f"http://{settings.web.host}:{settings.web.port}"
 
@@ -416,6 +417,18 @@ def test_a_credential_that_is_not_there_says_who_sets_it(
 def test_a_connection_in_clear_text_is_a_mistake_but_on_this_machine(tmp_path: Path, address: str) -> None:
     text = GOOD.replace('shop = "brand', f'base_url = "{address}"\nshop = "brand')
     assert "must be https" in mistakes(tmp_path, text)["connections.shopify_us.base_url"]
+
+
+def test_the_setting_that_holds_the_address_is_named_as_its_room_calls_it(tmp_path: Path) -> None:
+    shop = """
+[connections.shop]
+kind = "woocommerce"
+url = "http://shop.example"
+code = "WC"
+consumer_key = "env:KEY"
+consumer_secret = "env:SECRET"
+"""
+    assert "must be https" in mistakes(tmp_path, shop)["connections.shop.url"]
 
 
 @pytest.mark.parametrize("address", ["http://127.0.0.1:9102", "http://localhost:9102", "https://203.0.113.7"])

@@ -193,9 +193,9 @@ def _print_unmapped(found: tuple[Unmapped, ...]) -> None:
         say("Every value seen is mapped.")
         return
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for name in ("orders", "table", "the channel says", "oldest"):
+    for name in ("orders", "table", "channel", "says", "oldest"):
         table.add_column(name, overflow="fold")
     for one in found:
-        table.add_row(str(one.orders), one.table, one.key, age(one.oldest_since, now()))
+        table.add_row(str(one.orders), one.table, one.channel, one.key, age(one.oldest_since, now()))
     out.print(table)
-    say("Map one: bcbridge mappings set TABLE 'VALUE' CODE --channel CONNECTION", style="dim")
+    say("Map one: bcbridge mappings set TABLE 'VALUE' CODE --channel CHANNEL", style="dim")

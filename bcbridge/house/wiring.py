@@ -166,7 +166,11 @@ def build(settings: Settings, store: Store, tools: Tools, wiring: Wiring) -> Hou
     """Build every enabled connection. Raises Misconfigured where a secret cannot be resolved."""
     channels = [name for name, one in settings.connections.items() if one.enabled and name in settings.channels]
     mappings = MappingsInForce(
-        folder=settings.mappings.folder, channels=channels, store=store, now=tools.now, ring=lambda: house.ring()
+        folder=settings.mappings.folder,
+        channels=list(settings.connections),  # one that is switched off keeps its rows
+        store=store,
+        now=tools.now,
+        ring=lambda: house.ring(),
     )
     house = House(settings=settings, store=store, now=tools.now, mappings=mappings)
     for name in {settings.channels[channel].erp for channel in channels}:

@@ -920,18 +920,19 @@ def _act_on_order(row: sqlite3.Row) -> Act:
 
 @dataclass(frozen=True, slots=True)
 class Unmapped:
-    """A value that a mapping table does not know and orders wait for: ``ship_via``, ``Overnight``, 12."""
+    """A value that a mapping table does not know and orders of a channel wait for: ``ship_via``, ``Overnight``, 12."""
 
     table: str
     key: str
+    channel: str
     orders: int
     oldest_since: datetime
 
 
 _UNMAPPED = """
-    SELECT c.cause, count(*) AS orders, min(o.since) AS oldest
+    SELECT c.cause, o.connector, count(*) AS orders, min(o.since) AS oldest
     FROM order_causes c JOIN orders o ON o.id = c.order_id AND o.state = 'blocked'
-    WHERE c.cause >= :from AND c.cause < :to GROUP BY c.cause
+    WHERE c.cause >= :from AND c.cause < :to GROUP BY c.cause, o.connector
 """
 
 
@@ -942,5 +943,5 @@ async def unmapped(reads: Reads, tables: Iterable[str]) -> tuple[Unmapped, ...]:
         # '0' follows '/': the range holds exactly the causes that begin with "table/"
         for row in await reads.rows(_UNMAPPED, {"from": f"{table}/", "to": f"{table}0"}):
             key = str(row["cause"]).removeprefix(f"{table}/")
-            found.append(Unmapped(table, key, row["orders"], moment(row["oldest"])))
-    return tuple(sorted(found, key=lambda one: (-one.orders, one.table, one.key)))
+            found.append(Unmapped(table, key, row["connector"], row["orders"], moment(row["oldest"])))
+    return tuple(sorted(found, key=lambda one: (-one.orders, one.table, one.key, one.channel)))

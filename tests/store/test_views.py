@@ -241,9 +241,9 @@ async def test_unmapped_values_are_counted_by_table_and_value(store: Store) -> N
 
     await store.write(fill)
     found = await views.unmapped(store.read, TABLES)
-    assert [(one.table, one.key, one.orders) for one in found] == [
-        ("ship_via", "Over/night", 2),
-        ("terms", "paypal", 1),
+    assert [(one.table, one.key, one.channel, one.orders) for one in found] == [
+        ("ship_via", "Over/night", "shopify_us", 2),
+        ("terms", "paypal", "shopify_us", 1),
     ]
 
 
