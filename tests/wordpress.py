@@ -176,13 +176,16 @@ def check_answer(
     if resource == "error":
         _told("the error", Draft4Validator(ERROR).iter_errors(body))
         return
-    schema = _answer_schema(resource)
-    if resource == "order":
-        schema = _with_statuses(schema, ["trash", *statuses])
-    _told(f"the {resource}", Draft4Validator(schema).iter_errors(body))
+    _told(f"the {resource}", _validator(resource, tuple(statuses)).iter_errors(body))
     if not trimmed:
         _complete(resource, body)
     _amounts(resource, body, decimals)
+
+
+@cache
+def _validator(resource: str, statuses: tuple[str, ...]) -> Draft4Validator:
+    schema = _answer_schema(resource)
+    return Draft4Validator(_with_statuses(schema, ["trash", *statuses]) if resource == "order" else schema)
 
 
 @cache

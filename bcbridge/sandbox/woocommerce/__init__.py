@@ -4,3 +4,8 @@ Written from contracts/woo_bigcommerce_magento.md (section 1) and the recordings
 differ. Seen from outside it is a slow PHP site behind a cheap host, with all that goes wrong there; docs/sandbox.md
 says what can be ordered.
 """
+
+from bcbridge.sandbox.woocommerce.serving import serving
+from bcbridge.sandbox.woocommerce.settings import NEW_YORK, WooCommerceSettings
+
+__all__ = ["NEW_YORK", "WooCommerceSettings", "serving"]

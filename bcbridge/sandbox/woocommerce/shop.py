@@ -22,6 +22,8 @@ from bcbridge.sandbox.woocommerce.showing import View
 from bcbridge.sandbox.woocommerce.trade import WORDLESS, trade
 
 BRIEFLY = ("id", "number", "status", "currency", "total")
+OF_PRODUCTS = ("sku", "global_unique_id", "price", "image", "parent_name")
+"""What a line is shown with and does not keep."""
 CREATED = ("order.created", "order.updated")
 
 
@@ -92,8 +94,7 @@ class Shop:
         order["number"] = str(ids.next("number")) if self.settings.own_numbers else str(order["id"])
         order |= {"date_created_gmt": moment.stamp, "date_modified_gmt": moment.stamp}
         pinned = {
-            str(line["id"]): {key: line[key] for key in ("sku", "global_unique_id", "parent_name")}
-            for line in order["line_items"]
+            str(line["id"]): {key: line[key] for key in OF_PRODUCTS if key in line} for line in order["line_items"]
         }
         order["_sandbox"] = {"document": True, "pinned": pinned, **note}
         return self.opened(connection, order, moment)
