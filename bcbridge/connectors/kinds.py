@@ -15,6 +15,8 @@ from bcbridge.connectors.bluecherry import connector as bluecherry
 from bcbridge.connectors.bluecherry.settings import BlueCherrySettings
 from bcbridge.connectors.shopify import connector as shopify
 from bcbridge.connectors.shopify.settings import ShopifySettings
+from bcbridge.connectors.woocommerce import connector as woocommerce
+from bcbridge.connectors.woocommerce.settings import WooCommerceSettings
 from bcbridge.model.ids import ConnectorName
 
 
@@ -61,6 +63,14 @@ KINDS: Mapping[str, Kind] = {
         build=shopify.build,
         address=lambda room: str(room.address),
         secrets=("token", "client_id", "client_secret", "webhook_secrets"),
+        writes=lambda name, room: {},
+    ),
+    "woocommerce": Kind(
+        role="channel",
+        settings=WooCommerceSettings,
+        build=woocommerce.build,
+        address=lambda room: str(room.address),
+        secrets=("consumer_key", "consumer_secret", "webhook_secret"),
         writes=lambda name, room: {},
     ),
 }

@@ -94,10 +94,11 @@ Meddle = Callable[[Asked, Reply], Reply]
 
 
 def between(url: str, http: httpx.AsyncClient, meddle: Meddle) -> Handler:
-    """Hands every call on to ``url``, and what came back to ``meddle``."""
+    """Hands every call on to ``url`` under the name it was asked by (a call may be signed over it), and what came
+    back to ``meddle``."""
 
     async def handler(request: web.BaseRequest, asked: Asked) -> web.StreamResponse:
-        kept = {name: asked.headers[name] for name in asked.headers if name not in ("host", "content-length")}
+        kept = {name: asked.headers[name] for name in asked.headers if name != "content-length"}
         answer = await http.request(asked.method, url + request.raw_path, content=asked.body, headers=kept)
         return meddle(asked, Reply(answer.status_code, answer.content)).response()
 

@@ -427,7 +427,12 @@ async def test_an_answer_becomes_the_right_decision(kit: Kit, name: str, heard: 
     answer, wanted = kit.answers[name]
     async with serving(saying(lambda asked: answer)) as server:
         ended = await _endings(kit, server.url, heard)
-    assert {name: type(ending) for name, ending in ended.items()} == dict.fromkeys(ended, wanted)
+    assert {name: _decision(ending) for name, ending in ended.items()} == dict.fromkeys(ended, wanted)
+
+
+def _decision(ending: object) -> type:
+    """What is asked for next; a room may have names of its own for kinds of it."""
+    return next((kind for kind in (Retry, OpenCircuit) if isinstance(ending, kind)), type(ending))
 
 
 async def _endings(kit: Kit, url: str, heard: Heard) -> dict[str, object]:
