@@ -15,6 +15,7 @@ from tests.sandbox.bigcommerce_client import LAVISH, ShopClient, shop
 DRESS = next(sku for sku in catalogue.WEB_SKUS if sku.style.name == "Wrap Dress")
 TANK = next(sku for sku in catalogue.WEB_SKUS if sku.style.name == "Ribbed Tank")
 LINES = [{"sku": DRESS.upc, "quantity": 2}]
+TAX = [{"title": "NJ State Tax", "rate": "0.06625"}]
 EVERYTHING = {"include": "consignments.line_items,fees", "consignment_structure": "object"}
 
 
@@ -36,6 +37,45 @@ async def test_every_kind_of_order_the_mix_draws_is_as_the_vendor_describes(sold
             await sold.get(f"v2/orders/{order['id']}/{part}")
         await sold.get(f"v2/orders/{order['id']}/taxes", details="true")
         await sold.get(f"v3/orders/{order['id']}/transactions")
+
+
+async def test_whatever_happens_to_an_order_it_stays_as_the_vendor_describes(sold: ShopClient) -> None:
+    happenings = {
+        "hold": 12,
+        "dispute": 13,
+        "decline": 6,
+        "cancel": 5,
+        "refund_all": 4,
+        "ship": 2,
+        "archive": 11,
+        "touch": 11,
+    }
+    for what, status in happenings.items():
+        order = await sold.place(lines=LINES, tax=TAX, fees=[{"name": "Package protection", "amount": "1.50"}])
+        await sold.happen(order, what)
+        assert (await sold.get(f"v2/orders/{order}", **EVERYTHING))["status_id"] == status
+        await sold.get(f"v2/orders/{order}/shipments")
+        await sold.get(f"v2/orders/{order}/consignments")
+        await sold.get(f"v3/orders/{order}/transactions")
+    assert len(await sold.get("v2/orders", **EVERYTHING)) == len(happenings) - 1
+
+
+async def test_refunds_are_told_by_v3_alone_and_across_orders(sold: ShopClient) -> None:
+    partly, wholly = [await sold.place(lines=LINES, tax=TAX) for _ in range(2)]
+    await sold.happen(partly, "refund", lines={"0": 1}, amount="2.50")
+    await sold.door("POST", "clock", {"advance_seconds": 3600})
+    await sold.happen(wholly, "refund_all")
+    (refund,) = (await sold.get(f"v3/orders/{partly}/payment_actions/refunds"))["data"]
+    assert [(one["item_type"], one["quantity"]) for one in refund["items"]] == [("PRODUCT", 1), ("ORDER", 0)]
+    assert refund["total_amount"] == 160.31  # 148.00 and its tax, and 2.50
+    across = "v3/orders/payment_actions/refunds"
+    assert [one["order_id"] for one in (await sold.get(across))["data"]] == [partly, wholly]
+    later = {"created__min": (await sold.get(across))["data"][1]["created"].replace("+00:00", "Z")}
+    assert [one["order_id"] for one in (await sold.get(across, **later))["data"]] == [wholly]
+    assert [one["order_id"] for one in (await sold.get(across, order_id__in=partly))["data"]] == [partly]
+    order = await sold.get(f"v2/orders/{partly}")
+    assert (order["status_id"], order["refunded_amount"]) == (14, "0.0000")
+    assert (await sold.get(f"{across}/{refund['id']}"))["data"]["id"] == refund["id"]
 
 
 async def test_lines_are_fifty_a_page_unless_more_are_asked_for(sold: ShopClient) -> None:

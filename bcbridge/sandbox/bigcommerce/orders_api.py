@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -70,13 +71,18 @@ class OrdersApi:
             raise Refused(400, "The field 'sort' is invalid.")
         include = included(request)
         wanted = Wanted(conditions(request), sort, direction == "desc", page, limit)
-        found = await self.shop.books.read(lambda c: orders.page(c, wanted))
+
+        def unit(connection: sqlite3.Connection) -> tuple[list[JSON], list[JSON]]:
+            rows = orders.page(connection, wanted)
+            return rows, [shown.head(one, self.store, include) for one in rows]
+
+        found, heads = await self.shop.books.read(unit)
         if not found:
             return NOTHING
         moving = sort == "date_modified" and direction != "desc" and len(found) == limit
         if moving and await self.shop.world.faults.strikes("moving_list"):
             await self.shop.touch_after(found[-1])
-        return Answer([shown.head(one, self.store, include) for one in found], paid=paid(found))
+        return Answer(heads, paid=paid(found))
 
     async def counted(self, request: web.Request) -> Answer:
         known(request, set(FILTERS))

@@ -62,7 +62,7 @@ class PaymentsApi:
         found = await self.shop.books.read(unit)
         if not found:
             raise Refused(404, "The refund was not found.")
-        return Answer({"data": found[0], "meta": {}})
+        return Answer({"data": by_itself(found[0]), "meta": {}})
 
     async def transactions(self, request: web.Request) -> Answer:
         known(request, {"page", "limit"})
@@ -98,6 +98,16 @@ def refund(one: JSON) -> JSON:
     payments = [{**payment, "amount": figure(payment["amount"])} for payment in one["payments"]]
     sums = {name: figure(one[name]) for name in ("total_amount", "total_tax")}
     return {**one, **sums, "items": items, "payments": payments}
+
+
+def by_itself(shown: JSON) -> JSON:
+    """A refund asked for by its own id: here an item's amount is a text, and a little less is told."""
+    items = [
+        {key: str(value) if key == "requested_amount" else value for key, value in one.items() if key != "adjustments"}
+        for one in shown["items"]
+    ]
+    payments = [{key: value for key, value in one.items() if key != "transaction_id"} for one in shown["payments"]]
+    return {**shown, "items": items, "payments": payments}
 
 
 def transaction(one: JSON) -> JSON:
