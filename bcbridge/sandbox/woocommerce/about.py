@@ -16,14 +16,14 @@ NAMESPACES = (
 )
 ROUTES = {
     "": ("GET",),
-    "/orders": ("GET",),
+    "/orders": ("GET", "POST"),
     "/orders/(?P<id>[\\d]+)": ("GET", "POST", "PUT", "PATCH", "DELETE"),
     "/orders/(?P<order_id>[\\d]+)/notes": ("GET", "POST"),
     "/orders/(?P<order_id>[\\d]+)/refunds": ("GET", "POST"),
     "/orders/(?P<order_id>[\\d]+)/refunds/(?P<id>[\\d]+)": ("GET",),
     "/orders/statuses": ("GET",),
     "/refunds": ("GET",),
-    "/products": ("GET",),
+    "/products": ("GET", "POST"),
     "/products/(?P<id>[\\d]+)": ("GET",),
     "/products/(?P<product_id>[\\d]+)/variations": ("GET",),
     "/products/(?P<product_id>[\\d]+)/variations/(?P<id>[\\d]+)": ("GET",),
@@ -34,7 +34,8 @@ ROUTES = {
     "/settings/(?P<group_id>[\\w-]+)/(?P<id>[\\w-]+)": ("GET",),
     "/data/currencies/current": ("GET",),
 }
-"""What this sandbox has of a shop's some hundred routes."""
+"""What this sandbox has of a shop's some hundred routes. Orders and products are not made through the API here, though
+the ``Allow`` header says, as the real one, that they may be."""
 CURRENCIES = {"EUR": "Euro", "GBP": "Pound sterling", "USD": "United States (US) dollar", "CAD": "Canadian dollar"}
 
 
