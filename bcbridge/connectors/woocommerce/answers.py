@@ -189,7 +189,9 @@ def json_of(body: bytes) -> object:
 
 
 def _behind(text: str) -> object:
-    """JSON that begins somewhere and reaches the end."""
+    """JSON that begins somewhere and reaches the end. What begins as JSON and is none was broken off."""
+    if text.lstrip().startswith(("[", "{")):
+        raise ValueError("broken off")
     for number, start in enumerate(_BEGINNING.finditer(text, 0, MOST_BEFORE)):
         if number >= MOST_TRIES:
             break
