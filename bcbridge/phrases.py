@@ -8,7 +8,8 @@ from decimal import Decimal
 from typing import Any
 
 from bcbridge.mappings import TABLES
-from bcbridge.store.views import Act, Event, Incident, Oldest, Story, Trouble
+from bcbridge.store.incident import Incident
+from bcbridge.store.views import Act, Event, Oldest, Story, Trouble
 
 STATES: Mapping[str, str] = {
     "not_yet": "not yet",

@@ -194,7 +194,7 @@ class Dispatcher:
         if now < next_digest(self.alerts.teams[box.team], state.digest_at):
             return False
         since = state.digest_at
-        found = await queue.of_box(self.store.read, box, since=since, now=now, limit=STANDING_AT_MOST)
+        found = await queue.of_box(self.store.read, box, since=since, limit=STANDING_AT_MOST)
         letter = self._pen(box).digest(found, box, since=since, now=now)
         if letter is None:
             await self.store.write(partial(queue.digested, box=box, told=False, now=now))

@@ -16,7 +16,8 @@ from zoneinfo import ZoneInfo
 from bcbridge.alerts.route import FLAPS_FROM, failure
 from bcbridge.alerts.settings import AlertsSection
 from bcbridge.model.incidents import Severity
-from bcbridge.store.alerts import Box, Facts, Standing, Waiting
+from bcbridge.store.alerts import Box, Standing, Waiting
+from bcbridge.store.incident import Incident
 
 LISTED = 10
 """Incidents named in one letter; the others are counted."""
@@ -88,22 +89,23 @@ class Pen:
             heading=self._heading(f"{kind.heading}{title}"),
             text=_text(incident.text),
             key=_key([one]),
-            facts=(*kind.facts(self, incident, now), *self._facts(incident, one.severity)),
+            facts=(*kind.facts(self, incident, now), *self._facts(one)),
             links=self._links(incident.code),
             commands=kind.commands(incident),
             thread=_thread(incident),
             urgent=one.severity == Severity.CRITICAL and one.kind != "recovery",
         )
 
-    def _facts(self, incident: Facts, severity: str) -> tuple[tuple[str, str], ...]:
+    def _facts(self, one: Waiting) -> tuple[tuple[str, str], ...]:
+        incident = one.incident
         named = {
-            "Severity": severity,
+            "Severity": one.severity,
             "Connection": incident.connector,
             "Order": incident.order,
             "Since": self.moment(incident.opened_at),
             "Count": f"{incident.count:,}" if incident.count > 1 else "",
             "Owner": failure(incident.code).team.value.replace("_", " "),
-            "Came back": f"{incident.lately:,} times within the hour" if incident.lately >= FLAPS_FROM else "",
+            "Came back": f"{one.lately:,} times within the hour" if one.lately >= FLAPS_FROM else "",
             "Acknowledged": f"by {incident.acked_by}" if incident.acked_at else "",
             "Incident": str(incident.id),
         }
@@ -177,11 +179,11 @@ class _Kind:
     mark: str = ""
     """In the subject, in place of the severity."""
     heading: str = ""
-    facts: Callable[[Pen, Facts, datetime], tuple[tuple[str, str], ...]] = field(default=lambda pen, one, now: ())
-    commands: Callable[[Facts], tuple[tuple[str, str], ...]] = field(default=lambda one: _to_do(one))
+    facts: Callable[[Pen, Incident, datetime], tuple[tuple[str, str], ...]] = field(default=lambda pen, one, now: ())
+    commands: Callable[[Incident], tuple[tuple[str, str], ...]] = field(default=lambda one: _to_do(one))
 
 
-def _to_do(incident: Facts) -> tuple[tuple[str, str], ...]:
+def _to_do(incident: Incident) -> tuple[tuple[str, str], ...]:
     order = (("Look at the order", f"bcbridge show {shlex.quote(incident.order)}"),) if incident.order else ()
     over = () if failure(incident.code).ends else (("When it is cured", _command("resolve", incident, " --why '...'")),)
     return (
@@ -193,19 +195,19 @@ def _to_do(incident: Facts) -> tuple[tuple[str, str], ...]:
     )
 
 
-def _command(act: str, incident: Facts, more: str = "") -> str:
+def _command(act: str, incident: Incident, more: str = "") -> str:
     return f"bcbridge incidents {act} {incident.id}{more}"
 
 
-def _to_look(incident: Facts) -> tuple[tuple[str, str], ...]:
+def _to_look(incident: Incident) -> tuple[tuple[str, str], ...]:
     return (("Look", _command("show", incident)),)
 
 
-def _nobody(pen: Pen, incident: Facts, now: datetime) -> tuple[tuple[str, str], ...]:
+def _nobody(pen: Pen, incident: Incident, now: datetime) -> tuple[tuple[str, str], ...]:
     return (("Escalated", f"nobody has acknowledged it for {_span(now - incident.opened_at)}"),)
 
 
-def _ended(pen: Pen, incident: Facts, now: datetime) -> tuple[tuple[str, str], ...]:
+def _ended(pen: Pen, incident: Incident, now: datetime) -> tuple[tuple[str, str], ...]:
     assert incident.closed_at is not None
     lasted = _span(incident.closed_at - incident.opened_at)
     who = f"resolved by {incident.closed_by}" if incident.closed_by else "by itself: its cause is cured"
@@ -233,13 +235,13 @@ def _standing(heading: str, some: Sequence[Standing]) -> Group:
     return Group(heading, tuple(_entry(one.incident, one.severity) for one in shown), more=len(some) - len(shown))
 
 
-def _entry(incident: Facts, mark: str) -> Entry:
+def _entry(incident: Incident, mark: str) -> Entry:
     times = f", count {incident.count:,}" if incident.count > 1 else ""
     heading = f"{incident.id} [{mark}] {failure(incident.code).title}: {_where(incident)}{times}"
     return Entry(_line(heading), _line(incident.text))
 
 
-def _where(incident: Facts) -> str:
+def _where(incident: Incident) -> str:
     """Its order, or its connection and cause."""
     return incident.order or " ".join(word for word in (incident.connector, incident.cause) if word)
 
@@ -282,7 +284,7 @@ def _key(told: Sequence[Waiting]) -> str:
     return _mark(*(f"{one.id} {one.due.isoformat()}" for one in sorted(told, key=lambda one: one.id)))
 
 
-def _thread(incident: Facts) -> str:
+def _thread(incident: Incident) -> str:
     return _mark("incident", str(incident.id), incident.code, incident.connector, incident.cause)
 
 

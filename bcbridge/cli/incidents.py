@@ -23,7 +23,8 @@ from bcbridge.model.incidents import CRITICAL
 from bcbridge.phrases import age, attention, moment_text, words
 from bcbridge.store import views
 from bcbridge.store.db import Store
-from bcbridge.store.views import Incident, IncidentStory, Reads
+from bcbridge.store.incident import Incident
+from bcbridge.store.views import IncidentStory, Reads
 
 SPANS = {"m": "minutes", "h": "hours", "d": "days"}
 

@@ -15,7 +15,8 @@ from bcbridge.cli.story import print_story
 from bcbridge.mappings import TABLES, Mappings
 from bcbridge.phrases import act_text, age, attention, moment_text, money, words
 from bcbridge.store import views
-from bcbridge.store.views import Act, ExceptionGroup, Exceptions, Incident, Job, Jobs, Reads, Story, Unmapped
+from bcbridge.store.incident import Incident
+from bcbridge.store.views import Act, ExceptionGroup, Exceptions, Job, Jobs, Reads, Story, Unmapped
 
 NAMES_IN_A_ROW = 4
 EXCEPTIONS = frozenset({"skus"})

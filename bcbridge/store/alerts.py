@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 import orjson
 
 from bcbridge.store import incidents
+from bcbridge.store.incident import COLUMNS, Incident, incident_of
 from bcbridge.store.stamps import moment, stamp
 from bcbridge.store.views import Reads
 
@@ -205,30 +206,6 @@ def _forget_others(tx: sqlite3.Connection, boxes: Collection[Box], *, now: datet
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
-    """An incident as it stands now."""
-
-    id: int
-    code: str
-    connector: str
-    cause: str
-    text: str
-    order: str
-    """The order's name in its channel; empty where it concerns none, or many."""
-    count: int
-    opened_at: datetime
-    last_at: datetime
-    closed_at: datetime | None
-    closed_by: str
-    acked_at: datetime | None
-    acked_by: str
-    snoozed_until: datetime | None
-    times_opened: int
-    lately: int
-    """How often it was opened within ``LATELY``."""
-
-
-@dataclass(frozen=True, slots=True)
 class Waiting:
     """An alert that is due, with its incident of now."""
 
@@ -237,19 +214,19 @@ class Waiting:
     severity: str
     opening: int
     due: datetime
-    incident: Facts
+    incident: Incident
+    lately: int
+    """How often it was opened within ``LATELY``."""
     last_told: str
     """The kind of what this box was last told of the incident; empty: nothing."""
 
 
-_FACTS = """
-    i.id AS incident_id, i.code, i.connector, i.cause, i.text, coalesce(nullif(o.name, ''), o.ref, '') AS order_name,
-    i.count, i.opened_at, i.last_at, i.closed_at, i.closed_by, i.acked_at, i.acked_by, i.snoozed_until, i.times_opened,
+_LATELY = """
     (SELECT count(*) FROM incident_changes AS past WHERE past.incident_id = i.id
-     AND past.at > :lately AND past.change IN ('opened', 'reopened')) AS lately
+     AND past.at > :lately AND past.change IN ('opened', 'reopened'))
 """
 _DUE = f"""
-SELECT a.id, a.kind, a.severity, a.opening, a.due_at, {_FACTS},
+SELECT a.id, a.kind, a.severity, a.opening, a.due_at, {COLUMNS}, {_LATELY} AS lately,
     coalesce((SELECT kind FROM alerts AS told WHERE told.incident_id = a.incident_id AND told.team = a.team
      AND told.channel = a.channel AND told.state = 'sent' AND told.kind <> 'digest'
      ORDER BY told.ended_at DESC, told.id DESC LIMIT 1), '') AS last_told
@@ -285,29 +262,9 @@ def _waiting(row: sqlite3.Row) -> Waiting:
         severity=row["severity"],
         opening=row["opening"],
         due=moment(row["due_at"]),
-        incident=_facts(row),
-        last_told=row["last_told"],
-    )
-
-
-def _facts(row: sqlite3.Row) -> Facts:
-    return Facts(
-        id=row["incident_id"],
-        code=row["code"],
-        connector=row["connector"],
-        cause=row["cause"],
-        text=row["text"],
-        order=row["order_name"],
-        count=row["count"],
-        opened_at=moment(row["opened_at"]),
-        last_at=moment(row["last_at"]),
-        closed_at=_moment(row["closed_at"]),
-        closed_by=row["closed_by"],
-        acked_at=_moment(row["acked_at"]),
-        acked_by=row["acked_by"],
-        snoozed_until=_moment(row["snoozed_until"]),
-        times_opened=row["times_opened"],
+        incident=incident_of(row),
         lately=row["lately"],
+        last_told=row["last_told"],
     )
 
 
@@ -318,7 +275,7 @@ async def next_due(reads: Reads, box: Box) -> datetime | None:
 
 
 _STANDS = f"""
-SELECT {_FACTS}, routed.severity
+SELECT {COLUMNS}, routed.severity
 FROM incidents AS i LEFT JOIN orders AS o ON o.id = i.order_id
 JOIN alerts AS routed ON routed.id =
     (SELECT max(id) FROM alerts WHERE incident_id = i.id AND team = :team AND channel = :channel)
@@ -333,19 +290,18 @@ class Standing:
     """An incident of a box, for its digest."""
 
     severity: str
-    incident: Facts
+    incident: Incident
 
 
-async def of_box(reads: Reads, box: Box, *, since: datetime, now: datetime, limit: int) -> list[Standing]:
+async def of_box(reads: Reads, box: Box, *, since: datetime, limit: int) -> list[Standing]:
     """The incidents routed to this box that stand, the newest first; then those that ended since."""
     asked = {
         "team": box.team,
         "channel": box.channel,
         "since": stamp(since),
-        "lately": stamp(now - LATELY),
         "limit": limit,
     }
-    return [Standing(row["severity"], _facts(row)) for row in await reads.rows(_STANDS, asked)]
+    return [Standing(row["severity"], incident_of(row)) for row in await reads.rows(_STANDS, asked)]
 
 
 # -- what became of them -----------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Protocol
 
+from bcbridge.store.incident import COLUMNS, Incident, incident_of
 from bcbridge.store.stamps import moment, stamp
 
 OPEN_STATES = ("not_yet", "ready", "blocked", "sending", "accepted", "in_doubt")
@@ -360,27 +361,6 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Incident:
-    id: int
-    code: str
-    connector: str
-    text: str
-    order: str
-    """The name of the order it is about, or empty."""
-    count: int
-    opened_at: datetime
-    last_at: datetime
-    closed_at: datetime | None
-    closed_by: str = ""
-    """The person who said so; empty: its cause was cured."""
-    cause: str = ""
-    times_opened: int = 1
-    acked_at: datetime | None = None
-    acked_by: str = ""
-    snoozed_until: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Act:
     """What a person did: who, when, to what, why, before and after. ``data``: what else belongs to it.
 
@@ -464,12 +444,7 @@ _JOBS_OF_ORDER = f"""
     UNION ALL {_JOB} WHERE state = 'running' AND connector = :connector AND ref = :ref
     UNION ALL {_JOB} WHERE state = 'dead' AND connector = :connector AND ref = :ref
 """
-_INCIDENT = """
-    SELECT i.id, i.code, i.connector, i.text, coalesce(nullif(o.name, ''), o.ref, '') AS "order", i.count,
-           i.opened_at, i.last_at, i.closed_at, i.closed_by, i.cause, i.times_opened, i.acked_at, i.acked_by,
-           i.snoozed_until
-    FROM incidents i LEFT JOIN orders o ON o.id = i.order_id
-"""
+_INCIDENT = f"SELECT {COLUMNS} FROM incidents i LEFT JOIN orders o ON o.id = i.order_id"  # noqa: S608
 _INCIDENTS_OF_ORDER = f"{_INCIDENT} WHERE i.order_id = ? ORDER BY i.id"
 _ACTS_OF_ORDER = """
     SELECT a.id, a.at, a.who, a.act, a.target, a.why, a.data, o.before, o.after
@@ -515,7 +490,7 @@ async def story(reads: Reads, order_id: int) -> Story | None:
         events=tuple(events),
         events_left_out=await _count(reads, _EVENTS_COUNT, [order_id]) - len(events),
         jobs=tuple(_job(one) for one in await reads.rows(_JOBS_OF_ORDER, key)),
-        incidents=tuple(_incident(one) for one in await reads.rows(_INCIDENTS_OF_ORDER, [order_id])),
+        incidents=tuple(incident_of(one) for one in await reads.rows(_INCIDENTS_OF_ORDER, [order_id])),
         acts=tuple(_act_on_order(one) for one in await reads.rows(_ACTS_OF_ORDER, [order_id])),
         held_for=tuple(one["cause"] for one in held if one["state"] != "stopped"),
         stopped_for=tuple(one["cause"] for one in held if one["state"] == "stopped"),
@@ -566,26 +541,6 @@ def _job(row: sqlite3.Row) -> Job:
         attempts=row["attempts"],
         deaths=row["deaths"],
         reason=row["reason"],
-    )
-
-
-def _incident(row: sqlite3.Row) -> Incident:
-    return Incident(
-        id=row["id"],
-        code=row["code"],
-        connector=row["connector"],
-        text=row["text"],
-        order=row["order"],
-        count=row["count"],
-        opened_at=moment(row["opened_at"]),
-        last_at=moment(row["last_at"]),
-        closed_at=_moment(row["closed_at"]),
-        closed_by=row["closed_by"],
-        cause=row["cause"],
-        times_opened=row["times_opened"],
-        acked_at=_moment(row["acked_at"]),
-        acked_by=row["acked_by"],
-        snoozed_until=_moment(row["snoozed_until"]),
     )
 
 
@@ -738,7 +693,7 @@ _INCIDENTS_OPEN = f"{_INCIDENT} WHERE i.closed_at IS NULL ORDER BY i.last_at DES
 
 async def incidents(reads: Reads, *, limit: int = LIST_LIMIT) -> tuple[Incident, ...]:
     """Those that stand, the latest first."""
-    return tuple(_incident(row) for row in await reads.rows(_INCIDENTS_OPEN, [limit]))
+    return tuple(incident_of(row) for row in await reads.rows(_INCIDENTS_OPEN, [limit]))
 
 
 _INCIDENTS_ENDED = f"""
@@ -749,7 +704,7 @@ ORDER BY i.closed_at DESC
 
 async def ended_incidents(reads: Reads, *, limit: int = LIST_LIMIT) -> tuple[Incident, ...]:
     """Those that ended, the latest first."""
-    return tuple(_incident(row) for row in await reads.rows(_INCIDENTS_ENDED, [limit]))
+    return tuple(incident_of(row) for row in await reads.rows(_INCIDENTS_ENDED, [limit]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -803,7 +758,7 @@ async def incident_story(reads: Reads, number: int) -> IncidentStory | None:
     changes = await reads.rows(_INCIDENT_CHANGES, [number, STORY_LIMIT])
     told = await reads.rows(_INCIDENT_ALERTS, [number, STORY_LIMIT])
     return IncidentStory(
-        incident=_incident(row),
+        incident=incident_of(row),
         changes=tuple(IncidentChange(moment(one["at"]), one["change"], one["who"], one["why"]) for one in changes)[
             ::-1
         ],
