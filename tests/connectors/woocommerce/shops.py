@@ -4,7 +4,7 @@ that answers by a script."""
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -155,6 +155,16 @@ async def a_shop(
         check_request(asked.method, asked.path, asked.query, body, statuses=PLUGIN_STATUSES)
 
 
+@asynccontextmanager
+async def another_room(shop: World, **changes: Any) -> AsyncIterator[WooCommerce]:
+    """A room over the same shop, as after a restart with other settings."""
+    room = a_room(shop.watched.url, **changes)
+    try:
+        yield room
+    finally:
+        await room.aclose()
+
+
 @dataclass
 class Script:
     """A shop that answers the next thing it was told to, and the last one for ever."""
@@ -206,6 +216,3 @@ def refs(pages: Sequence[Page]) -> list[Ref]:
 
 def settings(**changes: Any) -> sandbox.WooCommerceSettings:
     return replace(QUIET, **changes)
-
-
-Check = Callable[[Asked], bool]
