@@ -90,9 +90,10 @@ class Details:
 
     async def _order(self, ref: Ref) -> Reply | None:
         try:
-            return await self._client.get(f"{ORDERS_PATH}/{ref}", INCLUDE)
+            reply = await self._client.get(f"{ORDERS_PATH}/{ref}", INCLUDE)
         except Missing:
             return None
+        return None if reply.content is None else reply
 
     async def _prove(self) -> None:
         """Nothing was there: that counts only where something else is. Raises what asking for the store raises."""
@@ -148,9 +149,12 @@ class Details:
     async def _variants_in(self, products: Iterable[int]) -> dict[int, Data]:
         """SKU and UPC of every variant of some products, by its id. There is no filter by several variants' ids."""
         params = {"product_id:in": ",".join(map(str, products)), "include_fields": "sku,upc,product_id"}
-        rows = await self._client.all_v3("/v3/catalog/variants", params)
+        try:
+            rows = await self._client.all_v3("/v3/catalog/variants", params)
+        except Missing:  # of products that are all deleted there may be nothing to list
+            return {}
         with as_agreed("variants"):
-            return {row["id"]: {"sku": row["sku"], "upc": row.get("upc")} for row in rows}
+            return {row["id"]: {"sku": row.get("sku"), "upc": row.get("upc")} for row in rows}
 
 
 def _some(many: Sequence[T], size: int) -> Iterator[Sequence[T]]:

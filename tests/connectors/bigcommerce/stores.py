@@ -20,7 +20,7 @@ from bcbridge.connectors.bigcommerce.dates import moment
 from bcbridge.model.ids import ConnectorName, Ref
 from tests.connectors.bigcommerce.answers import HASH
 from tests.contract.kit import Asked, Reply
-from tests.contract.outside import Server, serving
+from tests.contract.outside import serving
 from tests.openapi import check_answer, check_request
 
 Json = dict[str, Any]
@@ -161,6 +161,3 @@ async def listed(one: HeadList, since: str = "") -> list[Page]:
 
 def shown(pages: list[Page]) -> list[Ref]:
     return [head.ref for page in pages for head in page.heads]
-
-
-__all__ = ["Server"]

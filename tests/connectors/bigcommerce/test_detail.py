@@ -25,8 +25,9 @@ from tests.connectors.bigcommerce.answers import (
     size,
     tax_row,
 )
-from tests.connectors.bigcommerce.stores import NOT_THERE, Store, a_store
+from tests.connectors.bigcommerce.stores import NOT_THERE, Store, a_room, a_store
 from tests.contract.kit import Asked, Reply
+from tests.contract.outside import serving
 
 pytestmark = pytest.mark.contract
 
@@ -150,6 +151,14 @@ async def test_25_without_its_variant_a_line_with_options_names_no_sku() -> None
         assert without.sku == "BELT"
 
 
+async def test_products_that_are_not_there_any_more_have_no_variants() -> None:
+    async with a_store() as (store, room):
+        store.put(order(line(sku="DRESS", product_options=[size()])))
+        gone = said({"status": 404, "title": "not found", "type": "", "errors": {}}, 404)
+        store.instead = lambda asked: gone if asked.path.endswith("/variants") else None
+        assert (await whole(store, room))[0].lines[0].sku == ""
+
+
 async def test_skus_of_many_variants_are_paged() -> None:
     async with a_store() as (store, room):
         store.put(order(line(variant_id=599)))
@@ -233,9 +242,6 @@ async def test_a_few_calls_are_under_way_at_once_and_a_failure_ends_them_all() -
         await anyio.sleep(0.02)
         under_way -= 1
         return Reply(500, b"<html>").response()
-
-    from tests.connectors.bigcommerce.stores import a_room
-    from tests.contract.outside import serving
 
     async with serving(slow) as server:
         room = a_room(server.url)
