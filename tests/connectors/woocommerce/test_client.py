@@ -93,6 +93,7 @@ async def test_a_wrong_secret_is_said_at_once_and_no_other_way_is_tried() -> Non
     assert len(script.asked) == 1
 
 
+@pytest.mark.contract
 @pytest.mark.parametrize(
     ("recording", "words"),
     [
@@ -110,6 +111,7 @@ async def test_a_recorded_refusal_is_said_in_words_that_help(recording: str, wor
             await room.ping()
 
 
+@pytest.mark.contract
 async def test_a_call_that_arrived_twice_is_made_again() -> None:
     async with a_script(said(recorded("auth", "oauth1_nonce_again.json"), 401)) as (_, room):
         with pytest.raises(Retry):
@@ -130,6 +132,7 @@ async def test_a_firewalls_page_is_passing_trouble_until_it_is_there_all_the_tim
             await room.ping()
 
 
+@pytest.mark.contract
 async def test_a_validation_error_in_a_500_is_no_endless_retry() -> None:
     """``data`` is a bare number; the recordings say so of refunds."""
     async with a_script(said(recorded("refunds", "create_too_much.json"), 500)) as (_, room):
@@ -137,6 +140,7 @@ async def test_a_validation_error_in_a_500_is_no_endless_retry() -> None:
             await room.ping()
 
 
+@pytest.mark.contract
 async def test_a_parameter_not_taken_is_named() -> None:
     async with a_script(said(recorded("orders", "list_status_unknown.json"), 400)) as (_, room):
         with pytest.raises(OpenCircuit, match=r"400 rest_invalid_param \(status\)") as ended:
@@ -144,6 +148,7 @@ async def test_a_parameter_not_taken_is_named() -> None:
     assert ended.value.by_content
 
 
+@pytest.mark.contract
 async def test_a_route_that_is_not_there_is_said_in_words() -> None:
     async with a_script(said(recorded("wc_v4_absent.json"), 404)) as (_, room):
         with pytest.raises(OpenCircuit, match="is WooCommerce active"):

@@ -15,6 +15,8 @@ from bcbridge.connectors.woocommerce.webhook import ORDER_TOPICS
 from bcbridge.errors import OpenCircuit
 from tests.connectors.woocommerce.shops import READ_ONLY, World, a_script, a_shop, another_room, said, settings
 
+pytestmark = pytest.mark.contract
+
 PUBLIC = "http://127.0.0.1:9/"
 OURS = "http://127.0.0.1:9/hooks/shop"
 Json = dict[str, Any]

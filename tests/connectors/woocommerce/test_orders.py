@@ -19,6 +19,8 @@ from tests.connectors.woocommerce.answers import order, refund
 from tests.connectors.woocommerce.shops import QUIET, World, a_script, a_shop, error, listed, refs, said, settings
 from tests.connectors.woocommerce.test_reading import adds_up, paid
 
+pytestmark = pytest.mark.contract
+
 NAIVE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 

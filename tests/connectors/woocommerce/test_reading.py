@@ -100,6 +100,7 @@ RECORDED = (
 )
 
 
+@pytest.mark.contract
 @pytest.mark.parametrize(("path", "payment", "amount"), RECORDED, ids=[path for path, _, _ in RECORDED])
 def test_a_recorded_order_reads_and_ties_to_the_cent(path: str, payment: PaymentStatus, amount: str) -> None:
     found = read(recorded(*path.split("/")))
@@ -108,6 +109,7 @@ def test_a_recorded_order_reads_and_ties_to_the_cent(path: str, payment: Payment
     assert paid(found) + found.outstanding == found.total
 
 
+@pytest.mark.contract
 def test_the_recorded_order_of_two_lines_reads_to_exactly_this() -> None:
     """Prices typed in with tax: 24.00 a tee and 58.00 a hoodie; every amount of ours stands net of it."""
     found = read(recorded("orders", "get.json"))
@@ -127,6 +129,7 @@ def test_the_recorded_order_of_two_lines_reads_to_exactly_this() -> None:
     assert ("_reduced_stock", "2") in tee.attributes
 
 
+@pytest.mark.contract
 def test_the_recorded_coupon_becomes_an_allowance_and_the_fee_a_charge() -> None:
     found = read(recorded("orders", "create_with_coupon_and_fee.json"))
     tee = one_line(found)
@@ -136,6 +139,7 @@ def test_the_recorded_coupon_becomes_an_allowance_and_the_fee_a_charge() -> None
     assert found.charges == (Charge(kind="fee", name="Gift wrap", amount=Decimal("2.00"), taxes=(wrap,)),)
 
 
+@pytest.mark.contract
 def test_trap_6_more_pieces_given_back_than_were_sold_are_told_as_they_are() -> None:
     """The recording: a line of two, refunded three times by one, and 1.00 of goodwill. Nothing is smoothed over."""
     found = read(recorded("orders", "get_after_refunds.json"), recorded("refunds", "list.json"))
@@ -154,6 +158,7 @@ def test_trap_6_more_pieces_given_back_than_were_sold_are_told_as_they_are() -> 
     assert ("_restock_refunded_items", "2") in found.lines[0].attributes
 
 
+@pytest.mark.contract
 def test_the_recorded_order_set_to_refunded_is_refunded_though_no_line_says_so() -> None:
     left = recorded("orders", "put_refunded.json")
     made = refund(49, "62.74", reason="Order fully refunded.")

@@ -1,0 +1,188 @@
+"""What doctor says of the sandbox's shop, and of shops set up badly."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bcbridge.connectors.base import Finding, Severity
+from bcbridge.connectors.woocommerce import WooCommerceSettings
+from bcbridge.connectors.woocommerce.doctor import Doctor
+from bcbridge.connectors.woocommerce.keeper import Keeper
+from bcbridge.connectors.woocommerce.signing import Way
+from bcbridge.model.ids import ConnectorName
+from tests.connectors.woocommerce.answers import SETTINGS, recorded
+from tests.connectors.woocommerce.shops import READ_ONLY, World, a_client, a_script, a_shop, said
+from tests.contract.kit import Asked, Reply
+from tests.contract.outside import Handler, saying, serving
+
+pytestmark = pytest.mark.contract
+
+
+@pytest.fixture
+async def shop(tmp_path: Path) -> AsyncIterator[World]:
+    async with a_shop(tmp_path) as world:
+        yield world
+
+
+def of(findings: list[Finding], topic: str) -> list[Finding]:
+    return [one for one in findings if one.topic == topic]
+
+
+async def test_a_shop_that_is_well_has_nothing_to_mend(shop: World) -> None:
+    await shop.room.keeper.keep("http://127.0.0.1:9")
+    findings = await shop.room.doctor()
+    assert [one for one in findings if one.severity is not Severity.INFO] == []
+    text = " | ".join(one.text for one in findings)
+    for told in (
+        "signature on each call",
+        "may write",
+        "Europe/Paris",
+        "WooCommerce 10.5.2",
+        "HPOS",
+        "EUR",
+        "processing",
+    ):
+        assert told in text
+    for told in ("manages stock", "no SKU stands on two", "all 4 webhooks stand"):
+        assert told in text
+
+
+async def test_keys_that_may_only_read_are_told_without_writing(tmp_path: Path) -> None:
+    async with a_shop(tmp_path, **READ_ONLY) as shop:
+        findings = of(await shop.room.doctor(), "keys")
+        assert [one.severity for one in findings] == [Severity.INFO, Severity.WARNING]
+        assert "may only read" in findings[1].text
+        assert await shop.call("GET", "/webhooks") == []
+
+
+async def test_a_status_the_shop_does_not_know_is_an_error(tmp_path: Path) -> None:
+    async with a_shop(tmp_path, well_formed=False, import_statuses=["processing", "shipped-ish"]) as shop:
+        (finding,) = of(await shop.room.doctor(), "statuses")
+        assert (finding.severity, "shipped-ish" in finding.text) == (Severity.ERROR, True)
+
+
+async def test_a_plugins_status_may_be_imported(tmp_path: Path) -> None:
+    async with a_shop(tmp_path, import_statuses=["processing", "packing"]) as shop:
+        (finding,) = of(await shop.room.doctor(), "statuses")
+        assert finding.severity is Severity.INFO
+
+
+async def test_webhooks_that_are_off_or_missing_are_named(shop: World) -> None:
+    await shop.room.keeper.keep("http://127.0.0.1:9")
+    first = (await shop.call("GET", "/webhooks"))[0]
+    await shop.call("PUT", f"/webhooks/{first['id']}", {"status": "disabled"})
+    (finding,) = of(await shop.room.doctor(), "webhooks")
+    assert "1 of 4" in finding.text
+    assert first["topic"] in finding.text
+
+
+# -- shops set up badly, by hand --------------------------------------------------------------------------------
+
+
+def a_bad_shop(changed: Mapping[str, Any]) -> Handler:
+    """Answers by path; ``changed`` by the last step of it."""
+    answers: dict[str, Any] = {
+        "orders": [],
+        "0": Reply(404, json.dumps({"code": "woocommerce_rest_shop_webhook_invalid_id", "data": 404}).encode()),
+        "wp-json": recorded("wp_json_index.json"),
+        "system_status": recorded("system_status.json"),
+        "woocommerce_manage_stock": {"id": "woocommerce_manage_stock", "value": "yes"},
+        "products": [],
+        "variations": [],
+        "webhooks": [],
+        **changed,
+    }
+
+    def answer(asked: Asked) -> Reply:
+        given = answers[asked.path.rstrip("/").rpartition("/")[2]]
+        return given if isinstance(given, Reply) else said(given)
+
+    return saying(answer)
+
+
+async def findings_of(
+    url: str = "https://shop.example.com", way: Way = Way.BASIC, changed: Mapping[str, Any] | None = None
+) -> list[Finding]:
+    """Of a shop that is called ``url`` and answers by hand."""
+    async with serving(a_bad_shop(changed or {})) as server, a_client(server.url, way) as client:
+        keeper = Keeper(client, ConnectorName("shop"), address=url, secret="s")
+        hooked = {**SETTINGS, "url": url, "webhook_secret": "env:HOOK"}
+        return await Doctor(client, keeper, WooCommerceSettings.model_validate(hooked)).findings()
+
+
+def worse(findings: list[Finding]) -> list[tuple[str, str]]:
+    return [(one.severity, one.text) for one in findings if one.severity is not Severity.INFO]
+
+
+async def test_the_recorded_shop_is_well() -> None:
+    findings = await findings_of()
+    assert worse(findings) == []
+    assert any("America/New_York" in one.text for one in findings)
+    assert any("GBP with 2 decimals" in one.text for one in findings)
+
+
+async def test_plain_http_and_keys_in_the_query_are_warned_of() -> None:
+    ((_, clear),) = worse(await findings_of("http://shop.example.com", Way.OAUTH1))
+    assert "readable for anybody" in clear
+    assert "secret" not in clear
+    ((_, basic),) = worse(await findings_of("http://shop.example.com", Way.BASIC))
+    assert "the secret of the keys too" in basic
+    ((_, query),) = worse(await findings_of(way=Way.QUERY))
+    assert "logs of the host" in query
+
+
+PARENT = {"id": 11, "type": "variable", "sku": "00417", "manage_stock": False}
+
+
+async def test_trap_13_one_sku_on_two_variations_is_named() -> None:
+    variations = [{"id": id_, "sku": sku, "manage_stock": True} for id_, sku in ((12, "A"), (13, "B"), (14, "A"))]
+    simple = {"id": 15, "type": "simple", "sku": "B", "manage_stock": True}
+    ((severity, text),) = worse(await findings_of(changed={"products": [PARENT, simple], "variations": variations}))
+    assert (severity, text) == ("warning", "2 SKUs stand on several products or variations: A, B")
+
+
+async def test_a_variation_that_bears_its_parents_sku_alone_is_no_double() -> None:
+    alone = [{"id": 12, "sku": "00417", "manage_stock": True}]
+    assert worse(await findings_of(changed={"products": [PARENT], "variations": alone})) == []
+
+
+async def test_variations_that_share_their_parents_stock_are_told() -> None:
+    shared = [{"id": 12, "sku": "A", "manage_stock": "parent"}, {"id": 13, "sku": "B", "manage_stock": "parent"}]
+    ((_, text),) = worse(await findings_of(changed={"products": [PARENT], "variations": shared}))
+    assert text.startswith("2 variations share the stock of their parent")
+
+
+async def test_a_shop_without_stock_or_with_a_cache_or_without_the_api_is_told() -> None:
+    index, system = recorded("wp_json_index.json"), recorded("system_status.json")
+    system["settings"]["enabled_features"] = ["rest_api_caching"]
+    index["namespaces"] = ["wp/v2"]
+    changed = {"woocommerce_manage_stock": {"value": "no"}, "system_status": system, "wp-json": index}
+    found = await findings_of(changed=changed)
+    assert [text.partition(":")[0] for _, text in worse(found)] == [
+        "the shop does not offer wc/v3",
+        "the experimental cache of the REST API is on",
+        "the shop does not manage stock",
+    ]
+
+
+async def test_webhooks_that_ring_nowhere_are_an_error() -> None:
+    hook = {"id": 1, "name": "bcbridge shop order.updated x", "topic": "order.updated", "status": "active"}
+    hook["delivery_url"] = "https://10.0.0.5/hooks/shop"
+    ((severity, text),) = worse(await findings_of(changed={"webhooks": [hook]}))
+    assert (severity, "private" in text) == ("error", True)
+
+
+async def test_what_cannot_be_looked_at_is_said_and_the_rest_goes_on() -> None:
+    refused = Reply(403, b'{"code":"woocommerce_rest_cannot_view","message":"Sorry","data":{"status":403}}')
+    findings = await findings_of(changed={"system_status": refused})
+    assert [(one.topic, one.severity) for one in findings if one.severity is Severity.ERROR] == [("system", "error")]
+
+
+async def test_a_shop_that_answers_nothing_is_all_errors() -> None:
+    async with a_script(said(b"", 503)) as (_, room):
+        assert {one.severity for one in await room.doctor()} == {Severity.ERROR}
