@@ -9,12 +9,16 @@ from pathlib import Path
 
 import pytest
 
+from bcbridge.sandbox.base import World
 from bcbridge.sandbox.catalogue import SKU_BY_UPC
 from bcbridge.sandbox.shopping.canary import DIGITS, MARK
 from bcbridge.sandbox.shopping.mix import FAULTS as COMMON
 from bcbridge.sandbox.shopping.mix import Wishes, draw
-from bcbridge.sandbox.woocommerce import NEW_YORK, WooCommerceSettings
-from bcbridge.sandbox.woocommerce.trade import FAULTS, trade
+from bcbridge.sandbox.shopping.shopper import Shopper
+from bcbridge.sandbox.woocommerce import NEW_YORK, WooCommerceSettings, api, season
+from bcbridge.sandbox.woocommerce.serving import SCHEMA, webhook_values
+from bcbridge.sandbox.woocommerce.shop import Shop
+from bcbridge.sandbox.woocommerce.trade import faults, trade
 from tests.sandbox.woocommerce_client import JSON, QUICK, WooClient, shop, until
 
 UPC = "040123000013"
@@ -36,7 +40,7 @@ async def test_the_same_seed_sells_the_same_orders(tmp_path: Path) -> None:
 def test_a_mix_has_everything_and_spoils_in_all_ways(settings: WooCommerceSettings) -> None:
     draws = [draw(Wishes(seed=3, unbookable=0.1), index, trade(settings)) for index in range(1500)]
     spoilt = Counter(name for drawn in draws for name in drawn.unbookable)
-    assert set(spoilt) == set(FAULTS) >= set(COMMON)
+    assert set(spoilt) == set(faults(settings)) >= set(COMMON)
     assert 0.07 < sum(bool(drawn.unbookable) for drawn in draws) / len(draws) < 0.13
     later = {tuple(what for _, what, _ in drawn.later) for drawn in draws}
     assert later >= {(), ("pay",), ("edit", "pay"), ("refund", "pay"), ("cancel",)}
@@ -118,6 +122,22 @@ async def test_a_shop_sells_by_itself_until_it_is_taken_in_hand(tmp_path: Path) 
         await until(sold, lambda count: bool(count > 5))
         await client.post_door("reset")
         assert await client.books("plans") == []
+
+
+async def test_a_fault_ordered_for_the_next_change_waits_for_one(tmp_path: Path) -> None:
+    async with World.opened(
+        "woocommerce",
+        tmp_path,
+        schema=SCHEMA,
+        season=season.found,
+        nouns={},
+        faults=api.FAULTS,
+        values={**api.VALUES, **webhook_values(QUICK)},
+    ) as world:
+        shopper = Shopper(Shop(world, QUICK))
+        await world.faults.order(once={"late_commit": 1})
+        assert not await shopper.happen()
+        assert world.faults.show()["faults"]["late_commit"]["left"] == 1
 
 
 async def test_each_event_by_hand_does_what_it_says(tmp_path: Path) -> None:

@@ -169,7 +169,11 @@ class Shopper(Generic[M]):
             )
 
     async def happen(self) -> bool:
-        """Lets what is due happen, a few at a time; whether anything did."""
+        """Lets what is due happen, a few at a time; whether anything did. A moment is asked for only where there is
+        something to do in it: it may be one that a fault strikes."""
+        now = self.shop.now().timestamp()
+        if not await self.shop.books.read(lambda c: something_due(c, now)):
+            return False
         moment = await self.shop.moment()
         done = await self.shop.books.write(lambda c: self.happen_now(c, moment))
         if done:
@@ -187,6 +191,10 @@ class Shopper(Generic[M]):
 
 
 # --- rows
+
+
+def something_due(connection: sqlite3.Connection, now: float) -> bool:
+    return connection.execute("SELECT 1 FROM happenings WHERE due <= ? LIMIT 1", (now,)).fetchone() is not None
 
 
 def add_plan(connection: sqlite3.Connection, orders: int, rate: float, wishes: Wishes, *, ambient: bool = False) -> int:

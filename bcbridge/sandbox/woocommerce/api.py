@@ -121,7 +121,7 @@ class Api:
         except Refused as refused:
             return Answer(refused.body, refused.status, allow if refused.status != 401 else {})
         if said.paid:
-            await self.shop.served_paid(said.paid, await self.shop.moment())
+            await self.shop.served_paid(said.paid)
         return Answer(said.body, said.status, {**allow, **said.headers}, read_on=said.read_on)
 
     async def admit(self, request: web.Request) -> None:

@@ -29,8 +29,8 @@ CREATE TABLE orders (
     truth TEXT,
     visible_from REAL NOT NULL DEFAULT 0
 );
-CREATE INDEX orders_by_modified ON orders (modified, id);
-CREATE INDEX orders_by_created ON orders (created, id);
+CREATE INDEX orders_by_modified ON orders (modified, id, status);
+CREATE INDEX orders_by_created ON orders (created, id, status);
 CREATE INDEX orders_by_number ON orders (number);
 CREATE INDEX orders_late ON orders (visible_from) WHERE truth IS NOT NULL;
 CREATE TABLE refunds (id INTEGER PRIMARY KEY, order_id INTEGER NOT NULL, at TEXT NOT NULL, document TEXT NOT NULL);
@@ -50,6 +50,7 @@ UPDATE orders SET status = :status, created = :created, modified = :modified, cu
     document = :document, truth = NULL
 WHERE id = :id
 """
+SEEN = "SELECT CASE WHEN visible_from <= ? THEN coalesce(truth, document) ELSE document END FROM orders WHERE id = ?"
 UNLISTED = ("trash", "checkout-draft", "auto-draft")
 """What ``status=any`` leaves out."""
 
@@ -111,14 +112,14 @@ def load(connection: sqlite3.Connection, identifier: int) -> JSON | None:
     return one(connection, "SELECT coalesce(truth, document) FROM orders WHERE id = ?", identifier)
 
 
-def seen(connection: sqlite3.Connection, identifier: int) -> JSON | None:
-    """The order as the database shows it."""
-    return one(connection, "SELECT document FROM orders WHERE id = ? AND document IS NOT NULL", identifier)
+def seen(connection: sqlite3.Connection, identifier: int, now: datetime | None = None) -> JSON | None:
+    """The order as the database shows it; with ``now``, what has committed by then and was not looked at yet, too."""
+    return one(connection, SEEN, -1 if now is None else now.timestamp(), identifier)
 
 
 def one(connection: sqlite3.Connection, statement: str, *values: object) -> JSON | None:
     row = connection.execute(statement, values).fetchone()
-    return None if row is None else orjson.loads(row[0])
+    return None if row is None or row[0] is None else orjson.loads(row[0])
 
 
 def remove(connection: sqlite3.Connection, identifier: int) -> None:

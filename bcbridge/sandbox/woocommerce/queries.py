@@ -59,7 +59,7 @@ def bound(name: str, given: Given, zone: ZoneInfo) -> str:
 
 
 def orders(given: Given, zone: ZoneInfo) -> Query:
-    rows = Building(["document IS NOT NULL"])
+    rows = Building(["status IS NOT NULL"])
     wanted = [one for one in given.get("status", ["any"]) if one != "any"]
     rows.among("status", wanted or UNLISTED, out=not wanted)
     rows.by_dates(given, zone, modified="modified", created="created")

@@ -158,9 +158,9 @@ class Shop:
     def rung(self) -> None:
         self.bell()
 
-    async def served_paid(self, identifiers: Iterable[int], moment: Moment) -> None:
+    async def served_paid(self, identifiers: Iterable[int]) -> None:
         """Notes when the API first showed these orders as paid: what is cancelled before that, nobody may book."""
-        await self.books.write(lambda c: orders.served_paid(c, identifiers, moment.stamp))
+        await self.books.write(lambda c: orders.served_paid(c, identifiers, dates.stamp(self.now())))
 
     async def subscribe_defaults(self) -> None:
         """Webhooks a new shop starts with, where they are not there already."""
@@ -220,7 +220,7 @@ class Hook:
             return not_allowed("GET", one=True).body
         if delivery.topic.endswith(".deleted"):
             return {"id": delivery.order_id}
-        order = orders.seen(connection, delivery.order_id)
+        order = orders.seen(connection, delivery.order_id, self.shop.now())
         if order is None:
             return invalid_id("shop_order").body
         return self.shop.view(self.shop.home).order(earlier(order) if stale else order)

@@ -123,10 +123,16 @@ FAULTS: Mapping[str, Spoiling] = {
     "barcode_differs": strange(mix.barcode_differs),
     "custom_line": custom_line,
     "deleted_product": deleted_product,
-    "plugin_status": in_status("packing"),
     "shipped_elsewhere": in_status("completed"),
     "abandoned": in_status("checkout-draft"),
 }
+
+
+def faults(settings: WooCommerceSettings) -> Mapping[str, Spoiling]:
+    """With a status of a plugin's, where there is such a plugin."""
+    if not settings.plugin_statuses:
+        return FAULTS
+    return {**FAULTS, "plugin_status": in_status(settings.plugin_statuses[0])}
 
 
 def trade(settings: WooCommerceSettings) -> Trade:
@@ -148,7 +154,7 @@ def trade(settings: WooCommerceSettings) -> Trade:
             (refunded_first, 2),
             (mix.cancelled_soon, 2),
         ),
-        faults=FAULTS,
+        faults=faults(settings),
         rates=RATES[settings.currency],
         credits=(("gift_card", 0.04, ("25.00", "50.00")), ("store_credit", 0.02, ("15.00",))),
         reductions=(mix.bundle_and_save, mix.code_on_goods),
