@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,14 +14,19 @@ from bcbridge.connectors.base import Tools
 from bcbridge.house.wiring import Wiring, build
 from bcbridge.store.db import Store
 from tests.runtime.kit import Clock
-from tests.watches.rounds import ROOT, SECOND_SHOP, Rounds
+from tests.watches.rounds import ERP, OTHER, ROOT, SECOND_SHOP, SHOP, Rounds
 
 
 @pytest.fixture
 def settings(tmp_path: Path) -> config.Settings:
     shutil.copytree(ROOT / "mappings", tmp_path / "mappings")
     (tmp_path / "config.toml").write_text((ROOT / "config.toml").read_text() + SECOND_SHOP)
-    return config.load(tmp_path / "config.toml")
+    loaded = config.load(tmp_path / "config.toml")
+    used = {
+        name: replace(one, enabled=name in (SHOP, OTHER, ERP))  # whatever else the shipped config sells through
+        for name, one in loaded.connections.items()
+    }
+    return replace(loaded, connections=used)
 
 
 @pytest.fixture
