@@ -12,6 +12,8 @@ from decimal import ROUND_DOWN, ROUND_HALF_DOWN, ROUND_HALF_UP, Decimal
 CENT = Decimal("0.01")
 KEPT = Decimal("0.000001")
 NOTHING = Decimal(0)
+GRAINS = tuple(Decimal(1).scaleb(-decimals) for decimals in range(9))
+"""By how many decimals are shown."""
 
 
 def kept(amount: Decimal) -> str:
@@ -21,8 +23,8 @@ def kept(amount: Decimal) -> str:
 
 
 def shown(text: str, decimals: int) -> str:
-    """As the API shows it."""
-    return format(Decimal(text).quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP), "f")
+    """As the API shows it; ``decimals`` up to 8."""
+    return format(Decimal(text).quantize(GRAINS[decimals], ROUND_HALF_UP), "f")
 
 
 def cents(amount: Decimal) -> Decimal:

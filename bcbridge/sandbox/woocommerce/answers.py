@@ -1,4 +1,4 @@
-"""How an answer leaves the shop: WordPress's headers, PHP's JSON; and the pages that are no answer at all."""
+"""How an answer leaves the shop: JSON with WordPress's headers; and the pages that are no answer at all."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from aiohttp import web
 
-from bcbridge.sandbox.woocommerce.webhooks import written
+from bcbridge.sandbox.base import dump
 
 USUAL = {
     "X-Robots-Tag": "noindex",
@@ -45,7 +45,7 @@ class Answer:
 
 def response(said: Answer, home: str, *, warned: bool = False) -> web.Response:
     """JSON, with whatever PHP had to say before it."""
-    body = written(said.body)
+    body = dump(said.body)
     headers = {**USUAL, "Link": f'<{home}/wp-json/>; rel="https://api.w.org/"', "Cache-Control": CACHE, **said.headers}
     return web.Response(
         body=WARNING.encode() + body if warned else body,

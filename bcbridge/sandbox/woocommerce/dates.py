@@ -25,7 +25,7 @@ def local(gmt: str | None, zone: ZoneInfo) -> str | None:
     """A kept stamp in the shop's own time."""
     if gmt is None:
         return None
-    return datetime.strptime(gmt, SHAPE).replace(tzinfo=UTC).astimezone(zone).strftime(SHAPE)
+    return datetime.fromisoformat(gmt).replace(tzinfo=UTC).astimezone(zone).strftime(SHAPE)
 
 
 def bound(asked: str, zone: ZoneInfo, *, dates_are_gmt: bool) -> str:
