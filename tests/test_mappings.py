@@ -218,7 +218,7 @@ SHOP = "shopify_us"
 
 
 def test_the_shipped_tables_cover_what_the_sandbox_sells() -> None:
-    mappings = load(SHIPPED, [SHOP])
+    mappings = load(SHIPPED)
     houses = {account.currency: account.code for account in catalogue.HOUSE_ACCOUNTS}
     assert {currency: mappings.code("customers", SHOP, currency) for currency in houses} == houses
     for warehouse in (one for one in catalogue.WAREHOUSES if one.location):

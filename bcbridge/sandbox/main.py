@@ -25,7 +25,7 @@ import anyio
 from anyio import to_thread
 
 from bcbridge.sandbox import alerts as alerts_room
-from bcbridge.sandbox import bluecherry, shopify
+from bcbridge.sandbox import bigcommerce, bluecherry, shopify, woocommerce
 from bcbridge.sandbox.alerts import AlertsSettings
 from bcbridge.sandbox.base import ForeignBooks, Server, background
 
@@ -48,6 +48,18 @@ class System:
 SYSTEMS: Mapping[str, System] = {
     "bluecherry": System(9101, bluecherry.BlueCherrySettings, bluecherry.serving, ("subscription_key",)),
     "shopify": System(9102, shopify.ShopifySettings, shopify.serving, ("client_id", "client_secret", "token")),
+    "woocommerce": System(
+        9103,
+        woocommerce.WooCommerceSettings,
+        woocommerce.serving,
+        ("consumer_key", "consumer_secret", "webhook_secret"),
+    ),
+    "bigcommerce": System(
+        9104,
+        bigcommerce.BigCommerceSettings,
+        bigcommerce.serving,
+        ("access_token", "client_id", "client_secret", "webhook_secret"),
+    ),
 }
 """A new system is one line here."""
 

@@ -1,6 +1,6 @@
 """Where a customer or a secret must not be: everything the bridge writes but documents and the bodies it sent.
 
-Every field of every customer in a chaos run holds a canary (bcbridge/sandbox/shopify/canary.py), and every secret is
+Every field of every customer in a chaos run holds a canary (bcbridge/sandbox/shopping/canary.py), and every secret is
 known. They are searched for plain and in base64, at each of its three alignments: in log files, metrics, alerts, what
 the command line answers, command lines, and every table of the store but the one place where personal data may be.
 """
@@ -22,7 +22,7 @@ PERSONAL = {"documents": {"body"}, "outbox": {"body"}}
 """Columns that may hold what they hold: the inbox's documents and the bodies that were sent."""
 TOKENS = re.compile(rb"shpat_[0-9a-f]{16}")
 """What the shop hands out for its client's credentials."""
-NO_SECRETS = {"shopify_client_id"}
+NO_SECRETS = {"shopify_client_id", "bigcommerce_client_id"}
 CHUNK_BYTES = 1 << 20
 OVERLAP_BYTES = 4096
 SHOWN = 60

@@ -286,5 +286,7 @@ def written_files(arena: Arena) -> Iterator[Path]:
 def commands(arena: Arena) -> Iterator[tuple[str, ...]]:
     yield from [("exceptions", "--all"), ("exceptions", "--all", "--json"), ("jobs", "--json"), ("doctor",), ("check",)]
     yield from [("incidents", "list"), ("mappings", "unmapped")]
-    for row in arena.rows("SELECT min(name) AS name FROM orders GROUP BY state, code LIMIT ?", SHOWN_ORDERS):
+    for row in arena.rows(
+        "SELECT min(connector || ':' || name) AS name FROM orders GROUP BY state, code LIMIT ?", SHOWN_ORDERS
+    ):
         yield ("show", str(row["name"]))

@@ -27,6 +27,9 @@ FITTING = {
     "missing_address": "address_incomplete",
     "unmapped_currency": "no_house_account",
     "circular": "circular",
+    "custom_line": "unknown_sku",
+    "deleted_product": "unknown_sku",
+    "refunded": "partly_refunded",
 }
 """What the shopper spoilt on purpose, and the problem that says so."""
 
@@ -78,8 +81,8 @@ def compare(order: Sold, documents: list[Record]) -> list[str]:
         return [f"{order.name} is paid and bookable, and is missing"] if order.paid and not order.spoilt else []
     if order.spoilt or order.test:
         return [f"{order.name} was booked: {order.spoilt or 'a test order'}"]
-    if order.never_paid:
-        return [f"{order.name} was booked unpaid: {order.status}"]
+    if order.waits or order.no_order:
+        return [f"{order.name} was booked, and it is {order.status}"]
     return [*_once(order.name, documents), *_to_the_cent(order, documents), *_goods(order, documents)]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from tests.e2e.sold import Record, Sold, of_shopify
+from tests.e2e.sold import Record, Sold, of_bigcommerce, of_shopify, of_woocommerce
 
 CONNECTION = """
 [connections.{connection}]
@@ -15,7 +15,7 @@ poll_every_seconds = 0.5
 {settings}
 [channels.{connection}]
 erp = "bluecherry"
-"""
+{channel}"""
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,8 @@ class Shop:
     """Its name in the sandbox: the kind's, or the connection's where it is not the first of its kind."""
     code: str
     settings: str
+    channel: str
+    """Lines of its channel's table."""
     read: Callable[[Record], Sold]
     simulated: tuple[str, ...] = ()
 
@@ -43,6 +45,7 @@ class Shop:
             kind=self.kind,
             code=self.code,
             settings=self.settings.format(port=port, keys=keys),
+            channel=self.channel,
         )
 
     def options(self, port: int) -> list[str]:
@@ -71,8 +74,41 @@ client_secret = "{keys}_client_secret"
 money_side = "presentment"
 overlap_seconds = 5
 """,
+    channel="",
     read=of_shopify,
     simulated=("restore_rate=2000", "bucket=40000"),
 )
-SHOPS = (SHOPIFY,)
+WOOCOMMERCE = Shop(
+    connection="woocommerce_eu",
+    kind="woocommerce",
+    served="woocommerce",
+    code="SWC",
+    settings="""url = "http://127.0.0.1:{port}"
+consumer_key = "{keys}_consumer_key"
+consumer_secret = "{keys}_consumer_secret"
+webhook_secret = "{keys}_webhook_secret"
+payment_fees = ["Gift card", "Store credit"]
+overlap_seconds = 5
+""",
+    channel='authorised_gateways = ["cod"]\n',
+    read=of_woocommerce,
+    simulated=("webhook_seconds=0.05",),
+)
+BIGCOMMERCE = Shop(
+    connection="bigcommerce_us",
+    kind="bigcommerce",
+    served="bigcommerce",
+    code="SBC",
+    settings="""store_hash = "sandbox1"
+base_url = "http://127.0.0.1:{port}"
+access_token = "{keys}_access_token"
+client_secret = "{keys}_client_secret"
+webhook_secret = "{keys}_webhook_secret"
+overlap_seconds = 5
+""",
+    channel="",
+    read=of_bigcommerce,
+    simulated=("quota=100000",),
+)
+SHOPS = (SHOPIFY, WOOCOMMERCE, BIGCOMMERCE)
 """One of each kind."""

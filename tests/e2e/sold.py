@@ -11,7 +11,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from bcbridge.sandbox.bigcommerce.world import CELL_BY_VARIANT, SET_SKU
+from bcbridge.sandbox.woocommerce.season import CELL_BY_ID
+
 Record = Mapping[str, Any]
+ZERO = Decimal(0)
 Goods = Mapping[str, int]
 """Pieces by UPC; none of zero pieces."""
 
@@ -32,7 +36,7 @@ class Sold:
     goods: Goods
     goods_at_first: Goods
     paid: bool
-    """It has been paid, is no test and stands."""
+    """It is to be booked: its money is there, it is no test, it stands, and nothing keeps it back."""
     cancelled: bool
     test: bool
     no_order: bool
@@ -45,9 +49,9 @@ class Sold:
     """What the shopper was going to do with it."""
 
     @property
-    def never_paid(self) -> bool:
-        """Nobody has paid it, and it stands."""
-        return not (self.paid or self.cancelled or self.test)
+    def waits(self) -> bool:
+        """It stands, and is not to be booked before something happens to it (nobody has paid it, say)."""
+        return not (self.paid or self.cancelled or self.test or self.no_order)
 
 
 def pieces(lines: Iterable[tuple[str | None, int]]) -> Goods:
@@ -89,3 +93,85 @@ def of_shopify(order: Record) -> Sold:
 
 def _presented(money: Record) -> Decimal:
     return Decimal(money["presentmentMoney"]["amount"])
+
+
+# --- WooCommerce
+
+
+CREDITS = ("Gift card", "Store credit")
+"""Fees below zero that are money."""
+NO_ORDERS = ("checkout-draft", "auto-draft", "trash")
+
+
+def of_woocommerce(order: Record) -> Sold:
+    """Cash on delivery is booked unpaid; what is refunded in part before it is booked is a person's business."""
+    status, refunds = order["status"], order["refunds"]
+    total = Decimal(order["total"]) - sum((Decimal(fee["total"]) for fee in order["fee_lines"] if is_credit(fee)), ZERO)
+    goods = pieces((_woo_upc(line, order["_sandbox"]["pinned"]), line["quantity"]) for line in order["line_items"])
+    return Sold(
+        id=str(order["id"]),
+        name=f"#{order['number']}",
+        currency=order["currency"],
+        total=total,
+        at_first=total,
+        goods=goods,
+        goods_at_first=goods,
+        paid=status == "processing" and bool(order["date_paid_gmt"] or order["payment_method"] == "cod"),
+        cancelled=status == "cancelled",
+        test=False,
+        no_order=status in NO_ORDERS,
+        status=status,
+        spoilt=(*spoilt(order), *(("refunded",) if refunds else ())),
+        later=later(order),
+    )
+
+
+def is_credit(fee: Record) -> bool:
+    return fee["name"] in CREDITS
+
+
+def _woo_upc(line: Record, pinned: Record) -> str | None:
+    """What its product says now; a line of a product that is none of the season's has its own words."""
+    if str(line["id"]) in pinned:
+        return str(pinned[str(line["id"])]["sku"])
+    cell = CELL_BY_ID.get(line["variation_id"] or line["product_id"])
+    return None if cell is None else cell.sku.upc
+
+
+# --- BigCommerce
+
+
+INCOMPLETE, CANCELLED, DECLINED, AWAITING_FULFILMENT = 0, 5, 6, 11
+HAS_MONEY = ("paid", "captured")
+
+
+def of_bigcommerce(order: Record) -> Sold:
+    """Whether store credit and gift certificates are inside the total is the shop's own way; they are money."""
+    status, lacks = order["status_id"], order["_sandbox"]["creditDeducted"]
+    credit = Decimal(order["store_credit_amount"]) + Decimal(order["gift_certificate_amount"])
+    total = (Decimal(order["total_inc_tax"]) + (credit if lacks else 0)).quantize(Decimal("0.01"))
+    goods = pieces((_big_upc(line), int(line["quantity"])) for line in order["products"])
+    return Sold(
+        id=str(order["id"]),
+        name=f"#{order['id']}",
+        currency=order["default_currency_code"],
+        total=total,
+        at_first=total,
+        goods=goods,
+        goods_at_first=goods,
+        paid=status == AWAITING_FULFILMENT and order["payment_status"] in HAS_MONEY,
+        cancelled=status in (CANCELLED, DECLINED),
+        test=False,
+        no_order=status == INCOMPLETE or order["is_deleted"],
+        status=f"{order['status']}, {order['payment_status']}",
+        spoilt=spoilt(order),
+        later=later(order),
+    )
+
+
+def _big_upc(line: Record) -> str | None:
+    """The variant's own; of a bundle the parts are goods, not the set."""
+    if line["type"] == "giftcertificate" or line["sku"] == SET_SKU:
+        return None
+    cell = CELL_BY_VARIANT.get(line["variant_id"])
+    return line["sku"] or None if cell is None else cell.sku.upc

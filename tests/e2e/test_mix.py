@@ -49,7 +49,7 @@ def settled(one: World) -> bool:
         return False
     moving = {key for key, (state, _) in states.items() if state in ("ready", "sending", "accepted", "in_doubt")}
     waiting = {key for key, (state, _) in states.items() if state == "not_yet"}
-    return not moving and waiting == {key for key, sold in sales.items() if sold.never_paid and not sold.no_order}
+    return not moving and waiting == {key for key, sold in sales.items() if sold.waits}
 
 
 def of(one: World, shop: Shop) -> list[Sold]:
@@ -91,7 +91,7 @@ def fits(one: World, key: str, sold: Sold, state: str, code: str) -> bool:
         return state in ("", "never")
     if sold.test or sold.cancelled:
         return (state == "never" and code in NEVER) or (state == "booked" and not sold.spoilt)
-    if sold.never_paid:
+    if sold.waits:
         return state == "not_yet"
     if sold.spoilt:
         return state == "blocked" and one.problems(key) == sorted({FITTING[fault] for fault in sold.spoilt})

@@ -10,6 +10,7 @@ import base64
 import hmac
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -99,6 +100,7 @@ class World:
         self.ports = dict(zip(names, free_ports(len(names)), strict=True))
         self.folder.mkdir(parents=True, exist_ok=True)
         shutil.copytree(ROOT / "mappings", self.mappings)
+        self._map()
         self.configure()
 
     def configure(self, **ports: int) -> None:
@@ -113,6 +115,14 @@ class World:
         )
         shops = [f"{shop.toml(said[shop.served])}{self.channel}\n" for shop in self.shops]
         self.config.write_text("".join([text, *shops]))
+
+    def _map(self) -> None:
+        """The shipped tables, less the sections of shops that this world does not have."""
+        there = {"default", *(shop.connection for shop in self.shops)}
+        for table in self.mappings.glob("*.toml"):
+            head, *sections = re.split(r"^(?=\[)", table.read_text(), flags=re.MULTILINE)
+            kept = [section for section in sections if section[1 : section.index("]")] in there]
+            table.write_text("".join([head, *kept]))
 
     @property
     def config(self) -> Path:
@@ -243,7 +253,7 @@ class World:
 
     def unpaid(self) -> set[str]:
         """Keys of orders whose money the shopper is still going to pay."""
-        return {key for key, sold in self.sales().items() if sold.never_paid}
+        return {key for key, sold in self.sales().items() if sold.waits}
 
     def booked(self) -> list[dict[str, Any]]:
         """The ERP's sales orders that came from the shops."""
