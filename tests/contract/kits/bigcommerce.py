@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from bcbridge.connectors.base import Notification, RawRequest
-from bcbridge.connectors.bigcommerce.failures import Missing, NotTaken
 from bcbridge.errors import OpenCircuit, Retry
 from bcbridge.model.ids import Noun, Ref
 from bcbridge.model.order import (
@@ -276,11 +275,11 @@ QUOTA = {
 ANSWERS: dict[str, tuple[Reply, type]] = {
     "401, a token revoked": (said(401, v3(401)), OpenCircuit),
     "403, a scope missing": (said(403, v2(403)), OpenCircuit),
-    "404, a store that is not there": (said(404, v2(404)), Missing),
+    "404, a store that is not there": (said(404, v2(404)), OpenCircuit),
     "404, a page": (said(404, b"<html>"), OpenCircuit),
-    "400, not understood": (said(400, v2(400)), NotTaken),
-    "413, a page too large": (said(413, v3(413)), NotTaken),
-    "422, not accepted": (said(422, v3(422, limit="too large")), NotTaken),
+    "400, not understood": (said(400, v2(400)), OpenCircuit),
+    "413, a page too large": (said(413, v3(413)), OpenCircuit),
+    "422, not accepted": (said(422, v3(422, limit="too large")), OpenCircuit),
     "507, a plan at its limit": (said(507, v3(507)), OpenCircuit),
     "301, moved": (said(301, b"", Location="https://elsewhere.example/"), OpenCircuit),
     "409, in conflict": (said(409, v3(409)), Retry),
