@@ -151,6 +151,9 @@ class Hold(Record):
 
     reason: str
     note: str = ""
+    done: bool = False
+    """It says so because it takes the order for dispatched or done: nobody is to ship it *again*. News before it is
+    booked; afterwards the usual course of things, and no change."""
 
 
 class AsSold(Record):

@@ -30,6 +30,7 @@ def with_line(**said: Any) -> Order:
         now(modified=CREATED + timedelta(days=1), tags=("bcbridge", "vip"), attributes=(("gift", "yes"),)),
         now(total=Decimal("125.0"), lines=(BOOKED.lines[1], BOOKED.lines[0])),
         now(tenders=(tender("other", "125.00"),)),
+        now(holds=(Hold(reason="status completed", done=True),)),
         with_line(title="New title", attributes=(("size", "M"),)),
         with_line(assignments=(from_("New Jersey DC", 1), from_("New Jersey DC", 1))),
         with_line(amount=Decimal("1E+2")),

@@ -16,18 +16,19 @@ from bcbridge.model.ids import Ref
 from bcbridge.model.order import Hold, PaymentStatus, Tender, TenderKind
 
 INCOMPLETE, PENDING, REFUNDED, CANCELLED, DECLINED, AWAITING_PAYMENT, PARTLY_REFUNDED = 0, 1, 4, 5, 6, 7, 14
+SHIPPED, PARTLY_SHIPPED, AWAITING_PICKUP, AWAITING_SHIPMENT, COMPLETED = 2, 3, 8, 9, 10
 STATUSES = {
     INCOMPLETE: "incomplete",
     PENDING: "pending",
-    2: "shipped",
-    3: "partially shipped",
+    SHIPPED: "shipped",
+    PARTLY_SHIPPED: "partially shipped",
     REFUNDED: "refunded",
     CANCELLED: "cancelled",
     DECLINED: "declined",
     AWAITING_PAYMENT: "awaiting payment",
-    8: "awaiting pickup",
-    9: "awaiting shipment",
-    10: "completed",
+    AWAITING_PICKUP: "awaiting pickup",
+    AWAITING_SHIPMENT: "awaiting shipment",
+    COMPLETED: "completed",
     11: "awaiting fulfilment",
     12: "manual verification required",
     13: "disputed",
@@ -54,6 +55,8 @@ BY_STATUS = {
     DECLINED: PaymentStatus.VOIDED,
     PARTLY_REFUNDED: PaymentStatus.PARTIALLY_REFUNDED,
 }
+DONE = frozenset({SHIPPED, PARTLY_SHIPPED, AWAITING_PICKUP, AWAITING_SHIPMENT, COMPLETED})
+"""Statuses of what is packed, has left already, or all of whose business is done."""
 SETTLED_BY_STATUS = frozenset({REFUNDED, CANCELLED, DECLINED, PARTLY_REFUNDED})
 """Statuses that the payment status of ours tells already."""
 HELD = frozenset({PaymentStatus.PAID, PaymentStatus.AUTHORISED, PaymentStatus.PARTIALLY_REFUNDED})
@@ -91,7 +94,8 @@ class Paying:
             return PAYMENTS[said]
         if self.rest <= 0 and self._order.status_id not in (INCOMPLETE, PENDING, AWAITING_PAYMENT):
             return PaymentStatus.PAID
-        return PaymentStatus.AUTHORISED if self._imported else PaymentStatus.PENDING
+        promised = self._imported or self._order.status_id in DONE
+        return PaymentStatus.AUTHORISED if promised else PaymentStatus.PENDING
 
     def holds(self) -> tuple[Hold, ...]:
         """Why an order that has its money is not to be booked yet."""
@@ -101,7 +105,8 @@ class Paying:
         if self._order.payment_status == "held for review":
             holds.append(Hold(reason="payment held for review"))
         if not self._imported and self._order.status_id not in SETTLED_BY_STATUS:
-            holds.append(Hold(reason=f"status {STATUSES[self._order.status_id]}"))
+            status = self._order.status_id
+            holds.append(Hold(reason=f"status {STATUSES[status]}", done=status in DONE))
         return tuple(holds)
 
     def gateways(self) -> tuple[str, ...]:

@@ -16,6 +16,8 @@ from bcbridge.model.order import Hold, PaymentStatus, Tender, TenderKind
 
 CANCELLED = "cancelled"
 REFUNDED = "refunded"
+COMPLETED = "completed"
+"""All of its pieces were sent, or there were none to send."""
 TOLD_OTHERWISE = (CANCELLED, REFUNDED)
 """Statuses that stand on our order as what they are."""
 
@@ -64,7 +66,7 @@ class Payment:
     def holds(self) -> tuple[Hold, ...]:
         if self.is_imported or not self.is_paid or self.order.status in TOLD_OTHERWISE:
             return ()
-        return (Hold(reason=f"status {self.order.status}"),)
+        return (Hold(reason=f"status {self.order.status}", done=self.order.status == COMPLETED),)
 
     @property
     def gateways(self) -> tuple[str, ...]:

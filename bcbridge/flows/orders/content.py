@@ -36,7 +36,7 @@ def _canonical(order: Order) -> dict[str, Any]:
         "prices_include_tax": order.prices_include_tax,
         "payment": order.payment,
         "cancelled": order.cancelled is not None,
-        "holds": sorted({hold.reason for hold in order.holds}),
+        "holds": sorted(_held(order)),
         "marks": sorted(order.marks),
         "ship_to": _address(order.ship_to),
         "bill_to": _address(order.bill_to),
@@ -130,8 +130,12 @@ def _changes(old: Order, new: Order) -> Iterator[str]:
     yield from _sections(old, new)
 
 
+def _held(order: Order) -> set[str]:
+    return {hold.reason for hold in order.holds if not hold.done}
+
+
 def _holds(old: Order, new: Order) -> Iterator[str]:
-    before, after = ({hold.reason for hold in order.holds} for order in (old, new))
+    before, after = _held(old), _held(new)
     yield from (f"hold {reason} set" for reason in sorted(after - before))
     yield from (f"hold {reason} released" for reason in sorted(before - after))
 

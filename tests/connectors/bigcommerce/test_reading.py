@@ -11,6 +11,7 @@ import yaml
 from bcbridge.connectors.bigcommerce.mapper import read as mapped
 from bcbridge.connectors.bigcommerce.settings import Bundles
 from bcbridge.errors import Malformed
+from bcbridge.flows.orders.content import content_hash
 from bcbridge.flows.orders.desk import Findings
 from bcbridge.flows.orders.prices import priced
 from bcbridge.flows.orders.tie import check_money
@@ -453,7 +454,7 @@ def test_more_pieces_refunded_than_ordered_are_malformed() -> None:
         (7, "captured", PaymentStatus.PAID, "status awaiting payment"),
         (7, "", PaymentStatus.PENDING, ""),
         (1, "", PaymentStatus.PENDING, ""),
-        (10, "", PaymentStatus.PENDING, ""),
+        (10, "", PaymentStatus.AUTHORISED, "status completed"),
         (4, "captured", PaymentStatus.REFUNDED, ""),
         (6, "declined", PaymentStatus.VOIDED, ""),
         (14, "captured", PaymentStatus.PARTIALLY_REFUNDED, ""),
@@ -465,6 +466,14 @@ def test_20_states_are_told_by_ids_never_by_labels(
     """The label says something else, as a shop may have it."""
     read_ = read(order(status_id=status, payment_status=payment, status="Completed", custom_status="Refunded"))
     assert (read_.payment, [hold.reason for hold in read_.holds]) == (expected, [held] if held else [])
+
+
+@pytest.mark.parametrize(("status", "done"), [(2, True), (3, True), (8, True), (9, True), (10, True), (12, False)])
+def test_what_is_packed_or_has_left_is_done_and_what_a_person_is_to_look_at_is_not(status: int, done: bool) -> None:
+    """An order that goes its usual way after it was booked is no change."""
+    (held,) = read(order(status_id=status)).holds
+    assert held.done is done
+    assert (content_hash(read(order(status_id=status))) == content_hash(read(order()))) is done
 
 
 def test_cancelled_is_cancelled_whatever_was_paid() -> None:

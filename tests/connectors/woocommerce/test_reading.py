@@ -190,7 +190,10 @@ UNPAID: Json = {"date_paid_gmt": None}
 )
 def test_what_a_status_and_a_payment_date_say(changes: Json, payment: PaymentStatus, holds: tuple[str, ...]) -> None:
     found = read(order(**changes))
-    assert (found.payment, found.holds) == (payment, tuple(Hold(reason=reason) for reason in holds))
+    assert (found.payment, found.holds) == (
+        payment,
+        tuple(Hold(reason=reason, done=reason == "status completed") for reason in holds),
+    )
 
 
 def test_a_status_that_is_to_be_imported_is_not_held() -> None:
