@@ -36,6 +36,7 @@ from bcbridge.connectors.base import (
     Unproven,
 )
 from bcbridge.connectors.kinds import KINDS
+from bcbridge.connectors.looks import NOT_ASKED
 from bcbridge.errors import Malformed, OpenCircuit, Retry
 from bcbridge.model import person
 from bcbridge.model.ids import Ref, Reference
@@ -395,6 +396,7 @@ async def test_doctor_says_what_is_wrong_where_nothing_answers(kit: Kit, heard: 
                     findings = await heard.ending(connector.doctor)
             assert isinstance(findings, list)
             assert any(finding.severity == "error" for finding in findings)
+            assert NOT_ASKED in findings, "silence is silence, and not asked for as often as there are looks"
 
 
 @every_keeper

@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
+from bcbridge.connectors import looks
 from bcbridge.connectors.base import Finding, Severity
 from bcbridge.connectors.bigcommerce.client import LARGEST_PAGE, Client, Data, as_agreed
 from bcbridge.connectors.bigcommerce.keeper import Hook, Keeper
 from bcbridge.connectors.bigcommerce.settings import BigCommerceSettings
 from bcbridge.connectors.bigcommerce.webhook import SCOPES
-from bcbridge.errors import OpenCircuit, Reject, Retry
+from bcbridge.errors import BridgeError
 
 CLOCKS_APART_SECONDS = 60
 NAMED = 5
@@ -42,7 +43,7 @@ class Doctor:
 
     async def findings(self) -> list[Finding]:
         """Each look on its own: what one of them cannot see is a finding, not an end."""
-        seen = [finding for look in self._looks() for finding in await _looked(look)]
+        seen = await looks.looked_over((_agreeing(look), _blind(look)) for look in self._looks())
         return [*seen, self._quota()]
 
     def _looks(self) -> Sequence[Look]:
@@ -141,13 +142,20 @@ class Doctor:
         return Finding(Severity.INFO, "quota", text)
 
 
-async def _looked(look: Look) -> list[Finding]:
-    try:
+def _agreeing(look: Look) -> looks.Look:
+    async def looking() -> list[Finding]:
         with as_agreed(look.topic):
             return await look.at()
-    except (OpenCircuit, Reject, Retry) as fault:
+
+    return looking
+
+
+def _blind(look: Look) -> looks.Blind:
+    def said(fault: BridgeError) -> Finding:
         text = f"could not be looked at: {fault}; without it {look.lost}"
-        return [Finding(look.severity, look.topic, text, f"scope {look.scope}")]
+        return Finding(look.severity, look.topic, text, f"scope {look.scope}")
+
+    return said
 
 
 def _hooks(ours: Sequence[Hook]) -> list[Finding]:

@@ -14,7 +14,8 @@ from bcbridge.connectors.bluecherry.orders import SalesOrders
 from bcbridge.connectors.bluecherry.settings import BlueCherrySettings
 from bcbridge.connectors.bluecherry.walk import Mark, Row
 from bcbridge.connectors.budget import Share
-from bcbridge.errors import Malformed, OpenCircuit, Retry
+from bcbridge.connectors.looks import Look, looked_over
+from bcbridge.errors import BridgeError, Malformed, OpenCircuit, Retry
 
 SOON = timedelta(minutes=10)
 STYLE_PAGES = 100
@@ -32,14 +33,26 @@ async def examine(client: Client, orders: SalesOrders, settings: BlueCherrySetti
         _styles(client, settings),
         _locations(client, settings),
     )
-    findings = _unverified(settings)
-    for look in looks:
+    return [*_unverified(settings), *await looked_over((_seen(look), _blind) for look in looks)]
+
+
+def _seen(findings: AsyncIterator[Finding]) -> Look:
+    async def look() -> list[Finding]:
+        found: list[Finding] = []
         try:
-            async for finding in look:
-                findings.append(finding)
+            async for finding in findings:
+                found.append(finding)  # noqa: PERF401 - what was seen before it fails is kept
         except (Retry, OpenCircuit) as fault:
-            findings.append(Finding(Severity.ERROR, "connection", str(fault), "check address, key and profile.paths"))
-    return findings
+            if not found:
+                raise
+            found.append(_blind(fault))
+        return found
+
+    return look
+
+
+def _blind(fault: BridgeError) -> Finding:
+    return Finding(Severity.ERROR, "connection", str(fault), "check address, key and profile.paths")
 
 
 async def _version(client: Client) -> AsyncIterator[Finding]:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from bcbridge.connectors.base import Finding, Severity
+from bcbridge.connectors.looks import Blind, Look, looked_over
 from bcbridge.connectors.shopify.client import Client, Data, as_agreed
 from bcbridge.connectors.shopify.keeper import Keeper, as_enum
 from bcbridge.connectors.shopify.settings import MoneySide, ShopifySettings
-from bcbridge.errors import OpenCircuit, Reject, Retry
-
-Look = Callable[[], Awaitable[list[Finding]]]
 
 LOCATIONS_PAGE = 50
 SKUS_PAGE = 250
@@ -47,7 +45,7 @@ class Doctor:
             "webhooks": self._subscriptions,
             "skus": self._duplicate_skus,
         }
-        return [finding for topic, look in looks.items() for finding in await _looked(topic, look)]
+        return await looked_over((_agreeing(topic, look), _blind(topic)) for topic, look in looks.items())
 
     async def locations(self) -> list[Data]:
         """Every location, inactive and legacy ones included."""
@@ -110,12 +108,16 @@ class Doctor:
         return _doubled(sorted(doubled))
 
 
-async def _looked(topic: str, look: Look) -> list[Finding]:
-    try:
+def _agreeing(topic: str, look: Look) -> Look:
+    async def looking() -> list[Finding]:
         with as_agreed(topic):
             return await look()
-    except (OpenCircuit, Reject, Retry) as fault:
-        return [Finding(Severity.ERROR, topic, f"could not be looked at: {fault}")]
+
+    return looking
+
+
+def _blind(topic: str) -> Blind:
+    return lambda fault: Finding(Severity.ERROR, topic, f"could not be looked at: {fault}")
 
 
 def _partly(compared: int) -> Finding:

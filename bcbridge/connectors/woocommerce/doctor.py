@@ -6,19 +6,18 @@ It writes nothing. Whether the keys may write is asked by deleting a webhook tha
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import urlsplit
 
 from bcbridge.connectors.base import Finding, Severity
+from bcbridge.connectors.looks import Blind, Look, looked_over
 from bcbridge.connectors.woocommerce.answers import Data, Gone, NotTaken, as_object
 from bcbridge.connectors.woocommerce.client import INDEX, LIST_PAGE, Client, as_agreed
 from bcbridge.connectors.woocommerce.keeper import Keeper, unreachable
 from bcbridge.connectors.woocommerce.settings import WooCommerceSettings
 from bcbridge.connectors.woocommerce.signing import Way
 from bcbridge.connectors.woocommerce.webhook import ORDER_TOPICS
-from bcbridge.errors import OpenCircuit, Reject, Retry
-
-Look = Callable[[], Awaitable[list[Finding]]]
+from bcbridge.errors import OpenCircuit
 
 MOST_PRODUCTS = 2000
 MOST_PARENTS = 50
@@ -50,7 +49,7 @@ class Doctor:
             "skus": self._products,
             "webhooks": self._webhooks,
         }
-        return [finding for topic, look in looks.items() for finding in await _looked(topic, look)]
+        return await looked_over((_agreeing(topic, look), _blind(topic)) for topic, look in looks.items())
 
     # -- keys
 
@@ -163,12 +162,16 @@ class Doctor:
         return [*found, Finding(Severity.INFO, "webhooks", text, fix)]
 
 
-async def _looked(topic: str, look: Look) -> list[Finding]:
-    try:
+def _agreeing(topic: str, look: Look) -> Look:
+    async def looking() -> list[Finding]:
         with as_agreed(topic):
             return await look()
-    except (OpenCircuit, Reject, Retry) as fault:
-        return [Finding(Severity.ERROR, topic, f"could not be looked at: {fault}")]
+
+    return looking
+
+
+def _blind(topic: str) -> Blind:
+    return lambda fault: Finding(Severity.ERROR, topic, f"could not be looked at: {fault}")
 
 
 def _stale(features: Iterable[str]) -> list[Finding]:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from bcbridge.connectors.base import Finding, Severity
+from bcbridge.connectors.looks import NOT_ASKED
 from bcbridge.connectors.woocommerce import WooCommerceSettings
 from bcbridge.connectors.woocommerce.doctor import Doctor
 from bcbridge.connectors.woocommerce.keeper import Keeper
@@ -183,6 +184,8 @@ async def test_what_cannot_be_looked_at_is_said_and_the_rest_goes_on() -> None:
     assert [(one.topic, one.severity) for one in findings if one.severity is Severity.ERROR] == [("system", "error")]
 
 
-async def test_a_shop_that_answers_nothing_is_all_errors() -> None:
+async def test_a_shop_that_is_down_is_said_once() -> None:
     async with a_script(said(b"", 503)) as (_, room):
-        assert {one.severity for one in await room.doctor()} == {Severity.ERROR}
+        *looked, rest = await room.doctor()
+        assert [(one.topic, one.severity) for one in looked] == [("keys", Severity.ERROR), ("shop", Severity.ERROR)]
+        assert rest == NOT_ASKED
