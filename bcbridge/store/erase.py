@@ -59,7 +59,8 @@ def orders(tx: sqlite3.Connection, meant: Sequence[tuple[str, str]]) -> list[sql
 
 _DOCUMENT_GONE = "DELETE FROM documents WHERE connector = ? AND noun = 'orders' AND ref = ?"
 _BODIES_GONE = """
-UPDATE outbox SET body = x'' WHERE order_id = ? AND state IN ('posted', 'rejected', 'closed')
+UPDATE outbox SET body = x'', cut = substr(cut, 1, instr(cut || '@', '@') - 1)
+WHERE order_id = ? AND state IN ('posted', 'rejected', 'closed')
 """
 _ERASED = "UPDATE orders SET erased_at = ? WHERE id = ?"
 

@@ -113,8 +113,10 @@ def cut(
     standing = {row["part"]: row for row in tx.execute(_STANDING, (plan.order_id,)).fetchall()}
     alive = {part: row for part, row in standing.items() if row["state"] != "rejected"}
     for part, row in alive.items():
-        if row["parts"] != len(plan.writes) or row["cut"] != pieces(plan.writes[part - 1]):
+        if row["parts"] != len(plan.writes) or _what(row["cut"]) != pieces(plan.writes[part - 1]):
             raise CutChanged(f"part {part} of {row['parts']} holds other pieces than it would now")
+        if _goes_elsewhere(row["cut"], plan, part):
+            raise CutChanged(f"part {part} of {row['parts']} goes where another part would go now")
     for write in plan.writes:
         if write.part in alive:
             continue
@@ -138,7 +140,7 @@ def _new_row(
         "reference": write.reference,
         "body": body,
         "body_hash": hashlib.sha256(body).hexdigest(),
-        "cut": pieces(write),
+        "cut": f"{pieces(write)}{_AT}{_place(plan, write)}",
         "state": "in_doubt" if doubt else "queued",
         "proof": doubt.proof if doubt else "evidence",
         "now": stamp(now),
@@ -153,6 +155,28 @@ def pieces(write: Write) -> str:
     for line in write.item.lines:
         count[line.upc] = count.get(line.upc, 0) + line.quantity
     return ",".join(f"{upc}:{quantity}" for upc, quantity in sorted(count.items()))
+
+
+_AT = "@"
+"""In the column ``cut``, between the pieces and a digest of where they go; older rows, and those whose bytes are gone,
+have the pieces alone."""
+
+
+def _what(cut: str) -> str:
+    return cut.partition(_AT)[0]
+
+
+def _place(plan: Plan, write: Write) -> str:
+    """Equal within one order where the address is."""
+    said = f"{plan.order_id} {write.item.ship_to.model_dump_json()}"
+    return hashlib.sha256(said.encode()).hexdigest()[:16]
+
+
+def _goes_elsewhere(cut: str, plan: Plan, part: int) -> bool:
+    """Whether this part went where another part would go now. An address that was only corrected is nobody else's."""
+    went = cut.partition(_AT)[2]
+    places = [_place(plan, write) for write in plan.writes]
+    return went in places and went != places[part - 1]
 
 
 # -- send ------------------------------------------------------------------------------------------------------

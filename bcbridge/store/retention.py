@@ -39,7 +39,7 @@ def prune_documents(tx: sqlite3.Connection, *, before: datetime) -> int:
 
 
 _BODIES = f"""
-UPDATE outbox SET body = x'' WHERE id IN (
+UPDATE outbox SET body = x'', cut = substr(cut, 1, instr(cut || '@', '@') - 1) WHERE id IN (
     SELECT written.id FROM outbox AS written INDEXED BY outbox_bodies
     WHERE body <> x'' AND written.written_at < :before
       AND written.state IN ('posted', 'rejected', 'closed') AND coalesce(written.posted_at, '') < :before

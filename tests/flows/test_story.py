@@ -19,9 +19,9 @@ from bcbridge.model.order import PaymentStatus
 from bcbridge.model.work import Again, Done
 from bcbridge.store import acts, queue, releases
 from bcbridge.store.queue import Wish
-from tests.flows.at_hand import DRESS, HOME, MAPPINGS, SHIRT, line
+from tests.flows.at_hand import DRESS, HOME, LONDON, MAPPINGS, SHIRT, line
 from tests.flows.scene import OLD, Scene, scene
-from tests.runtime.kit import CHANNEL, answers, until
+from tests.runtime.kit import CHANNEL, accepts, answers, until
 
 
 @pytest.fixture
@@ -369,6 +369,31 @@ async def test_a_cut_that_would_be_another_is_blocked_for_a_person(s: Scene) -> 
     one = made.model_copy(update={"lines": (line(DRESS, "120.00"),)})
     await s.look(s.change(one))
     assert await s.codes() == ["cut_changed"]
+
+
+async def test_addresses_that_change_places_under_a_part_on_its_way_are_blocked_for_a_person(s: Scene) -> None:
+    """Else the same pieces would go to one address twice, and to the other never."""
+    s.b.erp.manners = [accepts, answers(Rejected(("no",)))]
+    ours, theirs = line(DRESS, "80.00", ref=Ref("1")), line(DRESS, "80.00", ref=Ref("2"), ship_to=LONDON)
+    made = s.sold(said={"lines": (ours, theirs)})
+    await s.look(s.shop.put(made))
+    s.b.erp.post()
+    await s.b.writer.confirm_posted()
+    there, here = (one.model_copy(update={"ship_to": to}) for one, to in ((ours, LONDON), (theirs, None)))
+    await s.look(s.change(made, lines=(there, here)))
+    assert (s.b.erp.sent(), await s.codes()) == (["SU5001P1G1", "SU5001P2G1"], ["cut_changed"])
+
+
+async def test_an_address_that_is_corrected_changes_no_cut(s: Scene) -> None:
+    s.b.erp.manners = [accepts, answers(Rejected(("no",)))]
+    ours, theirs = line(DRESS, "80.00", ref=Ref("1")), line(DRESS, "80.00", ref=Ref("2"), ship_to=LONDON)
+    made = s.sold(said={"lines": (ours, theirs)})
+    await s.look(s.shop.put(made))
+    s.b.erp.post()
+    await s.b.writer.confirm_posted()
+    right = theirs.model_copy(update={"ship_to": LONDON.model_copy(update={"address1": "2 Other Street"})})
+    await s.look(s.change(made, lines=(ours, right), ship_to=HOME.model_copy(update={"city": "Newark"})))
+    assert s.b.erp.sent() == ["SU5001P1G1", "SU5001P2G1", "SU5001P2G1"]
 
 
 async def test_a_cancelled_order_with_a_part_in_the_erp_is_blocked_not_never(s: Scene) -> None:

@@ -74,6 +74,7 @@ async def test_documents_and_bytes_go_when_their_order_has_long_been_booked(b: B
     assert await pruned(b, days=0) == {}, "a second turn has nothing left to do"
     (row,) = (await b.rows(1)).values()
     assert row["body_hash"]
+    assert "@" not in row["cut"], "not even a digest of the address stays"
     assert (row["reference"], row["number"]) == ("SU1P1G1", "SO1")
     story = await views.story(b.store.read, b.ids[1])
     assert story is not None
