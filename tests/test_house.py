@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from bcbridge.model.acts import Selection
 from bcbridge.model.ids import Ref
 from bcbridge.model.outcome import NotYet
 from bcbridge.model.standing import Facts
-from bcbridge.store import meta, orders
+from bcbridge.store import mends, meta, orders
 from bcbridge.store.db import Store
 from tests.e2e.world import free_ports
 from tests.runtime.kit import until
@@ -127,3 +127,12 @@ async def test_a_store_that_is_busy_while_a_master_is_noted_ends_nothing(tmp_pat
             return await meta.read(store, masters_read("erp/styles")) is not None
 
         await until(noted)
+
+
+async def test_without_a_public_address_nothing_is_ever_mended(house: House, now: Moving) -> None:
+    web = house.settings.web.model_copy(update={"public_url": ""})
+    house.settings = replace(house.settings, web=web)
+    for _ in range(4):
+        await app.look_after_subscriptions(house, house.channels[SHOP])
+        now.at += timedelta(hours=1)
+    assert await mends.recent(house.store, SHOP, now=now()) == []

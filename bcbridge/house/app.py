@@ -409,20 +409,24 @@ async def _confirm(erp: ErpHouse) -> None:
 
 
 async def _keep_subscriptions(house: House, channel: ChannelHouse) -> None:
-    name, address = channel.connection.name, house.settings.web.public_url
-
-    async def work() -> None:
-        findings = await channel.connector.keeper.keep(address)
-        for finding in findings:
-            log.info("subscriptions", connector=name, topic=finding.topic, text=finding.text)
-        stood_before = await _kept_before(house, name, address)
-        channel.kept = findings if stood_before else []
-        if not address or any(one.severity is Severity.WARNING for one in findings):
-            await house.store.write(partial(_made_anew, connector=name, noted=stood_before, now=house.now()))
-
     while True:
-        kept = await _tried(channel.circuit, f"subscriptions of {name}", work)
+        work = partial(look_after_subscriptions, house, channel)
+        kept = await _tried(channel.circuit, f"subscriptions of {channel.connection.name}", work)
         await anyio.sleep(KEEP_EVERY.total_seconds() if kept else RETRY_SECONDS)
+
+
+async def look_after_subscriptions(house: House, channel: ChannelHouse) -> None:
+    """One look at them: what is wrong is mended, and what stood before and had to be mended is noted."""
+    name, address = channel.connection.name, house.settings.web.public_url
+    findings = await channel.connector.keeper.keep(address)
+    for finding in findings:
+        log.info("subscriptions", connector=name, topic=finding.topic, text=finding.text)
+    stood_before = await _kept_before(house, name, address)
+    channel.kept = findings if stood_before else []
+    if not address or any(one.severity is Severity.WARNING for one in findings):
+        await house.store.write(
+            partial(_made_anew, connector=name, noted=bool(address) and stood_before, now=house.now())
+        )
 
 
 def _made_anew(tx: sqlite3.Connection, *, connector: str, noted: bool, now: datetime) -> None:
