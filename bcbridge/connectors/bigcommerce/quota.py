@@ -76,15 +76,23 @@ class Quota:
             self._told, self._at = told, self._now()
 
     def refused(self, headers: Mapping[str, str]) -> float:
-        """After a 429: how many seconds nothing is to be called."""
-        told = Told.of(headers)
+        """After a 429: how many seconds nothing is to be called.
+
+        Calls that were under way together are refused together: while it is closed, another refusal doubles nothing.
+        """
+        told, closed_for = Told.of(headers), self._closed_for()
         if told is not None:
             self._told, self._at = told, self._now()
             seconds = max(SHORTEST_WAIT, told.reset.total_seconds())
         else:
-            seconds = min(FIRST_OVERLOAD_SECONDS * 2**self._overloads, LONGEST_OVERLOAD_SECONDS)
-            self._overloads = min(self._overloads + 1, 16)
-        self._closed = self._now(), seconds
+            seconds = closed_for or self._overloaded()
+        if seconds > closed_for:
+            self._closed = self._now(), seconds
+        return max(seconds, closed_for)
+
+    def _overloaded(self) -> float:
+        seconds = min(FIRST_OVERLOAD_SECONDS * 2**self._overloads, LONGEST_OVERLOAD_SECONDS)
+        self._overloads = min(self._overloads + 1, 16)
         return seconds
 
     def _closed_for(self) -> float:

@@ -93,6 +93,17 @@ def test_a_429_that_tells_nothing_waits_half_a_minute_and_twice_as_long_each_tim
     assert quota.refused({}) == 30
 
 
+def test_calls_refused_together_are_one_overload(quota: Quota, time: Time) -> None:
+    """Four were under way: half a minute for all of them, not four; a window they tell of does not cut it short."""
+    assert [quota.refused({}) for _ in range(4)] == [30, 30, 30, 30]
+    time.passes(1)
+    assert quota.refused({}) == 29
+    quota.refused(told(0, 4_000))
+    assert quota.wait() == 29
+    time.passes(29)
+    assert quota.refused({}) == 60
+
+
 def test_a_clock_set_back_waits_no_longer_than_the_window(quota: Quota, time: Time) -> None:
     quota.learn(told(0))
     time.passes(-3600)
