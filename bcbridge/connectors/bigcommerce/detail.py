@@ -24,10 +24,11 @@ from typing import TypeVar
 import orjson
 
 from bcbridge.connectors.base import Document
-from bcbridge.connectors.bigcommerce.client import LARGEST_PAGE, Client, Data, OddAnswer, Reply, as_agreed, together
+from bcbridge.connectors.bigcommerce.client import Client, Data, OddAnswer, Reply, as_agreed, together
 from bcbridge.connectors.bigcommerce.dates import moment
 from bcbridge.connectors.bigcommerce.failures import Missing
 from bcbridge.connectors.bigcommerce.heads import ORDERS_PATH, is_order
+from bcbridge.errors import Retry
 from bcbridge.model.ids import Noun, Ref
 
 T = TypeVar("T")
@@ -37,6 +38,9 @@ ORDER_ID = re.compile(r"[1-9][0-9]{0,17}")
 INCLUDE = {"include": "consignments.line_items,fees", "consignment_structure": "object"}
 ORDERS_A_CALL, PRODUCTS_A_CALL = 50, 100
 """How many ids one call names: a long address is refused by some gateways."""
+USUAL_PAGE = 50
+"""Where BigCommerce cuts a list nobody limits. Lines that fill it may be cut though the pieces fit: of bundles whose
+parts it does not count."""
 REFUNDED_STATUSES = (4, 14)
 REFUNDED_PAYMENTS = ("refunded", "partially refunded")
 ODD = (LookupError, TypeError, AttributeError, ValueError, ArithmeticError)
@@ -106,10 +110,13 @@ class Details:
             return True
 
     async def _complete(self, whole: _Whole) -> bool:
-        """What an order has more of than one answer holds. False where it is gone meanwhile."""
+        """What an order has more of than one answer holds. False where it is gone meanwhile; raises Retry where only
+        a part of it is not to be found."""
         try:
             await self._rest(whole)
         except Missing:
+            if await self._order(whole.ref) is not None:
+                raise Retry("a part of an order is not there, though the order is") from None
             return False
         except (*ODD, OddAnswer) as odd:
             whole.oddity = type(odd).__name__
@@ -174,7 +181,7 @@ def _is_cut(order: Data) -> bool:
     lines = _lines(order)
     said = int(order["items_total"])
     counted = {sum(line["quantity"] for line in some) for some in (lines, _own(lines))}
-    return said not in counted or len(lines) >= LARGEST_PAGE
+    return said not in counted or len(lines) >= USUAL_PAGE
 
 
 def _own(lines: Iterable[Data]) -> list[Data]:

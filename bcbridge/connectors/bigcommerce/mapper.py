@@ -31,6 +31,8 @@ from bcbridge.model.order import Allowance, AsSold, Charge, Order, OrderLine, Sh
 def read(document: Document, *, import_statuses: Collection[int], bundled: Bundles) -> Order:
     """The order in our words. Raises Malformed with where it is odd, never quoting a value."""
     whole = _parsed(document.body)
+    if whole.unreadable:
+        raise Malformed("an answer about it is not built as the API says", where="document")
     if str(whole.order.id) != document.ref:
         raise Malformed("the document is of another order", where="order.id")
     try:

@@ -186,6 +186,7 @@ class Order(Wire):
     total_ex_tax: Number
     total_inc_tax: Number
     total_tax: Number
+    items_shipped: Count = 0
     shipping_cost_ex_tax: Number = NOTHING
     shipping_cost_inc_tax: Number = NOTHING
     shipping_cost_tax: Number = NOTHING
@@ -249,6 +250,8 @@ class Variant(Wire):
 class Whole(Wire):
     """One order document."""
 
+    unreadable: Text = ""
+    """What kept the rest of it from being put together: then nothing of it counts."""
     order: Order
     products: tuple[Line, ...] | None = None
     """Every line, where those in the order were cut."""

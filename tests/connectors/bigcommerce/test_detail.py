@@ -88,6 +88,17 @@ async def test_a_bundle_is_whole_whether_its_parts_are_counted_or_not(counted: i
         assert store.calls["v2/orders/products"] == 0
 
 
+async def test_18_parts_of_a_bundle_beyond_the_50th_line_are_read_though_nobody_counts_them() -> None:
+    singles = [line(1000 + number, "1.00", variant_id=0) for number in range(44)]
+    parts = [line(2001 + number, "0.00", variant_id=0, parent_order_product_id=2000) for number in range(9)]
+    lines = [*singles, line(2000, "9.00", variant_id=0), *parts]
+    async with a_store() as (store, room):
+        store.put(order(ex_tax="58.00", items_total=45, consignments=consignments(parcel(*lines[:50]))))
+        store.products[218] = lines
+        (read,) = await whole(store, room)
+        assert len(read.lines) == len(singles) + len(parts)
+
+
 async def test_taxes_are_asked_for_where_there_are_any_and_coupons_where_lines_do_not_tell_them() -> None:
     async with a_store() as (store, room):
         discounted = line(66, "20.00", applied_discounts=[discount("5.00")])
@@ -211,6 +222,17 @@ async def test_an_order_built_oddly_is_kept_and_its_neighbours_go_on() -> None:
         assert room.orders.read(well).id == "219"
 
 
+@pytest.mark.parametrize("answer", [{"taxes": []}, [{"name": "no amount", "line_amount": None}], ["text"]])
+async def test_an_order_whose_rest_is_built_oddly_is_never_read_without_it(answer: object) -> None:
+    """The order itself is well: without its taxes it must not be booked all the same."""
+    async with a_store() as (store, room):
+        store.put(order(line(tax="6.63"), tax="6.63", inc_tax="111.63"))
+        store.instead = lambda asked: said(answer) if asked.path.endswith("/taxes") else None
+        (odd,) = await room.orders.fetch([ONE])
+        with pytest.raises(Malformed):
+            room.orders.read(odd)
+
+
 async def test_an_order_that_changes_while_it_is_read_keeps_the_older_stamp() -> None:
     """So that the list, which shows the newer one, has it read again."""
     async with a_store() as (store, room):
@@ -227,9 +249,25 @@ async def test_an_order_that_changes_while_it_is_read_keeps_the_older_stamp() ->
 
 async def test_an_order_archived_while_it_is_read_is_absent() -> None:
     async with a_store() as (store, room):
+        store.put(order(tax="1.00", inc_tax="106.00"), order(id=219))
+
+        def archive(asked: Asked) -> Reply | None:
+            if not asked.path.endswith("/taxes"):
+                return None
+            store.rows.pop(218)
+            return said(NOT_THERE, 404)
+
+        store.instead = archive
+        assert [one.ref for one in await room.orders.fetch([ONE, Ref("219")])] == ["219"]
+
+
+async def test_a_part_that_is_not_there_yet_of_an_order_that_is_takes_no_order_away() -> None:
+    """404 to its taxes alone: what is paid is not gone by that, it is read again."""
+    async with a_store() as (store, room):
         store.put(order(tax="1.00", inc_tax="106.00"))
         store.instead = lambda asked: said(NOT_THERE, 404) if asked.path.endswith("/taxes") else None
-        assert await room.orders.fetch([ONE]) == []
+        with pytest.raises(Retry):
+            await room.orders.fetch([ONE])
 
 
 async def test_a_few_calls_are_under_way_at_once_and_a_failure_ends_them_all() -> None:
