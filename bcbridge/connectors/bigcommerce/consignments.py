@@ -62,13 +62,16 @@ class Destinations:
 
 
 def shipping_taxes(whole: wire.Whole) -> dict[int, Decimal]:
-    """The tax of each shipping consignment by its id, as the order tells it."""
+    """The tax of each shipping consignment by its id; as the order tells it, where theirs do not add up to that."""
     told, order = whole.order.consignments.shipping, whole.order
     if not told:
         return {0: order.shipping_cost_tax} if order.shipping_cost_tax or order.shipping_cost_inc_tax else {}
     if len(told) == 1:
         return {told[0].id: order.shipping_cost_tax}
-    return {one.id: one.cost_tax for one in told}
+    taxes = [one.cost_tax for one in told]
+    if total(taxes) != order.shipping_cost_tax:
+        taxes = list(spread(order.shipping_cost_tax, [abs(tax) for tax in taxes], order.default_currency_code))
+    return {one.id: tax for one, tax in zip(told, taxes, strict=True)}
 
 
 def shipping(

@@ -50,6 +50,9 @@ PAYMENTS = {
     "refunded": PaymentStatus.REFUNDED,
 }
 """Declined and void are the end only where the order's status says so too; else somebody is told of an unpaid order."""
+NOTHING_SAID = ("", "pending")
+"""Of an order that credit paid whole, or that costs nothing, no payment is left to be waited for."""
+UNPAID = (INCOMPLETE, PENDING, AWAITING_PAYMENT)
 BY_STATUS = {
     REFUNDED: PaymentStatus.REFUNDED,
     DECLINED: PaymentStatus.VOIDED,
@@ -88,12 +91,12 @@ class Paying:
 
     def _told(self) -> PaymentStatus:
         said = self._order.payment_status
-        if said:
-            if said not in PAYMENTS:
-                raise Malformed("an unknown payment status", where="order.payment_status")
-            return PAYMENTS[said]
-        if self.rest <= 0 and self._order.status_id not in (INCOMPLETE, PENDING, AWAITING_PAYMENT):
+        if said and said not in PAYMENTS:
+            raise Malformed("an unknown payment status", where="order.payment_status")
+        if said in NOTHING_SAID and self.rest <= 0 and self._order.status_id not in UNPAID:
             return PaymentStatus.PAID
+        if said:
+            return PAYMENTS[said]
         promised = self._imported or self._order.status_id in DONE
         return PaymentStatus.AUTHORISED if promised else PaymentStatus.PENDING
 
@@ -107,6 +110,8 @@ class Paying:
         if not self._imported and self._order.status_id not in SETTLED_BY_STATUS:
             status = self._order.status_id
             holds.append(Hold(reason=f"status {STATUSES[status]}", done=status in DONE))
+        if self._order.status_id == PARTLY_REFUNDED and self._order.items_shipped:  # a refund moves it on from shipped
+            holds.append(Hold(reason="status partially refunded, shipped", done=True))
         return tuple(holds)
 
     def gateways(self) -> tuple[str, ...]:

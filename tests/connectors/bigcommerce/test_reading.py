@@ -196,8 +196,9 @@ def test_store_credit_and_gift_certificates_are_payment_however_the_total_is_mea
     assert misfits(read_) == []
 
 
-def test_an_order_paid_by_credit_alone_is_paid() -> None:
-    read_ = read(order(payment_status="", payment_method="", store_credit_amount="105.0000"))
+@pytest.mark.parametrize("said", ["", "pending"])
+def test_an_order_paid_by_credit_alone_is_paid(said: str) -> None:
+    read_ = read(order(payment_status=said, payment_method="", store_credit_amount="105.0000"))
     assert (read_.payment, read_.gateways, misfits(read_)) == (PaymentStatus.PAID, ("store_credit",), [])
 
 
@@ -296,6 +297,19 @@ def test_an_order_with_several_addresses_says_where_each_line_goes() -> None:
     assert [(way.title, way.amount, way.ship_to) for way in read_.shipping] == [
         ("Express", D("2.00"), first.ship_to),
         ("Standard", D("3.00"), second.ship_to),
+    ]
+    assert misfits(read_) == []
+
+
+def test_one_price_for_shipping_to_several_addresses_is_counted_with_its_tax_once() -> None:
+    """5.00 and 0.33 stand on the order alone; the parcels tell nothing, and no rate is named."""
+    one, two = line(65, "40.00"), line(66, "60.00", order_address_id=52)
+    told = consignments(parcel(one, cost=0), parcel(two, number=52, cost=0, city="Arlington"))
+    costs = {"shipping_cost_inc_tax": "5.3300", "shipping_cost_tax": "0.3300"}
+    read_ = read(order(one, two, tax="0.33", inc_tax="105.33", consignments=told, **costs))
+    assert [(way.amount, [tax.amount for tax in way.taxes]) for way in read_.shipping] == [
+        (D("5.00"), [D("0.33")]),
+        (D("0.00"), []),
     ]
     assert misfits(read_) == []
 
@@ -474,6 +488,14 @@ def test_what_is_packed_or_has_left_is_done_and_what_a_person_is_to_look_at_is_n
     (held,) = read(order(status_id=status)).holds
     assert held.done is done
     assert (content_hash(read(order(status_id=status))) == content_hash(read(order()))) is done
+
+
+def test_what_had_left_before_a_part_of_it_was_refunded_is_not_sent_once_more() -> None:
+    """Status 14 no longer tells that it was shipped; the pieces do. Of one that was booked before that is no change."""
+    told: Json = {"status_id": 14, "payment_status": "partially refunded"}
+    (held,) = read(order(items_shipped=1, **told), refunds=[refund(1, 5)]).holds
+    assert (held.reason, held.done) == ("status partially refunded, shipped", True)
+    assert read(order(**told), refunds=[refund(1, 5)]).holds == ()
 
 
 def test_cancelled_is_cancelled_whatever_was_paid() -> None:
