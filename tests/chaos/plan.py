@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bcbridge.runtime.writer import STEPS
 
@@ -23,33 +23,77 @@ ERP_FAULTS = {
     "posting_out_of_order": 0.2,
 }
 ERP_VALUES = {"slow_ms": 200, "late_ms": 300, "timeout_seconds": 1.2, "retry_after_seconds": 1}
-SHOPIFY_FAULTS = {
-    "http_500": 0.01,
-    "http_502_html": 0.005,
-    "http_429": 0.002,
-    "throttled": 0.005,
-    "internal_error": 0.005,
-    "slow": 0.01,
-    "timeout": 0.002,
-    "answer_lost": 0.005,
-    "moving_list": 0.1,
-    "index_lag": 0.02,
-    "equal_updated_at": 0.05,
-}
 WEBHOOK_FAULTS = {
     "webhook_drop": 0.05,
     "webhook_twice": 0.05,
     "webhook_late": 0.03,
     "webhook_reorder": 0.05,
-    "webhook_stale": 0.05,
     "webhook_bad_hmac": 0.01,
 }
-SHOP_FAULTS = {"shopify_us": {**SHOPIFY_FAULTS, **WEBHOOK_FAULTS}}
+ANY_SHOP = {
+    "http_500": 0.01,
+    "slow": 0.01,
+    "timeout": 0.002,
+    "answer_lost": 0.005,
+    "moving_list": 0.1,
+    **WEBHOOK_FAULTS,
+}
+SHOP_FAULTS = {
+    "shopify_us": {
+        **ANY_SHOP,
+        "http_502_html": 0.005,
+        "http_429": 0.002,
+        "throttled": 0.005,
+        "internal_error": 0.005,
+        "index_lag": 0.02,
+        "equal_updated_at": 0.05,
+        "webhook_stale": 0.05,
+    },
+    "woocommerce_eu": {
+        **ANY_SHOP,
+        "html_200": 0.003,
+        "html_403": 0.003,
+        "html_503": 0.003,
+        "http_429": 0.002,
+        "php_warning": 0.02,
+        "bare_data": 0.003,
+        "late_commit": 0.02,
+        "equal_updated_at": 0.05,
+        "webhook_stale": 0.05,
+    },
+    "bigcommerce_us": {
+        **ANY_SHOP,
+        "http_502_html": 0.005,
+        "http_503": 0.002,
+        "quota_eaten": 0.01,
+        "http_429_bare": 0.0005,
+        "stale_read": 0.02,
+        "equal_date_modified": 0.05,
+        "webhook_bad_header": 0.01,
+        "webhook_unsigned": 0.05,
+    },
+}
 """By connection."""
-VALUES = {"slow_ms": 300, "timeout_ms": 2_500, "webhook_late_ms": 4_000, "webhook_reorder_ms": 1_500}
-STANDING = {"shopify_us": {"restore_rate": 50_000, "bucket": 1_000_000}}
-"""Values of a shop that stay as they are when good manners are asked for: its rate limit."""
-SHOP_VALUES = {"shopify_us": {**VALUES, "index_lag_seconds": 2, "equal_updated_at_seconds": 3}}
+STANDING: dict[str, dict[str, float]] = {
+    "shopify_us": {"restore_rate": 50_000, "bucket": 1_000_000},
+    "woocommerce_eu": {"webhook_seconds": 0.2, "webhook_once_seconds": 5},
+    "bigcommerce_us": {"quota": 100_000, "window_seconds": 2, "retry_scale": 0.01},
+}
+"""Values of a shop that stay as they are when good manners are asked for: its limits, and how long things take there.
+Whoever is told to wait for the end of a window waits two seconds here."""
+ANY_VALUES = {"slow_ms": 300, "timeout_ms": 2_500, "webhook_late_ms": 4_000, "webhook_reorder_ms": 1_500}
+SHOP_VALUES: dict[str, dict[str, float]] = {
+    "shopify_us": {**ANY_VALUES, "index_lag_seconds": 2, "equal_updated_at_seconds": 3},
+    "woocommerce_eu": {
+        **ANY_VALUES,
+        "late_commit_seconds": 2,
+        "equal_updated_at_seconds": 3,
+        "retry_after_seconds": 1,
+    },
+    "bigcommerce_us": {**ANY_VALUES, "stale_read_seconds": 2, "equal_date_modified_seconds": 3},
+}
+WAITS_LONG = ("http_429_bare",)
+"""Answers after which a shop is left alone for half a minute at least: not for a short run."""
 REFUSED = "posting_refuses"
 """Ordered by count: each one is ended by a person, who looks into the ERP first."""
 
@@ -87,6 +131,14 @@ class Plan:
     erp_faults: dict[str, float] = field(default_factory=lambda: dict(ERP_FAULTS))
     shop_faults: dict[str, dict[str, float]] = field(default_factory=lambda: dict(SHOP_FAULTS))
     """By connection."""
+
+    def in_short(self) -> Plan:
+        """Without the faults that take long."""
+        shops = {
+            shop: {name: rate for name, rate in faults.items() if name not in WAITS_LONG}
+            for shop, faults in self.shop_faults.items()
+        }
+        return replace(self, shop_faults=shops)
 
     @property
     def wave(self) -> int:

@@ -36,7 +36,7 @@ def test_under_everything_at_once_no_order_is_lost_or_doubled_and_nobody_is_name
         disk_fulls=1,
         disk_full_seconds=1.5,
         deadline_minutes=4,
-    )
+    ).in_short()
     outcome = chaos(plan, tmp_path)
     assert outcome.failures() == [], dict(outcome.verdict.said)
     assert outcome.leaks == []

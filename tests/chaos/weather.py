@@ -38,8 +38,9 @@ class Weather:
         self.arena.skew(SHOP_IS_BEHIND_SECONDS)
         self.arena.faults(self.arena.erp, rates=self.plan.erp_faults, values=ERP_VALUES)
         for shop in self.arena.shops:
-            rates, name = self.plan.shop_faults.get(shop.connection, {}), shop.connection
-            self.arena.faults(self.arena.at(shop), rates=rates, values={**SHOP_VALUES[name], **STANDING[name]})
+            name = shop.connection
+            values = SHOP_VALUES[name] | STANDING[name]
+            self.arena.faults(self.arena.at(shop), rates=self.plan.shop_faults.get(name, {}), values=values)
         count = len(CLOCK_STEPS) + 1
         self.steps = [(place / count, step) for place, step in enumerate(CLOCK_STEPS, 1)]
         self.disks = [place / (self.plan.disk_fulls + 1) for place in range(1, self.plan.disk_fulls + 1)]
