@@ -91,7 +91,7 @@ class Quota:
         return max(seconds, closed_for)
 
     def _overloaded(self) -> float:
-        seconds = min(FIRST_OVERLOAD_SECONDS * 2**self._overloads, LONGEST_OVERLOAD_SECONDS)
+        seconds: float = min(FIRST_OVERLOAD_SECONDS * 2**self._overloads, LONGEST_OVERLOAD_SECONDS)
         self._overloads = min(self._overloads + 1, 16)
         return seconds
 
