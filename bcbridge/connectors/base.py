@@ -54,7 +54,8 @@ class Source(Protocol[T_co]):
         ...
 
     async def fetch(self, refs: Sequence[Ref]) -> list[Document]:
-        """The records as they are now; one that is gone over there is absent from the answer."""
+        """The records as they are now; one that is gone over there is absent from the answer, or answered as
+        ``gone`` where they still show as of when."""
         ...
 
     def read(self, document: Document) -> T_co:

@@ -23,13 +23,18 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A record as they sent it. ``asked`` is when our request for it left: with ``modified`` it orders versions."""
+    """A record as they sent it. ``asked`` is when our request for it left: with ``modified`` it orders versions.
+
+    ``gone``: it was shown, as of ``modified``, and is none of ours (not placed yet, archived, another channel's). Such
+    a one has no body; it is neither kept nor read.
+    """
 
     noun: Noun
     ref: Ref
     modified: datetime
     asked: datetime
     body: bytes = field(repr=False)
+    gone: bool = False
 
 
 @dataclass(frozen=True, slots=True)

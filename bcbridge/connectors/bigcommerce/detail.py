@@ -70,6 +70,13 @@ class _Whole:
         body = {"unreadable": self.oddity, "order": self.order} if self.oddity else {"order": self.order, **self.more}
         return Document(ORDERS, self.ref, self.modified or self.asked, self.asked, _bytes(body))
 
+    def none_of_ours(self) -> list[Document]:
+        """As of when, and nothing of what is in it; not at all where it does not say."""
+        try:
+            return [Document(ORDERS, self.ref, moment(self.order["date_modified"]), self.asked, b"", gone=True)]
+        except ODD:
+            return []
+
 
 class Details:
     """Fetches order documents. ``channels``: those whose orders are ours; none: all of them."""
@@ -79,18 +86,21 @@ class Details:
         self._channels = frozenset(channels)
 
     async def fetch(self, refs: Sequence[Ref]) -> list[Document]:
-        """One document per order that is there, in the order asked; refs that name no order are absent."""
+        """One document per order that is there, in the order asked; refs that name no order are absent, and what is
+        shown and no order of ours (an abandoned checkout, archived, another channel's) is ``gone``."""
         asked = [ref for ref in dict.fromkeys(refs) if ORDER_ID.fullmatch(ref)]
         replies = await together([partial(self._order, ref) for ref in asked])
         if None in replies and not any(replies):
             await self._prove()
         found = [_Whole(ref, one.content, one.asked) for ref, one in zip(asked, replies, strict=True) if one]
         ours = [whole for whole in found if self._is_ours(whole)]
+        others = [one for whole in found if not self._is_ours(whole) for one in whole.none_of_ours()]
         there = await together([partial(self._complete, whole) for whole in ours])
         kept = [whole for whole, is_there in zip(ours, there, strict=True) if is_there]
         await self._refunds(kept)
         await self._variants(kept)
-        return [whole.document() for whole in kept]
+        documents = {one.ref: one for one in (*others, *(whole.document() for whole in kept))}
+        return [documents[ref] for ref in asked if ref in documents]
 
     async def _order(self, ref: Ref) -> Reply | None:
         try:

@@ -108,8 +108,7 @@ class Orders:
         refs = [Ref(job.ref) for job in jobs]
         held = await self.memory.documents(refs)
         stale = [Ref(job.ref) for job in jobs if not self._is_fresh(held.get(Ref(job.ref)), job)]
-        fetched = {document.ref: document for document in (await self.source.fetch(stale) if stale else [])}
-        await self.memory.keep(list(fetched.values()))
+        fetched = await self._fetched(stale) if stale else {}
         return {ref: Looked(fetched.get(ref, None if ref in stale else held.get(ref)), held.get(ref)) for ref in refs}
 
     async def _freshened(self, looked: Mapping[Ref, Looked]) -> Mapping[Ref, Looked]:
@@ -118,9 +117,13 @@ class Orders:
         old = [ref for ref, look in looked.items() if look.now is not None and look.now.asked < limit]
         if not old:
             return looked
-        fetched = {document.ref: document for document in await self.source.fetch(old)}
-        await self.memory.keep(list(fetched.values()))
+        fetched = await self._fetched(old)
         return {**looked, **{ref: Looked(fetched.get(ref), looked[ref].before) for ref in old}}
+
+    async def _fetched(self, refs: Sequence[Ref]) -> dict[Ref, Document]:
+        fetched = {document.ref: document for document in await self.source.fetch(refs)}
+        await self.memory.keep([document for document in fetched.values() if not document.gone])
+        return fetched
 
     def _is_fresh(self, document: Document | None, job: Job) -> bool:
         now = self.now()
@@ -136,7 +139,7 @@ class Orders:
         return Again(after, f"{verdict.reason}; looked at within its own second", anew=True)
 
     def _read(self, look: Looked) -> Order | Malformed | None:
-        if look.now is None:
+        if look.now is None or look.now.gone:
             return None
         try:
             return self.source.read(look.now)
@@ -295,11 +298,16 @@ class Orders:
 def _stale(job: Job, look: Looked) -> Verdict | None:
     """A read that is older than what was announced, or than what we hold, is read again, a few times."""
     known = max((at for at in (job.wanted, look.before and look.before.modified) if at), default=None)
-    if known is None or (look.now is not None and look.now.modified >= known):
+    if known is None or (look.now is not None and _is_news(look.now, known)):
         return None
     if job.attempts > len(STALE_READ_STEPS):
         return None
     return Again(timedelta(seconds=STALE_READ_STEPS[job.attempts - 1]), "older than announced", burn=True)
+
+
+def _is_news(document: Document, known: datetime) -> bool:
+    """As new as what is known. Within one second an order may be none yet and then one: what is gone must be newer."""
+    return document.modified > known if document.gone else document.modified >= known
 
 
 def _waits_for_a_person(facts: Facts, standing: Standing) -> str:

@@ -179,10 +179,12 @@ async def test_skus_of_many_variants_are_paged() -> None:
 
 
 @pytest.mark.parametrize("changes", [{"is_deleted": True}, {"status_id": 0, "status": "Awaiting Fulfillment"}])
-async def test_17_incomplete_and_archived_orders_are_absent_whatever_their_label(changes: Any) -> None:
+async def test_17_incomplete_and_archived_orders_are_none_whatever_their_label(changes: Any) -> None:
+    """As of their stamp, so that nobody asks again whether that was stale; and nothing of what is in them."""
     async with a_store() as (store, room):
         store.put(order(**changes))
-        assert await room.orders.fetch([ONE]) == []
+        (none,) = await room.orders.fetch([ONE])
+        assert (none.gone, none.modified, none.body) == (True, moment(MODIFIED), b"")
         assert set(store.calls) == {"v2/orders"}
 
 
@@ -206,7 +208,10 @@ async def test_a_404_in_other_words_than_theirs_is_no_absence() -> None:
 async def test_orders_of_other_channels_are_not_ours() -> None:
     async with a_store(channel_ids=[2]) as (store, room):
         store.put(order(), order(id=219, channel_id=2))
-        assert [one.ref for one in await room.orders.fetch([ONE, Ref("219")])] == ["219"]
+        assert [(one.ref, one.gone) for one in await room.orders.fetch([ONE, Ref("219")])] == [
+            ("218", True),
+            ("219", False),
+        ]
 
 
 async def test_an_order_built_oddly_is_kept_and_its_neighbours_go_on() -> None:
