@@ -112,6 +112,8 @@ class OrderLine(Record):
     sku_is_live: bool = False
     """The channel reads ``sku`` from the product as it is now, not as it was sold: what was once linked to the
     variant counts for more."""
+    sku_sold: str | None = None
+    """As it was copied when it was sold, by a channel that tells today's beside it; ``None`` where it does not."""
     ship_to: Address | None = None
     """Where this line goes, on an order with several addresses; ``None``: to the order's own."""
 

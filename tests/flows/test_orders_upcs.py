@@ -107,6 +107,22 @@ def test_a_product_that_is_renamed_is_no_change_of_an_order() -> None:
     assert content_hash(sold("RENAMED-1", sku_is_live=False)) != content_hash(sold(DRESS, sku_is_live=False))
 
 
+def test_what_was_copied_at_the_sale_counts_as_what_the_variant_was_sold_as() -> None:
+    """A channel that tells both: the SKU of the sale, where it is a UPC of the ERP, knows better than another sale."""
+    elsewhere = replace(HOUSE, links={VARIANT: SHIRT})
+    assert booked(elsewhere, sold("RENAMED-1", sku_sold=DRESS)) == DRESS
+    assert problem(HOUSE, sold(SKIRT, sku_sold=DRESS)).code == "link_differs"
+    assert booked(HOUSE, sold(SKIRT, sku_sold="STYLE-1")) == SKIRT
+    assert booked(elsewhere, sold("RENAMED-1", sku_sold="STYLE-1")) == SHIRT
+
+
+def test_a_variant_that_is_renamed_or_deleted_after_the_sale_is_no_change_of_an_order_that_tells_both() -> None:
+    then = content_hash(sold(DRESS, sku_is_live=False, sku_sold=DRESS))
+    assert content_hash(sold("RENAMED-1", sku_sold=DRESS)) == then
+    assert content_hash(sold("", sku_is_live=False, sku_sold=DRESS)) == then
+    assert content_hash(sold(SKIRT, sku_is_live=False, sku_sold=SKIRT)) != then
+
+
 # -- a person's word -----------------------------------------------------------------------------------------------
 
 

@@ -57,6 +57,7 @@ class Lines:
             assignments=self.destinations.assignments(line, line.quantity),
             attributes=_attributes(line),
             sku_is_live=live,
+            sku_sold=line.sku.strip(),
             ship_to=self.destinations.of_line(line),
         )
 

@@ -58,7 +58,7 @@ def _money(order: Order) -> list[tuple[str, Decimal]]:
 def _line(line: OrderLine) -> dict[str, Any]:
     return {
         "kind": line.kind,
-        "sku": line.variant if line.sku_is_live and line.variant else line.sku,
+        "sku": _sku(line),
         "quantity": line.quantity,
         "amount": _plain(line.amount),
         "unit_price": _plain(line.unit_price),
@@ -69,6 +69,13 @@ def _line(line: OrderLine) -> dict[str, Any]:
         "marks": sorted(line.marks),
         **({"ship_to": _address(line.ship_to)} if line.ship_to else {}),
     }
+
+
+def _sku(line: OrderLine) -> str:
+    """What tells the article, and stays as it is when the product changes."""
+    if line.sku_sold is not None:
+        return line.sku_sold
+    return line.variant if line.sku_is_live and line.variant else line.sku
 
 
 def _places(line: OrderLine) -> dict[str, int]:

@@ -2,6 +2,8 @@
 
 A channel that reads a line's SKU from the product as it is now (``sku_is_live``) tells another one when the product is
 renamed, and none when it is deleted: what the variant was when an order of it was found to be right is kept as a link.
+Where the SKU of the sale is told too, and is a UPC of the ERP (a product's SKU in place of its variant's is none), that
+counts for more than a link.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ def subject(line: OrderLine) -> str:
 
 def asked(line: OrderLine, *, channel: str, unit: Unit, mappings: Mappings, links: Links) -> set[str]:
     """Every UPC that the line may turn out to be."""
-    found = (_told(line, channel, mappings), _own(line, unit), _linked(line, links))
+    found = (_told(line, channel, mappings), _own(line, unit), _copied(line, unit), _of_variant(line, links))
     return {upc for upc in found if upc}
 
 
@@ -35,7 +37,7 @@ def find_upc(line: OrderLine, desk: Desk, findings: Findings) -> str:
     """The line's UPC, whether the ERP knows it or not; empty where the line names none."""
     if told := _told(line, desk.channel, desk.mappings):
         return told
-    own, linked = _own(line, desk.settings.unit), _linked(line, desk.links)
+    own, linked = _own(line, desk.settings.unit), _linked(line, desk)
     upc = own if own in desk.skus or not linked else linked
     if linked and upc != linked:
         text = f"its variant was sold as {linked} before, now it says {own}"
@@ -64,7 +66,19 @@ def _own(line: OrderLine, unit: Unit) -> str:
     return line.sku if unit.sku_is == "upc" else line.barcode or ""
 
 
-def _linked(line: OrderLine, links: Links) -> str:
+def _copied(line: OrderLine, unit: Unit) -> str:
+    """What was copied when it was sold, where the line tells today's beside it."""
+    return line.sku_sold or "" if line.sku_is_live and unit.sku_is == "upc" else ""
+
+
+def _linked(line: OrderLine, desk: Desk) -> str:
+    """The UPC that was copied at this very sale, else what the variant was sold as in another."""
+    if (copied := _copied(line, desk.settings.unit)) in desk.skus:
+        return copied
+    return _of_variant(line, desk.links)
+
+
+def _of_variant(line: OrderLine, links: Links) -> str:
     return links.get(line.variant, "") if line.sku_is_live and line.variant else ""
 
 

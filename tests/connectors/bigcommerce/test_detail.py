@@ -146,12 +146,8 @@ async def test_25_the_variants_own_sku_is_taken_not_the_base_sku_that_was_copied
         ]
         (read,) = await whole(store, room)
         found = read.lines[0]
-        assert (found.sku, found.barcode, found.variant, found.sku_is_live) == (
-            "012345678905",
-            "012345678905",
-            "300",
-            True,
-        )
+        told = found.sku, found.barcode, found.variant, found.sku_is_live, found.sku_sold
+        assert told == ("012345678905", "012345678905", "300", True, "DRESS")
 
 
 async def test_25_without_its_variant_a_line_with_options_names_no_sku() -> None:

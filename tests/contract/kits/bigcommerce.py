@@ -76,6 +76,7 @@ LINE = OrderLine(
     ref=Ref("65"),
     kind=LineKind.GOODS,
     sku="012345678905",
+    sku_sold="012345678905",
     barcode="012345678905",
     title="Wrap Dress",
     variant=Ref("135"),
