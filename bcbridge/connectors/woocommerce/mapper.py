@@ -27,6 +27,7 @@ def read(document: Document, settings: WooCommerceSettings) -> Order:
     if str(kept.order.id) != document.ref:
         raise Malformed("the document is of another order", where="order.id")
     _check_ids(kept.order)
+    _check_refunds(kept)
     return _order(kept, document, settings)
 
 
@@ -44,6 +45,12 @@ def _check_ids(order: wire.Order) -> None:
     ids = [item.id for item in order.items]
     if len(set(ids)) < len(ids):
         raise Malformed("two parts of the order have one id", where="order.line_items")
+
+
+def _check_refunds(kept: wire.Document) -> None:
+    """Where they are not those the order names, nobody knows what was given back."""
+    if {refund.id for refund in kept.refunds} != {refund.id for refund in kept.order.refunds}:
+        raise Malformed("the refunds are not those the order names", where="refunds")
 
 
 def _order(kept: wire.Document, document: Document, settings: WooCommerceSettings) -> Order:

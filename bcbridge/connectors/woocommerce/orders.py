@@ -12,13 +12,13 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from bcbridge.connectors.base import Document, Head, HeadList, Page
-from bcbridge.connectors.keyset import BEGINNING, KeysetList, created, walk
+from bcbridge.connectors.keyset import BEGINNING, KeysetList, Stamp, created, modified, walk
 from bcbridge.connectors.woocommerce import mapper, people
 from bcbridge.connectors.woocommerce.answers import Data, Gone, as_object
 from bcbridge.connectors.woocommerce.client import Client, Reply, as_agreed
 from bcbridge.connectors.woocommerce.money import DECIMALS
 from bcbridge.connectors.woocommerce.settings import WooCommerceSettings
-from bcbridge.errors import Retry
+from bcbridge.errors import OpenCircuit, Retry
 from bcbridge.model.ids import Noun, Ref
 from bcbridge.model.order import Order
 
@@ -31,7 +31,8 @@ ID = re.compile(r"[1-9][0-9]{0,18}")
 LARGEST_ID = 2**63
 MOST_REFUNDS = 1000
 MOST_READS = 3
-"""An order is read anew so often where its refunds change between the two answers it takes."""
+"""An order is read so often where its refunds are not those it names: between the two answers one may be made. Where
+they never agree it is kept as it is, and cannot be read."""
 
 
 class Orders:
@@ -76,10 +77,11 @@ class Orders:
     # -- lists
 
     async def _modified(self, floor: datetime, page: int) -> Sequence[Head]:
-        return await self._heads({"modified_after": before(floor), "orderby": "modified"}, page)
+        heads = await self._heads({"modified_after": before(floor), "orderby": "modified"}, page)
+        return _asked_for(heads, floor, modified)
 
     async def _created(self, floor: datetime, page: int) -> Sequence[Head]:
-        return await self._heads({"after": before(floor), "orderby": "date"}, page)
+        return _asked_for(await self._heads({"after": before(floor), "orderby": "date"}, page), floor, created)
 
     async def _heads(self, which: Mapping[str, str], page: int) -> Sequence[Head]:
         size = self._settings.page_size
@@ -93,36 +95,57 @@ class Orders:
     # -- documents
 
     async def _fetch(self, ids: Sequence[int]) -> list[Document]:
+        orders, reply = await self._listed(ids)
+        made = [await self._document(id_, orders.get(id_), reply) for id_ in ids]
+        return [document for document in made if document]
+
+    async def _listed(self, ids: Sequence[int]) -> tuple[dict[int, Data], Reply]:
+        """Those of them that the list shows; of one order too, for that alone takes ``dp``."""
         which = {"include": ",".join(map(str, ids)), "per_page": str(self._settings.page_size), "dp": DECIMALS}
         rows, reply = await self._client.rows("/orders", which)
         with as_agreed("/orders"):
-            orders = [row for row in rows if row["id"] in ids and row["status"] not in NO_ORDERS]
-        made = [await self._document(order, reply) for order in orders]
-        return [document for document in made if document]
+            return {_id(row): row for row in rows}, reply
 
-    async def _document(self, order: Data, reply: Reply) -> Document | None:
-        """The order with all refunds it names; None where it went meanwhile."""
-        for _ in range(MOST_READS):
-            with as_agreed("/orders"):
-                id_, named = order["id"], {refund["id"] for refund in order["refunds"]}
-            try:
-                refunds = await self._refunds(id_) if named else []
-                with as_agreed("/orders/{id}/refunds"):
-                    if {refund["id"] for refund in refunds} == named:
-                        return _kept(order, refunds, reply.asked)
-                reply = await self._client.ask(f"/orders/{id_}", {"dp": DECIMALS})
-            except Gone:
+    async def _document(self, id_: int, order: Data | None, reply: Reply) -> Document | None:
+        """The order with all refunds it names; None where the shop itself says that it is none, or gone."""
+        for again in range(MOST_READS):
+            if again or order is None:
+                order, reply = await self._alone(id_)
+            if order is None:
                 return None
-            with as_agreed("/orders/{id}"):
-                order = as_object(reply.content)
-                if order["id"] != id_:
-                    raise ValueError("another order was answered")
+            with as_agreed("/orders"):
                 if order["status"] in NO_ORDERS:
                     return None
-        raise Retry("an order's refunds kept changing while it was read")
+                named = {refund["id"] for refund in order["refunds"]}
+            refunds = await self._refunds(id_) if named else []
+            with as_agreed("/orders/{id}/refunds"):
+                if {refund["id"] for refund in refunds} == named:
+                    break
+        with as_agreed("/orders"):
+            return _kept(as_object(order), refunds, reply.asked)
+
+    async def _alone(self, id_: int) -> tuple[Data | None, Reply]:
+        """One order; None where the shop has none of that id. A list proves nothing by leaving it out: sites cap their
+        pages, and plugins hide what they like."""
+        orders, reply = await self._listed([id_])
+        if id_ in orders:
+            return orders[id_], reply
+        try:
+            reply = await self._client.ask(f"/orders/{id_}")
+        except Gone:
+            return None, reply
+        with as_agreed("/orders/{id}"):
+            order = as_object(reply.content)
+            if _id(order) != id_:
+                raise ValueError("another order was answered")
+        return order, reply
 
     async def _refunds(self, order: int) -> list[Data]:
-        return await self._client.every_row(f"/orders/{order}/refunds", {"dp": DECIMALS}, most=MOST_REFUNDS)
+        """None where the order went meanwhile: its own answer says so next."""
+        try:
+            return await self._client.every_row(f"/orders/{order}/refunds", {"dp": DECIMALS}, most=MOST_REFUNDS)
+        except Gone:
+            return []
 
 
 def before(moment: datetime) -> str:
@@ -156,6 +179,14 @@ def stamp(given: str) -> datetime:
 def _kept(order: Data, refunds: Sequence[Data], asked: datetime) -> Document:
     body = json.dumps({"order": order, "refunds": refunds}, separators=(",", ":"))
     return Document(ORDERS, Ref(str(_id(order))), _head(order).modified, asked, body.encode())
+
+
+def _asked_for(heads: Sequence[Head], floor: datetime, stamp: Stamp) -> Sequence[Head]:
+    """None is older than was asked for; else it is another question's answer, and nobody knows what it leaves out."""
+    if any(stamp(head) < floor.replace(microsecond=0) - SECOND for head in heads):
+        why = "the list of orders begins before what was asked for: does a cache answer, or a WooCommerce before 5.8?"
+        raise OpenCircuit(why, by_content=True)
+    return heads
 
 
 def _check_whole(shown: int, ended: bool, reply: Reply) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,26 @@ from typing import Any
 import pytest
 
 from bcbridge.connectors.woocommerce.orders import before
-from bcbridge.errors import OpenCircuit, Retry
+from bcbridge.errors import Malformed, OpenCircuit, Retry
 from bcbridge.model.ids import Ref
 from bcbridge.model.order import Order, PaymentStatus
 from bcbridge.sandbox.woocommerce import NEW_YORK, WooCommerceSettings
-from tests.connectors.woocommerce.answers import order, refund
-from tests.connectors.woocommerce.shops import QUIET, World, a_script, a_shop, error, listed, refs, said, settings
+from tests.connectors.woocommerce.answers import NOON, order, refund
+from tests.connectors.woocommerce.shops import (
+    QUIET,
+    World,
+    a_room,
+    a_script,
+    a_shop,
+    error,
+    listed,
+    refs,
+    said,
+    settings,
+)
 from tests.connectors.woocommerce.test_reading import adds_up, paid
+from tests.contract.kit import Asked, Reply
+from tests.contract.outside import saying, serving
 
 pytestmark = pytest.mark.contract
 
@@ -109,6 +123,26 @@ async def test_a_page_cut_short_is_not_taken_for_the_last() -> None:
             await listed(room.orders.lists[0])
 
 
+async def test_a_list_that_was_not_asked_for_ends_in_words_and_turns_in_no_circle() -> None:
+    """A cache, or a shop that does not know ``modified_after``, answers from the beginning whatever it is asked."""
+    old = {"status": "processing", "date_created_gmt": "2026-11-20T12:00:00"}
+    rows = [{"id": number, "date_modified_gmt": f"2026-11-20T12:00:{number:02}", **old} for number in range(1, 60)]
+
+    def answered(asked: Asked) -> Reply:
+        start = (int(asked.query["page"]) - 1) * 3
+        return said(rows[start : start + 3])
+
+    async with serving(saying(answered)) as server, aclosing(a_room(server.url, page_size=3)) as room:
+        with pytest.raises(OpenCircuit, match="before what was asked"):
+            await listed(room.orders.lists[0])
+        later = '{"modified":"2026-11-21T12:00:00+00:00"}'
+        with pytest.raises(OpenCircuit, match="before what was asked"):
+            await listed(room.orders.lists[0], later)
+        with pytest.raises(OpenCircuit, match="before what was asked"):
+            [page async for page in room.orders.sweep(NOON + timedelta(days=1))]
+    assert len(server.asked) < 6
+
+
 def test_the_bound_is_exclusive_so_a_second_less_is_asked_for() -> None:
     assert before(datetime(2026, 11, 21, 0, 18, 44, tzinfo=UTC)) == "2026-11-21T00:18:43"
     paris = datetime(2026, 11, 21, 1, 18, 44).astimezone().replace(tzinfo=UTC) - timedelta(hours=1)
@@ -138,23 +172,52 @@ async def test_a_refund_made_meanwhile_makes_the_order_read_again() -> None:
     """The order said none of the second; then it is read once more, and both are there."""
     both = said([refund(45, "2.00"), refund(44, "1.00")])
     earlier, after = order(refunds=[{"id": 44}]), order(refunds=[{"id": 45}, {"id": 44}])
-    async with a_script(said([earlier]), both, said(after), both) as (script, room):
+    async with a_script(said([earlier]), both, said([after]), both) as (script, room):
         (document,) = await room.orders.fetch([Ref("1001")])
         assert room.orders.read(document).refunded == 3
-    assert [asked.path.rpartition("/")[2] for asked in script.asked] == ["orders", "refunds", "1001", "refunds"]
+    assert [asked.path.rpartition("/")[2] for asked in script.asked] == ["orders", "refunds", "orders", "refunds"]
 
 
-async def test_refunds_that_never_come_to_rest_are_left_for_later() -> None:
-    made, order_ = said([refund(45, "2.00")]), order(refunds=[{"id": 44}])
-    async with a_script(said([order_]), *[made, said(order_)] * 3) as (script, room):
-        with pytest.raises(Retry):
-            await room.orders.fetch([Ref("1001")])
+async def test_refunds_that_never_agree_cannot_be_read_and_their_neighbours_go_on() -> None:
+    """A plugin hides one, say: nobody knows what was given back, and the other orders of the call do not wait."""
+    made, odd = said([refund(45, "2.00")]), order(refunds=[{"id": 44}])
+    both = said([odd, order(id=1002)])
+    async with a_script(both, *[made, said([odd])] * 3) as (script, room):
+        blocked, well = await room.orders.fetch([Ref("1001"), Ref("1002")])
+        assert room.orders.read(well).payment is PaymentStatus.PAID
+        with pytest.raises(Malformed) as fault:
+            room.orders.read(blocked)
+    assert fault.value.where == "refunds"
     assert len(script.asked) < 10
+
+
+async def test_an_order_missing_from_a_batch_is_asked_for_by_itself_before_it_counts_as_gone() -> None:
+    """A site that caps its pages, or a plugin that hides what it likes, leaves orders out of a list; a paid order that
+    was taken for deleted would never be booked."""
+    first, second = said([order()]), said([order(id=1002)])
+    for answers in ((said([order()], X_WP_Total="2"), second), (first, second), (said([]), first, second)):
+        async with a_script(*answers) as (_, room):
+            found = await room.orders.fetch([Ref("1001"), Ref("1002")])
+        assert [document.ref for document in found] == ["1001", "1002"]
+
+
+async def test_only_what_the_shop_itself_calls_gone_is_gone() -> None:
+    gone = error("woocommerce_rest_shop_order_invalid_id", 404, data={"status": 404})
+    trashed, hidden = said(order(id=1002, status="trash")), said(order(id=1003, status="packing"))
+    none = said([])
+    async with a_script(none, none, gone, none, trashed, none, hidden) as (script, room):
+        (found,) = await room.orders.fetch([Ref("1001"), Ref("1002"), Ref("1003")])
+    assert found.ref == "1003"
+    assert [asked.path.rpartition("/")[2] for asked in script.asked if asked.path[-1] != "s"] == [
+        "1001",
+        "1002",
+        "1003",
+    ]
 
 
 async def test_an_order_deleted_while_its_refunds_are_read_is_absent() -> None:
     gone = error("woocommerce_rest_shop_order_invalid_id", 404)
-    async with a_script(said([order(refunds=[{"id": 44}])]), gone) as (_, room):
+    async with a_script(said([order(refunds=[{"id": 44}])]), gone, said([]), gone) as (_, room):
         assert await room.orders.fetch([Ref("1001")]) == []
 
 
