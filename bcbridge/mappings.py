@@ -158,12 +158,12 @@ def cause(table: str, value: str) -> str:
     return f"{table}/{value}"
 
 
-def changed(old: Mappings, new: Mappings) -> set[str]:
-    """The causes of every row that was added, removed or given another value, in any section."""
+def changed(old: Mappings, new: Mappings, channel: str) -> set[str]:
+    """The causes of every row that was added, removed or given another value where ``channel`` looks."""
     return {
         cause(table, key)
         for table in TABLES
-        for section in {*old.tables.get(table, {}), *new.tables.get(table, {})}
+        for section in (channel, DEFAULT)
         for key in _differing(_section(old, table, section), _section(new, table, section))
     }
 

@@ -127,9 +127,10 @@ def test_a_folder_that_is_not_there_is_a_mistake(tmp_path: Path) -> None:
 def test_a_changed_row_is_named_by_its_cause() -> None:
     old = Mappings({"ship_via": {"shop": {"Standard": "UPG"}}, "terms": {"default": {"card": "PRE"}}})
     new = old.with_value("ship_via", "shop", "Overnight", "FXO").with_value("terms", "default", "card", "NET")
-    assert changed(old, new) == {"ship_via/Overnight", "terms/card"}
-    assert changed(new, old) == {"ship_via/Overnight", "terms/card"}
-    assert changed(old, old) == set()
+    assert changed(old, new, "shop") == {"ship_via/Overnight", "terms/card"}
+    assert changed(new, old, "shop") == {"ship_via/Overnight", "terms/card"}
+    assert changed(old, new, "other") == {"terms/card"}
+    assert changed(old, old, "shop") == set()
 
 
 @pytest.mark.parametrize(

@@ -34,11 +34,11 @@ class Folder:
     async def write(self, text: str, name: str = "ship_via.toml") -> None:
         await anyio.Path(self.path / name).write_text(text)
 
-    async def block(self, number: int, cause: str = "ship_via/Overnight") -> None:
+    async def block(self, number: int, cause: str = "ship_via/Overnight", *, channel: str = "shop") -> None:
         problem = Problem(code="ship_via", subject="shipping", text="", cause=cause)
         facts = Facts(Ref(str(number)))
         await self.store.write(
-            lambda tx: orders.record(tx, "shop", facts, Blocked(problems=(problem,)), now=self.clock())
+            lambda tx: orders.record(tx, channel, facts, Blocked(problems=(problem,)), now=self.clock())
         )
 
     async def waiting(self) -> list[str]:
@@ -58,7 +58,7 @@ async def f(tmp_path: Path) -> AsyncIterator[Folder]:
     path.mkdir()
     (path / "ship_via.toml").write_text(UPS)
     async with Store(tmp_path / "bcbridge.db").opened() as store:
-        force = MappingsInForce(path, ["shop"], store, clock, lambda: rung.append("ring"))
+        force = MappingsInForce(path, ["shop", "other"], store, clock, lambda: rung.append("ring"))
         force.load()
         with capture_logs():
             yield Folder(store, clock, path, force, rung)
@@ -72,6 +72,26 @@ async def test_a_row_that_is_added_frees_what_was_blocked_for_want_of_it(f: Fold
     assert f.code() == "UP1"
     assert await f.waiting() == ["1"]
     assert f.rung == ["ring"]
+
+
+async def test_a_row_of_one_shop_frees_no_order_of_another(f: Folder) -> None:
+    """Else the first three might be another shop's, and prove nothing of what the rest is booked by."""
+    for number in range(1, 4):
+        await f.block(number, channel="other")
+    for number in range(4, 9):
+        await f.block(number)
+    await f.write(MORE)
+    await f.force._reload()
+    assert await f.waiting() == ["4", "5", "6"]
+
+
+async def test_a_row_for_all_shops_lets_three_of_each_go_first(f: Folder) -> None:
+    for number in range(1, 6):
+        await f.block(number, channel="other")
+        await f.block(number + 10)
+    await f.write(MORE.replace("[shop]", "[default]"))
+    await f.force._reload()
+    assert sorted(await f.waiting()) == ["1", "11", "12", "13", "2", "3"]
 
 
 async def test_five_freed_go_three_first(f: Folder) -> None:

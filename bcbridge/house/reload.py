@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -105,21 +105,27 @@ class MappingsInForce:
 
     async def _take_over(self, wanted: Mappings) -> int:
         before, self.current = self.current, wanted
-        changes = mappings.changed(before, wanted)
+        changes = {channel: mappings.changed(before, wanted, channel) for channel in self.channels}
         try:
             freed = await self.store.write(lambda tx: self._free(tx, changes))
         except BaseException:
             self.current = before  # else nobody would be freed when it is taken over later
             raise
-        log.info("mappings taken over", changes=len(changes), freed=freed)
+        log.info("mappings taken over", changes=len(set().union(*changes.values())), freed=freed)
         if freed:
             self.ring()
         return freed
 
-    def _free(self, tx: sqlite3.Connection, changes: set[str]) -> int:
+    def _free(self, tx: sqlite3.Connection, changes: Mapping[str, set[str]]) -> int:
+        """Of each channel three first: what one shop's orders come to tells nothing of another's rows."""
         now = self.now()
         incidents.close(tx, code="mappings_refused", connector="", cause="mappings", now=now)
-        return releases.free(tx, mappings.freed(changes, releases.waiting_for(tx)), flow=ORDERS, now=now)
+        waiting = releases.waiting_for(tx)
+        return sum(
+            releases.free(tx, mappings.freed(rows, waiting), flow=ORDERS, now=now, channel=channel)
+            for channel, rows in changes.items()
+            if rows
+        )
 
     def _stamps(self) -> tuple[tuple[str, int], ...]:
         return tuple(sorted((path.name, path.stat().st_mtime_ns) for path in self.folder.glob("*.toml")))

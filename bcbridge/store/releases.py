@@ -25,7 +25,8 @@ STEP = 200
 
 _FREED = """
 SELECT DISTINCT orders.id, orders.connector, orders.ref FROM order_causes JOIN orders ON orders.id = order_id
-WHERE cause IN (SELECT value FROM json_each(?)) AND orders.state = 'blocked'
+WHERE cause IN (SELECT value FROM json_each(:causes)) AND orders.state = 'blocked'
+  AND (:channel IS NULL OR orders.connector = :channel)
   AND NOT EXISTS (SELECT 1 FROM release_orders JOIN releases ON releases.id = release_id
                   WHERE release_orders.order_id = orders.id AND stage = 'held' AND releases.state IN ('first', 'rest'))
 ORDER BY orders.id
@@ -46,12 +47,13 @@ def waiting_for(tx: sqlite3.Connection) -> list[str]:
     return [str(row["cause"]) for row in tx.execute(_WAITING_FOR).fetchall()]
 
 
-def free(tx: sqlite3.Connection, causes: Iterable[str], *, flow: str, now: datetime) -> int:
-    """The orders blocked for any of these causes may be looked at again. Returns how many."""
+def free(tx: sqlite3.Connection, causes: Iterable[str], *, flow: str, now: datetime, channel: str | None = None) -> int:
+    """The orders (of one channel alone, where it is named) blocked for any of these causes may be looked at again.
+    Returns how many."""
     wanted = sorted(set(causes))
     if not wanted:
         return 0
-    found = tx.execute(_FREED, (orjson.dumps(wanted).decode(),)).fetchall()
+    found = tx.execute(_FREED, {"causes": orjson.dumps(wanted).decode(), "channel": channel}).fetchall()
     return free_orders(tx, found, cause=wanted[0] if len(wanted) == 1 else f"{len(wanted)} causes", flow=flow, now=now)
 
 
