@@ -22,6 +22,10 @@ class Missing(OpenCircuit):
     """Their own 404: what was asked for by its id is not there. Elsewhere it means a wrong address."""
 
 
+class Denied(OpenCircuit):
+    """403: the API account lacks a scope. It may have those of everything else."""
+
+
 class NotTaken(OpenCircuit):
     """A definite no to one call of ours."""
 
@@ -38,7 +42,7 @@ def decision(answer: Answer, quota: Quota) -> BridgeError | None:
     if status == 401:
         return OpenCircuit("BigCommerce refuses the access token (401)")
     if status == 403:
-        return OpenCircuit("BigCommerce denies access (403): is a scope of the API account missing?")
+        return Denied("BigCommerce denies access (403): is a scope of the API account missing?")
     if status == 404:
         return _not_there(answer)
     if status in NOT_TAKEN:

@@ -13,7 +13,7 @@ from urllib.parse import quote, urlsplit
 
 from bcbridge.connectors.base import Finding, Severity
 from bcbridge.connectors.bigcommerce.client import Client, Data, as_agreed
-from bcbridge.connectors.bigcommerce.failures import Missing, NotTaken
+from bcbridge.connectors.bigcommerce.failures import Denied, Missing, NotTaken
 from bcbridge.connectors.bigcommerce.webhook import SCOPES
 from bcbridge.model.ids import ConnectorName
 
@@ -45,10 +45,20 @@ class Keeper:
         self._secret = secret
 
     async def keep(self, public_url: str) -> list[Finding]:
-        """Create what is missing, switch on what is off, mend what points elsewhere, remove strays and doubles."""
+        """Create what is missing, switch on what is off, mend what points elsewhere, remove strays and doubles.
+
+        An account that may not keep hooks may still read orders: that is said, and stops nothing.
+        """
         cannot = self._cannot(public_url)
         if cannot is not None:
             return [cannot]
+        try:
+            return await self._kept(public_url)
+        except (Denied, Missing, NotTaken) as fault:
+            text = f"hooks cannot be kept: {fault}; polling alone is complete"
+            return [Finding(Severity.ERROR, "webhooks", text, "scope store_v2_information (modify)")]
+
+    async def _kept(self, public_url: str) -> list[Finding]:
         address = hook_address(public_url, self._name)
         standing = await self.standing()
         findings = [finding for scope in SCOPES for finding in await self._keep_scope(scope, address, standing)]

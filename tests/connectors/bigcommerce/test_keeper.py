@@ -175,6 +175,19 @@ async def test_a_blocked_domain_and_a_hook_that_is_not_taken_are_told_in_words()
     assert (blocked.severity, "shop.example.com for another 170 s" in blocked.text) == (Severity.WARNING, True)
 
 
+@pytest.mark.contract
+@pytest.mark.parametrize("denied", ["GET", "POST"])
+async def test_an_account_that_may_not_keep_hooks_is_told_of_and_stops_no_orders(denied: str) -> None:
+    """A token that reads alone: raised, it would pause the whole connection, at every look anew."""
+    refused = Reply(403, b'{"status": 403, "title": "Your token lacks a scope", "errors": {}}')
+    empty = Reply(200, b'{"data": [], "meta": {}}')
+    async with serving(saying(lambda asked: refused if asked.method == denied else empty)) as server:
+        room = a_room(server.url, **KEYS)
+        (said,) = await room.keeper.keep(PUBLIC)
+        await room.aclose()
+    assert (said.severity, "403" in said.text, "store_v2_information" in said.fix) == (Severity.ERROR, True, True)
+
+
 # -- doctor -----------------------------------------------------------------------------------------------------
 
 
