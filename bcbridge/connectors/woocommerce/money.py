@@ -71,12 +71,14 @@ UNSAID = ""
 
 
 def _taxes(item: wire.Item, currency: str) -> dict[str, Decimal]:
-    """By rate; what the rates leave unsaid of the whole comes last."""
+    """By rate; what the rates leave unsaid of the whole comes last. Where the shop has rounded the whole and not the
+    parts, half a cent for each of them is nothing unsaid."""
     said: dict[str, Decimal] = {}
     for one in item.taxes:
         said[one.id] = said.get(one.id, Decimal(0)) + one.total
     rest = item.total_tax - sum(said.values(), Decimal(0))
-    if rest * item.total_tax > 0 and to_cents(rest, currency):
+    rounded_off = len(said) * cent(currency) / 2
+    if rest * item.total_tax > 0 and abs(rest) > rounded_off and to_cents(rest, currency):
         said[UNSAID] = said.get(UNSAID, Decimal(0)) + rest
     return said
 

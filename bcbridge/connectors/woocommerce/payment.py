@@ -12,6 +12,7 @@ from decimal import Decimal
 
 from bcbridge.connectors.woocommerce import wire
 from bcbridge.model.ids import Ref
+from bcbridge.model.money import to_cents
 from bcbridge.model.order import Hold, PaymentStatus, Tender, TenderKind
 
 CANCELLED = "cancelled"
@@ -24,20 +25,26 @@ TOLD_OTHERWISE = (CANCELLED, REFUNDED)
 
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """One order's money. ``cards``: negative fees that are money, above zero; ``due`` the total with them."""
+    """One order's money. ``cards``: negative fees that are money, above zero, and ``cards_back`` what refunds put back
+    on them; ``due`` the total with them."""
 
     order: wire.Order
     refunds: Sequence[wire.Refund]
     cards: Sequence[tuple[wire.FeeLine, Decimal]]
+    cards_back: Sequence[tuple[wire.FeeLine, Decimal]]
     import_statuses: Sequence[str]
 
     @property
     def due(self) -> Decimal:
-        return self.order.total + sum((amount for _, amount in self.cards), Decimal(0))
+        """As the shop says it, in as many decimals as its currency has, where it is whole cents."""
+        due = self.order.total + sum((amount for _, amount in self.cards), Decimal(0))
+        cents = to_cents(due, self.order.currency)
+        return cents if cents == due else due
 
     @property
     def refunded(self) -> Decimal:
-        return sum((refund.amount for refund in self.refunds), Decimal(0))
+        cash = sum((refund.amount for refund in self.refunds), Decimal(0))
+        return cash + sum((amount for _, amount in self.cards_back), Decimal(0))
 
     @property
     def is_imported(self) -> bool:
@@ -50,7 +57,7 @@ class Payment:
 
     @property
     def status(self) -> PaymentStatus:
-        if self.order.status == REFUNDED or (self.refunded and self.refunded >= self.order.total):
+        if self.order.status == REFUNDED or (self.refunded and self.refunded >= self.due):
             return PaymentStatus.REFUNDED
         if self.refunded:
             return PaymentStatus.PARTIALLY_REFUNDED
@@ -100,7 +107,13 @@ class Payment:
         )
 
     def _given_back(self) -> tuple[Tender, ...]:
-        return tuple(
+        """By refund; what went back on cards by card, as of the last refund."""
+        last = max((refund.date_created_gmt for refund in self.refunds), default=self.order.date_created_gmt)
+        cards = tuple(
+            Tender(ref=Ref(f"{fee.id}/back"), kind=TenderKind.REFUNDED, gateway=fee.name, amount=amount, at=last)
+            for fee, amount in self.cards_back
+        )
+        return cards + tuple(
             Tender(
                 ref=Ref(str(refund.id)),
                 kind=TenderKind.REFUNDED,

@@ -375,6 +375,16 @@ def test_a_tax_that_no_rate_explains_is_told_all_the_same() -> None:
     assert adds_up(found) == found.total
 
 
+def test_a_whole_that_was_rounded_leaves_nothing_unsaid_of_its_parts() -> None:
+    """6.625 % of 148.00 is 9.805: kept so by the rate, and as 9.81 by the line."""
+    bought = line(total="148.000000", total_tax="9.810000", taxes=[tax("9.805000")])
+    lines = {"tax_lines": [rate(1, "NJ State Tax", 6.625)], "shipping_lines": [], "total": "157.810000"}
+    found = read(order(bought, **lines))
+    assert one_line(found).taxes == (Tax(title="NJ State Tax", rate=Decimal("0.06625"), amount=Decimal("9.81")),)
+    assert adds_up(found) == found.total
+    assert str(found.total) == "157.81", "in as many decimals as its currency has"
+
+
 def test_an_edited_order_reads_as_it_stands() -> None:
     """A line taken out by hand is gone over there; one that is left at 0 stands without pieces."""
     found = read(order(line(1), line(2, quantity=0, total="0.00", subtotal="0.00")))
@@ -443,6 +453,24 @@ def test_a_negative_fee_that_is_a_payment_is_a_tender_and_the_total_is_raised_by
         ("stripe", Decimal(75)),
     ]
     assert (found.reductions, found.gateways) == ((), ("stripe", "Gift card GC-42"))
+
+
+def test_what_goes_back_on_a_gift_card_is_given_back_too() -> None:
+    """The shop's refund says 20.00: 50.00 of goods less 30.00 on the card. Two of two, it was 100.00."""
+    card = fee(95, "Gift card", "-60.00")
+    on_it = fee(501, "Gift card", "30.00", meta_data=[meta("_refunded_item_id", "95")])
+    bought = order(line(1, quantity=2, total="100.00"), fee_lines=[card], shipping_lines=[], total="40.00")
+    made = refund(44, "20.00", given_back(1, 1, "50.00"), fee_lines=[on_it])
+    found = read(bought, [made], payment_fees=["gift card"])
+    assert (found.payment, found.refunded) == (PaymentStatus.PARTIALLY_REFUNDED, Decimal("50.00"))
+    assert found.total == adds_up(found) == paid(found) == Decimal("50.00")
+
+
+def test_an_order_whose_card_still_pays_for_it_is_not_refunded_in_full() -> None:
+    card = fee(95, "Gift card", "-60.00")
+    bought = order(fee_lines=[card], shipping_lines=[], total="40.00")
+    found = read(bought, [refund(44, "40.00")], payment_fees=["gift card"])
+    assert found.payment is PaymentStatus.PARTIALLY_REFUNDED
 
 
 def test_a_fee_of_nothing_is_none() -> None:
