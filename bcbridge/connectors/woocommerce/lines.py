@@ -164,6 +164,11 @@ class Parts:
         """Negative fees that are money (gift cards, store credit), tax and all, above zero."""
         return tuple((fee, -self._nets[fee.id].gross) for fee in self._order.fee_lines if self._is_payment(fee))
 
+    def payments_given_back(self) -> tuple[tuple[wire.FeeLine, Decimal], ...]:
+        """What refunds put back on gift cards and store credit, above zero; their own amounts lack it."""
+        given = ((fee, self._given.get(fee.id)) for fee in self._order.fee_lines if self._is_payment(fee))
+        return tuple((fee, -back.net.gross) for fee, back in given if back and back.net.gross < 0)
+
     def _fees(self) -> Iterable[wire.FeeLine]:
         return (fee for fee in self._order.fee_lines if not self._is_payment(fee))
 

@@ -56,7 +56,7 @@ def _check_refunds(kept: wire.Document) -> None:
 def _order(kept: wire.Document, document: Document, settings: WooCommerceSettings) -> Order:
     order = kept.order
     parts = Parts(order, kept.refunds, settings.payment_fees)
-    payment = Payment(order, kept.refunds, parts.payments(), settings.import_statuses)
+    payment = Payment(order, kept.refunds, parts.payments(), parts.payments_given_back(), settings.import_statuses)
     return Order(
         ref=Ref(str(order.id)),
         id=str(order.id),
