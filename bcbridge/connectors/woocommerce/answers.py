@@ -189,9 +189,10 @@ def json_of(body: bytes) -> object:
 
 
 def _behind(text: str) -> object:
-    """JSON that begins somewhere and reaches the end. What begins as JSON and is none was broken off."""
+    """JSON that begins somewhere and reaches the end. What begins as JSON is either whole, and PHP printed something
+    as it ended, or was broken off."""
     if text.lstrip().startswith(("[", "{")):
-        raise ValueError("broken off")
+        return _before_a_page(text.lstrip())
     for number, start in enumerate(_BEGINNING.finditer(text, 0, MOST_BEFORE)):
         if number >= MOST_TRIES:
             break
@@ -202,6 +203,14 @@ def _behind(text: str) -> object:
         if not text[end:].strip():
             return content
     raise ValueError("no JSON")
+
+
+def _before_a_page(text: str) -> object:
+    """JSON with markup behind it: a warning at PHP's end, the signature of a cache."""
+    content, end = _DECODER.raw_decode(text)
+    if not text[end:].lstrip().startswith("<"):
+        raise ValueError("broken off")
+    return content
 
 
 def _no_constant(name: str) -> NoReturn:
