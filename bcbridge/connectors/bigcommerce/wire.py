@@ -186,7 +186,7 @@ class Order(Wire):
     total_ex_tax: Number
     total_inc_tax: Number
     total_tax: Number
-    items_shipped: Count = 0
+    items_shipped: Count | None = None
     shipping_cost_ex_tax: Number = NOTHING
     shipping_cost_inc_tax: Number = NOTHING
     shipping_cost_tax: Number = NOTHING

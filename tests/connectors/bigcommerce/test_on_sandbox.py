@@ -178,6 +178,25 @@ async def test_17_an_abandoned_checkout_that_rings_is_looked_at_once(store: Worl
         assert await s.b.store.read.row("SELECT 1 FROM orders WHERE ref = ?", (ref,)) is not None
 
 
+async def test_an_order_that_is_archived_and_comes_back_is_judged_again(store: World, tmp_path: Path) -> None:
+    ref = await store.place()
+    async with scene(tmp_path / "scene") as s:
+        flow = replace(s.flow, source=store.room.orders)
+
+        async def state() -> tuple[str, str]:
+            await store.post("/_sandbox/clock", {"advance_seconds": 5})
+            await looked(s, flow, ref, datetime.now(UTC) - timedelta(hours=1), 4)
+            row = await s.b.store.read.row("SELECT state, code FROM orders WHERE ref = ?", (ref,))
+            assert row is not None
+            return row["state"], row["code"]
+
+        before = await state()
+        await store.happens(ref, "archive")
+        assert await state() == ("never", "gone")
+        await store.happens(ref, "restore")
+        assert await state() == before
+
+
 async def looked(s: Scene, flow: Orders, ref: Ref, wanted: datetime, attempt: int) -> Verdict:
     ended: list[Verdict] = []
 
