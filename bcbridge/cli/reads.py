@@ -69,13 +69,14 @@ def _groups_table(groups: tuple[ExceptionGroup, ...], names: int | None) -> Tabl
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("orders", justify="right")
     table.add_column("problem", no_wrap=True)
-    table.add_column("cause", overflow="fold")
+    table.add_column("cause, channel", overflow="fold")
     table.add_column("oldest", justify="right", no_wrap=True)
     table.add_column("value", justify="right", overflow="fold")
     table.add_column("which", overflow="fold")
     for group in groups:
         oldest = age(group.oldest_since, now())
-        table.add_row(str(group.orders), group.code, group.cause, oldest, money(group.value), _names(group, names))
+        cause = "\n".join(filter(None, (group.cause, *group.channels)))
+        table.add_row(str(group.orders), group.code, cause, oldest, money(group.value), _names(group, names))
     return table
 
 

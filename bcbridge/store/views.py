@@ -551,11 +551,13 @@ def _job(row: sqlite3.Row) -> Job:
 class ExceptionGroup:
     """All blocked orders that share one problem. One order stands in as many groups as it has problems.
 
-    ``value`` is the sum of the orders' totals per currency; ``names`` are the oldest ones, as many as asked for.
+    ``value`` is the sum of the orders' totals per currency; ``names`` are the oldest ones, as many as asked for, as
+    ``find_order`` takes them: with their channel where there are several.
     """
 
     code: str
     cause: str
+    channels: tuple[str, ...]
     orders: int
     oldest_since: datetime
     value: Mapping[str, Decimal]
@@ -579,23 +581,27 @@ class _Group:
     """Being counted: rows come oldest first."""
 
     first: sqlite3.Row
-    orders: dict[int, str] = field(default_factory=dict)
+    orders: dict[int, tuple[str, str]] = field(default_factory=dict)
+    """Channel and name."""
     value: dict[str, Decimal] = field(default_factory=dict)
 
     def add(self, row: sqlite3.Row) -> None:
         if row["id"] in self.orders:
             return
-        self.orders[row["id"]] = row["name"]
+        self.orders[row["id"]] = row["connector"], row["name"]
         self.value[row["currency"]] = self.value.get(row["currency"], Decimal(0)) + Decimal(row["total"])
 
     def done(self, names: int | None) -> ExceptionGroup:
+        channels = tuple(sorted({channel for channel, _ in self.orders.values()}))
+        shown = list(self.orders.values())[:names]
         return ExceptionGroup(
             code=self.first["code"],
             cause=self.first["cause"],
+            channels=channels,
             orders=len(self.orders),
             oldest_since=moment(self.first["since"]),
             value=self.value,
-            names=tuple(list(self.orders.values())[:names]),
+            names=tuple(f"{channel}:{name}" if len(channels) > 1 else name for channel, name in shown),
             example=self.first["text"],
         )
 

@@ -220,6 +220,19 @@ async def test_exceptions_of_one_channel_leave_the_others_out(store: Store) -> N
     assert group.names == ("#2",)
 
 
+async def test_a_cause_of_several_channels_says_whose_each_order_is(store: Store) -> None:
+    """Names are alike in all shops, and a row of mappings is one shop's."""
+
+    def fill(tx: sqlite3.Connection) -> None:
+        put_order(tx, 1, "blocked", problems=[("no_warehouse", "warehouses/(none)")])
+        put_order(tx, 2, "blocked", problems=[("no_warehouse", "warehouses/(none)")], connector="shopify_eu")
+
+    await store.write(fill)
+    (group,) = await views.exceptions(store.read)
+    assert set(group.channels) == {"shopify_us", "shopify_eu"}
+    assert set(group.names) == {"shopify_us:#1", "shopify_eu:#2"}
+
+
 async def test_names_of_a_big_group_are_capped_but_all_are_counted(store: Store) -> None:
     def fill(tx: sqlite3.Connection) -> None:
         for number in range(60):
