@@ -28,6 +28,7 @@ COUNTS = {"booked": 96, "blocked": 5, "not_yet": 7, "accepted": 3, "sending": 1,
 OVERVIEW = Overview(
     came_in=120,
     states={**dict.fromkeys(STATES, 0), **COUNTS},
+    of_channel={"shopify_us": {"booked": 90, "blocked": 5, "ready": 5}, "woocommerce_eu": {"booked": 6, "never": 14}},
     blocked=(Reason("no_ship_via", "ship_via/Overnight", 3), Reason("unknown_sku", "sku/012345678905", 2)),
     not_yet=(Reason("payment_pending", "", 6), Reason("channel_hold", "", 1)),
     oldest_waiting=Oldest("shopify_us", "#1043", "accepted", NOW - timedelta(seconds=192)),
@@ -48,7 +49,8 @@ ERP = Pulse(
 )
 SHOP = Pulse("shopify_us", "shopify", circuit="open", why="the token was refused")
 TOLD = Told(Box("finance", "email"), NOW, "no_house_account", "shopify_us", 3)
-SEEN = Seen(OVERVIEW, (ERP, SHOP), (), NOW, told=TOLD)
+WOO = Pulse("woocommerce_eu", "woocommerce")
+SEEN = Seen(OVERVIEW, (ERP, SHOP, WOO), (), NOW, told=TOLD)
 
 
 def drawn(seen: Seen, *, width: int = 80) -> str:
@@ -70,6 +72,13 @@ def drawn(seen: Seen, *, width: int = 80) -> str:
 )
 def test_a_frame_of_eighty_columns_answers_the_questions(fact: str) -> None:
     assert fact in drawn(SEEN)
+
+
+def test_what_each_shop_sold_stands_beside_it() -> None:
+    rows = [row.split() for row in drawn(SEEN).splitlines()]
+    assert ["shopify_us", "100", "90", "5", "paused:", "the", "token", "was", "refused"] in rows
+    assert ["woocommerce_eu", "20", "6", "0", "well"] in rows
+    assert "woocommerce_eu.came_in=20 woocommerce_eu.booked=6" in line(SEEN)
 
 
 def test_a_frame_fits_a_small_terminal() -> None:

@@ -148,6 +148,7 @@ def line(seen: Seen) -> str:
         "queue": seen.overview.jobs_waiting,
         "incidents": seen.overview.incidents,
         **{key: value for pulse in seen.pulses for key, value in _pulse_facts(pulse).items()},
+        **_channel_facts(seen.overview),
         "stopped": "; ".join(seen.stopped) or "-",
     }
     return " ".join(f"{key}={_quoted(str(value))}" for key, value in facts.items())
@@ -176,6 +177,14 @@ def _pulse_facts(pulse: Pulse) -> dict[str, object]:
     return {f"{pulse.name}.{key}": value for key, value in facts.items()}
 
 
+def _channel_facts(overview: Overview) -> dict[str, object]:
+    return {
+        f"{channel}.{what}": count
+        for channel, states in sorted(overview.of_channel.items())
+        for what, count in (("came_in", sum(states.values())), ("booked", states.get("booked", 0)))
+    }
+
+
 def _quoted(text: str) -> str:
     plain = text.replace('"', "'").replace("\n", " ")
     return f'"{plain}"' if " " in plain or not plain else plain
@@ -187,7 +196,7 @@ def _quoted(text: str) -> str:
 def frame(seen: Seen, *, started_at: datetime) -> RenderableType:
     """The whole view, at most some thirty lines of eighty columns."""
     parts = [_figures(seen, started_at), _oldest(seen), *_incidents(seen), *_last_told(seen)]
-    parts += [Text(), _reasons(seen), Text(), _connections(seen)]
+    parts += [Text(), _reasons(seen), Text(), *_connections(seen)]
     parts += [Text(f"Nothing is booked: {why}", style="bold red") for why in seen.stopped]
     parts += [Text(note, style="yellow") for note in seen.notes]
     if seen.overview.last_bookings:
@@ -260,21 +269,41 @@ def _reason(reason: Reason, style: str) -> Text:
     return text.append(f"  {reason.cause}", style="dim") if reason.cause else text
 
 
-def _connections(seen: Seen) -> RenderableType:
+def _connections(seen: Seen) -> Iterator[RenderableType]:
+    """Those that sell, then those that keep the books: an ERP tells how often it is called."""
+    books = [pulse for pulse in seen.pulses if pulse.calls_per_minute is not None]
+    sells = [pulse for pulse in seen.pulses if pulse not in books]
+    if sells:
+        rows = [(pulse, _sold(seen.overview.of_channel.get(pulse.name, {}))) for pulse in sells]
+        yield _table_of("shop", ("came in", "booked", "blocked"), rows)
+    if books:
+        yield _table_of("ERP", ("calls/min", "p50", "posting lag"), [(pulse, _served(pulse)) for pulse in books])
+
+
+def _table_of(what: str, figures: Iterable[str], rows: Iterable[tuple[Pulse, Iterable[Text | str]]]) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    table.add_column("connection", no_wrap=True)
-    for name in ("calls/min", "p50", "posting lag"):
+    table.add_column(what, no_wrap=True, min_width=14)
+    for name in figures:
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("how it is", overflow="ellipsis", no_wrap=True)
-    for pulse in seen.pulses:
-        table.add_row(
-            pulse.name,
-            f"{pulse.calls_per_minute:,.0f}" if pulse.calls_per_minute is not None else "",
-            latency(pulse.latency_p50_seconds) if pulse.calls_per_minute is not None else "",
-            duration(pulse.posting_lag_seconds) if pulse.posting_lag_seconds is not None else "",
-            _health(pulse),
-        )
+    for pulse, said in rows:
+        table.add_row(pulse.name, *said, _health(pulse))
     return table
+
+
+def _sold(states: Mapping[str, int]) -> tuple[Text, ...]:
+    """What came of a shop's orders."""
+    blocked = states.get("blocked", 0)
+    return (
+        Text(f"{sum(states.values()):,}"),
+        Text(f"{states.get('booked', 0):,}", style="green"),
+        Text(f"{blocked:,}", style="red" if blocked else ""),
+    )
+
+
+def _served(pulse: Pulse) -> tuple[str, ...]:
+    lag = duration(pulse.posting_lag_seconds) if pulse.posting_lag_seconds is not None else ""
+    return f"{pulse.calls_per_minute or 0:,.0f}", latency(pulse.latency_p50_seconds), lag
 
 
 def _health(pulse: Pulse) -> Text:
@@ -287,11 +316,11 @@ def _health(pulse: Pulse) -> Text:
 
 def _bookings(seen: Seen) -> RenderableType:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for name in ("last booked", "order", "in the ERP"):
+    for name in ("last booked", "order", "of", "in the ERP"):
         table.add_column(name, no_wrap=True)
     table.add_column("total", justify="right", no_wrap=True)
     for booking in seen.overview.last_bookings:
         at = booking.booked_at.astimezone().strftime("%H:%M:%S")
         total = money({booking.currency: booking.total})
-        table.add_row(at, booking.name, ", ".join(booking.numbers), total)
+        table.add_row(at, booking.name, booking.connector, ", ".join(booking.numbers), total)
     return table

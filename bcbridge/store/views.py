@@ -103,6 +103,8 @@ class Overview:
 
     came_in: int
     states: Mapping[str, int]
+    of_channel: Mapping[str, Mapping[str, int]]
+    """The same, channel by channel; states that no order of it is in are left out."""
     blocked: tuple[Reason, ...]
     not_yet: tuple[Reason, ...]
     oldest_waiting: Oldest | None
@@ -134,11 +136,13 @@ async def counts(reads: Reads) -> dict[tuple[str, str], int]:
 
 async def overview(reads: Reads, *, now: datetime, top: int = 8, bookings: int = 8) -> Overview:
     """The figures of the live view and of ``/metrics``."""
-    states = await _states(reads)
+    of_channel = await _states(reads)
+    states = {state: sum(those.get(state, 0) for those in of_channel.values()) for state in STATES}
     waiting, oldest_job, dead = await _queue(reads, now)
     return Overview(
         came_in=sum(states.values()),
         states=states,
+        of_channel=of_channel,
         blocked=await _blocked(reads, top),
         not_yet=await _not_yet(reads, top),
         oldest_waiting=await _oldest_waiting(reads),
@@ -150,11 +154,11 @@ async def overview(reads: Reads, *, now: datetime, top: int = 8, bookings: int =
     )
 
 
-async def _states(reads: Reads) -> dict[str, int]:
-    totals = dict.fromkeys(STATES, 0)
-    for (_, state), orders in (await counts(reads)).items():
-        totals[state] += orders
-    return totals
+async def _states(reads: Reads) -> dict[str, dict[str, int]]:
+    found: dict[str, dict[str, int]] = {}
+    for (channel, state), orders in (await counts(reads)).items():
+        found.setdefault(channel, {})[state] = orders
+    return found
 
 
 async def _count(reads: Reads, sql: str, parameters: Sequence[object] = ()) -> int:
