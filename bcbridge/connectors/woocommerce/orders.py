@@ -192,4 +192,5 @@ def _asked_for(heads: Sequence[Head], floor: datetime, stamp: Stamp) -> Sequence
 def _check_whole(shown: int, ended: bool, reply: Reply) -> None:
     """A page may hold fewer rows than were asked for without being the last; it would be taken for it."""
     if ended and reply.total is not None and reply.total > shown:
-        raise Retry(f"the list of orders ended after {shown} of {reply.total}")
+        why = "does the site cap its pages (then page_size), or can the shop itself not show an order?"
+        raise Retry(f"the list of orders ended after {shown} of {reply.total}: {why}")

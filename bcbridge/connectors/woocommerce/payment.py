@@ -36,15 +36,17 @@ class Payment:
 
     @property
     def due(self) -> Decimal:
-        """As the shop says it, in as many decimals as its currency has, where it is whole cents."""
-        due = self.order.total + sum((amount for _, amount in self.cards), Decimal(0))
-        cents = to_cents(due, self.order.currency)
-        return cents if cents == due else due
+        return self._in_cents(self.order.total + sum((amount for _, amount in self.cards), Decimal(0)))
 
     @property
     def refunded(self) -> Decimal:
         cash = sum((refund.amount for refund in self.refunds), Decimal(0))
-        return cash + sum((amount for _, amount in self.cards_back), Decimal(0))
+        return self._in_cents(cash + sum((amount for _, amount in self.cards_back), Decimal(0)))
+
+    def _in_cents(self, amount: Decimal) -> Decimal:
+        """As the shop says it, in as many decimals as its currency has, where it is whole cents."""
+        cents = to_cents(amount, self.order.currency)
+        return cents if cents == amount else amount
 
     @property
     def is_imported(self) -> bool:
@@ -67,7 +69,7 @@ class Payment:
 
     @property
     def outstanding(self) -> Decimal:
-        return Decimal(0) if self.is_paid else self.order.total - self.refunded
+        return Decimal(0) if self.is_paid else self._in_cents(self.order.total - self.refunded)
 
     @property
     def holds(self) -> tuple[Hold, ...]:
@@ -101,7 +103,7 @@ class Payment:
                 ref=Ref(order.transaction_id or f"{order.id}/payment"),
                 kind=TenderKind.CAPTURED if self.is_paid else TenderKind.AUTHORISED,
                 gateway=order.payment_method,
-                amount=order.total,
+                amount=self._in_cents(order.total),
                 at=order.date_paid_gmt or order.date_created_gmt,
             ),
         )
@@ -118,7 +120,7 @@ class Payment:
                 ref=Ref(str(refund.id)),
                 kind=TenderKind.REFUNDED,
                 gateway=self.order.payment_method,
-                amount=refund.amount,
+                amount=self._in_cents(refund.amount),
                 at=refund.date_created_gmt,
             )
             for refund in self.refunds

@@ -207,6 +207,15 @@ def test_cash_on_delivery_is_promised_not_paid() -> None:
     assert (found.payment, found.outstanding) == (PaymentStatus.AUTHORISED, Decimal("105.00"))
 
 
+def test_amounts_are_said_in_the_decimals_of_their_currency() -> None:
+    """Asked for six, the shop writes 105.000000; an operator reads that in a text."""
+    given = refund(44, "5.000000")
+    found = read(order(total="105.000000"), [given])
+    assert [str(one.amount) for one in found.tenders] == ["105.00", "5.00"]
+    assert (str(found.refunded), str(found.total)) == ("5.00", "100.00")
+    assert str(read(order(status="pending", date_paid_gmt=None, total="105.000000")).outstanding) == "105.00"
+
+
 def test_an_unpaid_order_has_no_money_and_all_of_it_outstanding() -> None:
     found = read(order(status="pending", date_paid_gmt=None))
     assert (found.tenders, found.outstanding) == ((), Decimal("105.00"))
