@@ -47,7 +47,8 @@ class Keeper:
     async def keep(self, public_url: str) -> list[Finding]:
         """Create what is missing, switch on what is off, mend what points elsewhere, remove strays and doubles.
 
-        An account that may not keep hooks may still read orders: that is said, and stops nothing.
+        An account that may not keep hooks may still read orders: that is said, and stops nothing. Raises where the
+        store does not let us in at all.
         """
         cannot = self._cannot(public_url)
         if cannot is not None:
@@ -55,6 +56,7 @@ class Keeper:
         try:
             return await self._kept(public_url)
         except (Denied, Missing, NotTaken) as fault:
+            await self._client.get("/v2/store")
             text = f"hooks cannot be kept: {fault}; polling alone is complete"
             return [Finding(Severity.ERROR, "webhooks", text, "scope store_v2_information (modify)")]
 
