@@ -9,13 +9,17 @@ from pathlib import Path
 import pytest
 
 from bcbridge.house.erasure import Erasure, _erase_some
+from bcbridge.model.acts import Refusal
 from bcbridge.model.documents import Document
 from bcbridge.model.ids import Noun, Ref
+from bcbridge.model.outcome import Never
 from bcbridge.model.person import Whose
-from bcbridge.store import erase, inbox
+from bcbridge.model.standing import Facts
+from bcbridge.store import erase, inbox, orders
 from tests.runtime.kit import CHANNEL, Bench, bench, ref_of
 
 THEIRS = Whose(email="jane@example.com")
+NEVER = Never(code="cancelled", text="Cancelled.")
 
 
 @pytest.fixture
@@ -54,6 +58,22 @@ async def test_what_ended_goes_and_does_not_come_back_and_what_is_under_way_stay
     assert await left(b) == (1, [False, True])
     assert await kept(b, 1) == 0, "a later read brings nothing back"
     assert await b.shown(1) == "booked"
+
+
+async def test_a_customers_id_is_one_shops_and_never_means_somebody_elses_in_another(b: Bench) -> None:
+    """Shops number their customers from 1: the same id is another person in each."""
+    for shop in ("eu", "us"):
+        facts, document = (
+            Facts(Ref(f"{shop}-1")),
+            Document(Noun("orders"), Ref(f"{shop}-1"), b.clock(), b.clock(), b"{}"),
+        )
+        await b.store.write(partial(orders.record, connector=shop, facts=facts, outcome=NEVER, now=b.clock()))
+        await b.store.write(partial(inbox.keep, connector=shop, documents=[document]))
+    both = Erasure(b.store, b.clock, dict.fromkeys(("eu", "us"), lambda document: frozenset({"customer/42"})))
+    with pytest.raises(Refusal, match=r"write eu:ID or us:ID"):
+        await both.erase(Whose(customer="42"), why="a letter", who="ops", dry_run=True)
+    done = await both.erase(Whose(customer="us:42"), why="a letter", who="ops", dry_run=False)
+    assert (done.matched, done.done, done.orders) == (1, 1, ("us-1",))
 
 
 async def test_one_that_is_opened_again_since_it_was_looked_at_keeps_what_it_needs(b: Bench) -> None:

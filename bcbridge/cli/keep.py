@@ -170,7 +170,7 @@ def erase(
     order: Annotated[str, typer.Option(help="One order: its name, id, reference or ERP number.")] = "",
     email: Annotated[str, typer.Option(help="Every order of this address; - reads it from the input.")] = "",
     phone: Annotated[str, typer.Option(help="Every order of this number; - reads it from the input.")] = "",
-    customer: Annotated[str, typer.Option(help="Every order of this customer's id in the channel.")] = "",
+    customer: Annotated[str, typer.Option(help="Every order of this customer's id; woocommerce_eu:42.")] = "",
     yes: Yes = False,
     dry_run: DryRun = False,
     config_file: ConfigFile = DEFAULT,

@@ -18,6 +18,7 @@ from datetime import datetime
 from functools import partial
 
 from bcbridge.connectors.base import Document
+from bcbridge.model import person
 from bcbridge.model.acts import ActResult, LeftOut, NotFound, Refusal
 from bcbridge.model.person import Whose
 from bcbridge.store import acts, erase, views
@@ -64,7 +65,18 @@ class Erasure:
     async def _meant(self, whose: Whose) -> list[tuple[str, str]]:
         if not whose.is_one:
             raise Refusal("say one of an order, an e-mail address, a telephone number, a customer")
+        if whose.customer.strip():
+            return await self._of_customer(whose.customer.strip())
         return await self._all_of(whose.trait) if whose.trait else [await self._one(whose.order)]
+
+    async def _of_customer(self, said: str) -> list[tuple[str, str]]:
+        """An id is one shop's: in another it is somebody else. ``woocommerce_eu:42`` says which is meant."""
+        shop, _, rest = said.partition(":")
+        if shop not in self.about and len(self.about) > 1:
+            which = " or ".join(f"{one}:ID" for one in sorted(self.about))
+            raise Refusal(f"a customer's id is one shop's, and somebody else's in another: write {which}")
+        meant = await self._all_of(person.customer(rest if shop in self.about else said))
+        return [(channel, ref) for channel, ref in meant if shop == channel or shop not in self.about]
 
     async def _one(self, text: str) -> tuple[str, str]:
         found = await views.find_order(self.store.read, text)
