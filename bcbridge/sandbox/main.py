@@ -305,9 +305,10 @@ def _set(one: Served, setting: str, value: str) -> Served:
     """The system with one setting as said: a number, or words."""
     settings = one.settings or one.system.settings()
     usual = getattr(settings, setting, None)
-    if isinstance(usual, bool) or not isinstance(usual, int | float | str):
+    if not isinstance(usual, bool | int | float | str):
         raise ValueError(f"--set {one.name}.{setting}: {one.kind} has no such setting of one number or word")
-    return replace(one, settings=replace(settings, **{setting: type(usual)(value)}))
+    said = value == "true" if isinstance(usual, bool) else type(usual)(value)
+    return replace(one, settings=replace(settings, **{setting: said}))
 
 
 async def _run(asked: argparse.Namespace, systems: list[Served]) -> None:
