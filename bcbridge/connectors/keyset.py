@@ -25,6 +25,8 @@ BEGINNING = datetime(2004, 1, 1, tzinfo=UTC)
 MOST_PAGES_OF_ONE_STAMP = 200
 MOST_ROUNDS = 20
 """So often the pages of one stamp are read again because on the way back they showed something new."""
+FARTHEST_AHEAD = timedelta(days=1)
+"""A stamp farther ahead of our clock is of a clock of theirs that was wrong."""
 
 Ask = Callable[[datetime, int], Awaitable[Sequence[Head]]]
 """``(floor, page)`` -> the rows stamped at ``floor`` or later, oldest first, that page of them (from 1)."""
@@ -41,22 +43,42 @@ class Stretch:
 
 class KeysetList:
     """A HeadList over one list of theirs. Its cursor is the newest stamp seen; a pass begins ``overlap`` before it,
-    for rows that were committed later than they are stamped."""
+    for rows that were committed later than they are stamped.
 
-    def __init__(self, name: str, ask: Ask, *, page_size: int, overlap: timedelta, since: datetime = BEGINNING) -> None:
+    ``now``: where it is given, no stamp far ahead of it becomes the cursor. One order that was saved while a server's
+    clock was wrong would hide all that comes after it.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        ask: Ask,
+        *,
+        page_size: int,
+        overlap: timedelta,
+        since: datetime = BEGINNING,
+        now: Callable[[], datetime] | None = None,
+    ) -> None:
         self.name = name
         self._ask = ask
         self._page_size = page_size
         self._overlap = overlap
         self._since = since
+        self._now = now
 
     async def pages(self, since: Cursor) -> AsyncIterator[Page]:
         """From ``since``, less the overlap, to the present."""
         mark = datetime.fromisoformat(orjson.loads(since)["modified"]) if since else self._since
         floor = mark - self._overlap if since else mark
         async for stretch in walk(self._ask, floor, page_size=self._page_size, stamp=modified):
-            mark = max(mark, stretch.reached)
+            mark = max(mark, self._believed(stretch))
             yield Page(stretch.heads, (), orjson.dumps({"modified": mark}).decode())
+
+    def _believed(self, stretch: Stretch) -> datetime:
+        if self._now is None:
+            return stretch.reached
+        latest = self._now() + FARTHEST_AHEAD
+        return max((head.modified for head in stretch.heads if head.modified <= latest), default=BEGINNING)
 
 
 def modified(head: Head) -> datetime:

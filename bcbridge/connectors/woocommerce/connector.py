@@ -46,7 +46,7 @@ class WooCommerce:
         client = Client(self._http, signer, ways(settings.auth, settings.address))
         secret = tools.secret(settings.webhook_secret) if settings.webhook_secret else ""
         self._client = client
-        self.orders = Orders(client, settings, since=since)
+        self.orders = Orders(client, settings, now=tools.now, since=since)
         self.webhook = Webhook(secret)
         self.keeper = Keeper(client, name, address=settings.address, secret=secret)
         self._doctor = Doctor(client, self.keeper, settings)

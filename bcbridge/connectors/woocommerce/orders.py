@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from bcbridge.connectors.base import Document, Head, HeadList, Page
@@ -40,7 +40,14 @@ class Orders:
 
     noun = ORDERS
 
-    def __init__(self, client: Client, settings: WooCommerceSettings, *, since: datetime | None = None) -> None:
+    def __init__(
+        self,
+        client: Client,
+        settings: WooCommerceSettings,
+        *,
+        now: Callable[[], datetime],
+        since: datetime | None = None,
+    ) -> None:
         self._client = client
         self._settings = settings
         self.lists: Sequence[HeadList] = (
@@ -50,6 +57,7 @@ class Orders:
                 page_size=settings.page_size,
                 overlap=timedelta(seconds=settings.overlap_seconds),
                 since=since or BEGINNING,
+                now=now,
             ),
         )
 

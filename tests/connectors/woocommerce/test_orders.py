@@ -92,6 +92,14 @@ async def test_an_order_whose_change_is_seen_late_is_met_within_the_overlap(shop
     assert {first, late} <= set(refs(await listed(shop.room.orders.lists[0], mark)))
 
 
+async def test_an_order_saved_while_the_shops_clock_was_wrong_hides_none_that_come_after_it(shop: World) -> None:
+    odd, first = await shop.place(), await shop.place()
+    await shop.patch(odd, touch=False, date_modified_gmt="2031-01-01T00:00:00")
+    *_, page = await listed(shop.room.orders.lists[0])
+    later = await shop.place()
+    assert {odd, first, later} <= set(refs(await listed(shop.room.orders.lists[0], page.cursor)))
+
+
 async def test_drafts_and_trash_are_no_orders(shop: World) -> None:
     kept, thrown = await shop.place(), await shop.place()
     await shop.call("DELETE", f"/orders/{thrown}")
