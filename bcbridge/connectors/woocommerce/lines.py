@@ -22,6 +22,8 @@ from bcbridge.model.order import Allowance, Charge, LineKind, OrderLine, Reducti
 REFUNDED = "(refunded)"
 """Money given back of the order or of a line, without pieces."""
 FEE = "(fee)"
+ATTRIBUTE = "pa_"
+"""Begins the keys of what a variation is told by, as ``pa_size``."""
 STOCK_KEYS = ("_reduced_stock", "_restock_refunded_items")
 """Hidden attributes of a line that are kept: what the order took out of stock, and what refunds put back."""
 LONGEST_VALUE = 2000
@@ -65,14 +67,13 @@ class Parts:
     def _line_as_sold(self, line: wire.LineItem) -> OrderLine:
         net, off = self._nets[line.id], self._off[line.id]
         amount = net.amount + sum((one.amount for one in off), Decimal(0))
-        variant = line.variation_id or line.product_id
         return OrderLine(
             ref=Ref(str(line.id)),
             kind=LineKind.GOODS,
             sku=line.sku.strip(),
             barcode=line.global_unique_id.strip() or None,
             title=line.name,
-            variant=Ref(str(variant)) if variant else None,
+            variant=_variant(line),
             ordered=line.quantity,
             quantity=line.quantity,
             unit_price=to_cents(amount / line.quantity, self._order.currency) if line.quantity else Decimal(0),
@@ -186,6 +187,14 @@ def attributes(meta: Iterable[wire.Meta], *, hidden: Sequence[str] = ()) -> tupl
     """What people see of it, and those hidden ones; a value that is no text as its JSON."""
     shown = (one for one in meta if not one.key.startswith("_") or one.key in hidden)
     return tuple((one.key, _said(one.value)) for one in shown)
+
+
+def _variant(line: wire.LineItem) -> Ref | None:
+    """What was sold; none where that was a variation, told by its attributes, of which only the product is left."""
+    if line.variation_id:
+        return Ref(str(line.variation_id))
+    varied = any(one.key.startswith(ATTRIBUTE) for one in line.meta_data)
+    return Ref(str(line.product_id)) if line.product_id and not varied else None
 
 
 def _said(value: object) -> str:

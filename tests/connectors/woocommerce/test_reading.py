@@ -267,6 +267,16 @@ def shapes() -> Json:
     )
 
 
+def test_a_variation_that_is_gone_is_not_taken_for_its_product() -> None:
+    """Only the product is left of it, and one size would be booked as what another was."""
+    size = [meta("pa_size", "m"), meta("_reduced_stock", "1", 2)]
+    gone = line(variation_id=0, product_id=70, sku="WRAP", parent_name=None, meta_data=size)
+    simple = line(2, variation_id=0, product_id=71, parent_name=None, meta_data=[meta("Gift note", "For Ana")])
+    there = line(3, meta_data=size)
+    found = read(order(gone, simple, there, total="300.00"))
+    assert [one.variant for one in found.lines] == [None, "71", "7"]
+
+
 def test_lines_of_every_shape_tie_to_the_cent() -> None:
     """20.00 + 81.00 + 12.50 + 8.00, fee 2.00, shipping 5.00: 128.50; tax 4.00 + 16.20 + 2.50 + 0.40 + 1.00: 24.10."""
     found = read(shapes())
