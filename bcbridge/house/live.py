@@ -90,8 +90,9 @@ class LiveView:
 
     async def run(self, feed: Feed) -> None:
         """For ever. A store that cannot be read is shown, not raised."""
+        width = max(map(len, feed.addresses), default=0)
         for name, address in feed.addresses.items():
-            self._say(f"{name:<20} {address}")
+            self._say(f"{name:<{width}} {address}")
         await (self._draw(feed) if self._redraw else self._lines(feed))
 
     async def _lines(self, feed: Feed) -> None:
