@@ -114,7 +114,8 @@ def _left(ones: Sequence[T], pieces: Sequence[Decimal], currency: str) -> tuple[
 
 
 def _variant(line: wire.Line) -> Ref | None:
-    number = line.variant_id or line.product_id
+    """The product where it has no options; of one with options, its own id tells no size."""
+    number = line.variant_id or (0 if line.product_options else line.product_id)
     return Ref(str(number)) if number else None
 
 

@@ -155,6 +155,8 @@ async def test_25_without_its_variant_a_line_with_options_names_no_sku() -> None
         store.put(order(line(sku="DRESS", variant_id=300, product_options=[size()]), line(66, sku="BELT")))
         with_options, without = (await whole(store, room))[0].lines
         assert (with_options.sku, with_options.variant) == ("", "300")
+        store.put(order(line(sku="DRESS", variant_id=0, product_options=[size()]), line(66, variant_id=0)))
+        assert [one.variant for one in (await whole(store, room))[0].lines] == [None, "7"]
         assert without.sku == "BELT"
 
 
