@@ -28,7 +28,7 @@ WHERE upc <> excluded.upc
 
 def learn(tx: sqlite3.Connection, connector: str, links: Sequence[Link], *, now: datetime) -> None:
     """The first order of a variant decides. Where today's SKU is told, another UPC than the link's gets this far by a
-    person's word alone: it replaces the link."""
+    person's word, or by the SKU that was copied at the sale: it replaces the link."""
     for sql, live in ((_FIRST, False), (_LAST, True)):
         if chosen := [(link.variant, link.upc) for link in links if link.live is live]:
             tx.execute(sql, {"connector": connector, "links": orjson.dumps(chosen).decode(), "now": stamp(now)})
