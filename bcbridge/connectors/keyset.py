@@ -45,8 +45,8 @@ class KeysetList:
     """A HeadList over one list of theirs. Its cursor is the newest stamp seen; a pass begins ``overlap`` before it,
     for rows that were committed later than they are stamped.
 
-    ``now``: where it is given, no stamp far ahead of it becomes the cursor. One order that was saved while a server's
-    clock was wrong would hide all that comes after it.
+    No stamp far ahead of ``now`` becomes the cursor: one order that was saved while a server's clock was wrong would
+    hide all that comes after it.
     """
 
     def __init__(
@@ -56,8 +56,8 @@ class KeysetList:
         *,
         page_size: int,
         overlap: timedelta,
+        now: Callable[[], datetime],
         since: datetime = BEGINNING,
-        now: Callable[[], datetime] | None = None,
     ) -> None:
         self.name = name
         self._ask = ask
@@ -75,8 +75,6 @@ class KeysetList:
             yield Page(stretch.heads, (), orjson.dumps({"modified": mark}).decode())
 
     def _believed(self, stretch: Stretch) -> datetime:
-        if self._now is None:
-            return stretch.reached
         latest = self._now() + FARTHEST_AHEAD
         return max((head.modified for head in stretch.heads if head.modified <= latest), default=BEGINNING)
 

@@ -122,7 +122,9 @@ async def test_a_sweep_walks_by_creation() -> None:
 
 async def test_a_cursor_is_the_newest_stamp_and_a_pass_begins_the_overlap_before_it() -> None:
     moving = Moving({id_: second(id_) for id_ in range(9)})
-    one = KeysetList("updated", moving.ask, page_size=PAGE, overlap=timedelta(seconds=3), since=START)
+    one = KeysetList(
+        "updated", moving.ask, page_size=PAGE, overlap=timedelta(seconds=3), now=lambda: START, since=START
+    )
     pages = [page async for page in one.pages("")]
     again = [page async for page in one.pages(pages[-1].cursor)]
     assert moving.floors[0] == (START, 1)

@@ -45,7 +45,7 @@ class BigCommerce:
         secret = tools.secret(settings.webhook_secret) if settings.webhook_secret else None
         client_secret = tools.secret(settings.client_secret) if settings.client_secret else None
         client_id = tools.secret(settings.client_id) if settings.client_id else None
-        self.orders = Orders(self._client, settings, since=since)
+        self.orders = Orders(self._client, settings, now=tools.now, since=since)
         self.webhook = Webhook(settings.store_hash, secret=secret, client_secret=client_secret, now=tools.now)
         self.keeper = Keeper(self._client, name, secret)
         self._doctor = Doctor(self._client, self.keeper, settings, client_id=client_id)

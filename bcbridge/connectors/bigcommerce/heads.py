@@ -6,7 +6,7 @@ is dropped. Rows of status 0 (an abandoned checkout) and archived ones count for
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -62,10 +62,18 @@ class Rows:
 class ChangeList:
     """A HeadList over the orders of one channel, or of all."""
 
-    def __init__(self, name: str, rows: Rows, *, overlap: timedelta, since: datetime = BEGINNING) -> None:
+    def __init__(
+        self,
+        name: str,
+        rows: Rows,
+        *,
+        overlap: timedelta,
+        now: Callable[[], datetime],
+        since: datetime = BEGINNING,
+    ) -> None:
         self.name = name
         self._rows = rows
-        self._list = KeysetList(name, rows.ask, page_size=rows.page_size, overlap=overlap, since=since)
+        self._list = KeysetList(name, rows.ask, page_size=rows.page_size, overlap=overlap, since=since, now=now)
 
     async def pages(self, since: Cursor) -> AsyncIterator[Page]:
         """From ``since``, less the overlap, to the present."""

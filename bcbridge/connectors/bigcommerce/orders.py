@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime, timedelta
 
 from bcbridge.connectors.base import Document, HeadList, Page
@@ -22,10 +22,18 @@ class Orders:
 
     noun = ORDERS
 
-    def __init__(self, client: Client, settings: BigCommerceSettings, *, since: datetime | None = None) -> None:
+    def __init__(
+        self,
+        client: Client,
+        settings: BigCommerceSettings,
+        *,
+        now: Callable[[], datetime],
+        since: datetime | None = None,
+    ) -> None:
         self._client = client
         self._settings = settings
         self._since = since or BEGINNING
+        self._now = now
         self._channels: Sequence[int | None] = tuple(dict.fromkeys(settings.channel_ids)) or (None,)
         self._details = Details(client, settings.channel_ids)
         self.lists: Sequence[HeadList] = tuple(self._list(channel) for channel in self._channels)
@@ -55,4 +63,4 @@ class Orders:
         name = "updated" if channel is None else f"updated_channel_{channel}"
         rows = Rows(self._client, self._settings.page_size, "date_modified", channel)
         overlap = timedelta(seconds=self._settings.overlap_seconds)
-        return ChangeList(name, rows, overlap=overlap, since=self._since)
+        return ChangeList(name, rows, overlap=overlap, since=self._since, now=self._now)

@@ -19,6 +19,7 @@ from bcbridge.connectors.base import Finding, Severity
 from bcbridge.connectors.woocommerce.answers import Data, Gone
 from bcbridge.connectors.woocommerce.client import Client, as_agreed
 from bcbridge.connectors.woocommerce.webhook import ORDER_TOPICS
+from bcbridge.errors import OpenCircuit
 from bcbridge.model.ids import ConnectorName
 
 MOST_WEBHOOKS = 2000
@@ -50,11 +51,24 @@ class Keeper:
         self._secret = secret
 
     async def keep(self, public_url: str) -> list[Finding]:
-        """Create what is missing, remake what is off or points elsewhere, remove strays and doubles of ours."""
+        """Create what is missing, remake what is off or points elsewhere, remove strays and doubles of ours.
+
+        Keys that may not keep webhooks may still read orders: that is said, and stops nothing. Raises where the shop
+        does not let us in at all.
+        """
         cannot = self._cannot_ring(public_url)
         if cannot is not None:
             return [cannot]
-        url = hook_address(public_url, self._name)
+        try:
+            return await self._kept(hook_address(public_url, self._name))
+        except OpenCircuit as fault:
+            if fault.by_content:
+                raise
+            await self._client.rows("/orders", {"per_page": "1", "_fields": "id"})
+            text = f"webhooks cannot be kept: {fault}; polling alone is complete"
+            return [Finding(Severity.ERROR, "webhooks", text, "make keys with the permission Read/Write")]
+
+    async def _kept(self, url: str) -> list[Finding]:
         standing = await self.standing(url)
         findings = [finding for topic in ORDER_TOPICS for finding in await self._keep_topic(topic, url, standing)]
         strays = [one for one in standing if one.topic not in ORDER_TOPICS and self._is_ours(one)]

@@ -51,6 +51,16 @@ async def test_the_next_pass_begins_an_overlap_before_the_newest_stamp() -> None
         assert floor == newest - timedelta(seconds=121)
 
 
+async def test_an_order_saved_while_a_clock_was_wrong_hides_none_that_come_after_it() -> None:
+    async with a_store(page_size=10) as (store, room):
+        filled(store, 3)
+        store.put(at(4, 40 * 24 * 3600))
+        pages = await listed(room.orders.lists[0])
+        assert set(shown(pages)) == {"1", "2", "3", "4"}
+        store.put(at(5, 60))
+        assert "5" in shown(await listed(room.orders.lists[0], pages[-1].cursor))
+
+
 async def test_17_status_0_and_archived_orders_are_not_shown_and_end_no_page_early() -> None:
     async with a_store(page_size=4) as (store, room):
         store.put(*(at(number, number, status_id=0 if number % 2 else 11) for number in range(1, 21)))

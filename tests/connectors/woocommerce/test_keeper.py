@@ -137,9 +137,16 @@ async def test_a_secret_that_wordpress_would_change_is_an_error(tmp_path: Path) 
         assert await webhooks(shop) == []
 
 
-async def test_keys_that_may_only_read_are_said_in_words(tmp_path: Path) -> None:
+async def test_keys_that_may_only_read_are_said_in_words_and_stop_no_orders(tmp_path: Path) -> None:
     async with a_shop(tmp_path, **READ_ONLY) as shop:
-        with pytest.raises(OpenCircuit, match="may only read"):
+        (said,) = await shop.room.keeper.keep(PUBLIC)
+        assert (said.severity, "may only read" in said.text) == (Severity.ERROR, True)
+
+
+async def test_keys_that_are_refused_altogether_pause_the_shop(tmp_path: Path) -> None:
+    async with a_shop(tmp_path) as shop:
+        await shop.http.post("/_sandbox/faults", json={"rates": {"key_401": 1}})
+        with pytest.raises(OpenCircuit):
             await shop.room.keeper.keep(PUBLIC)
 
 
