@@ -55,6 +55,7 @@ STANDING = _by_code(
         Failure("not_yet_too_long", "An order has waited in its channel too long", NORMAL, CUSTOMER_SERVICE),
         Failure("booked_differs", "BlueCherry holds something else than was sent", NORMAL, FINANCE, ends=False),
         Failure("double_in_erp", "BlueCherry holds an order twice", CRITICAL, OPERATIONS, ends=False),
+        Failure("id_reused", "A new order has the id of one we had before", CRITICAL, OPERATIONS, ends=False),
         Failure("unknown_reference", "BlueCherry holds orders this store did not make", CRITICAL, ENGINEERS),
         Failure("release_stopped", "A release was refused and stands still", NORMAL, OPERATIONS),
         Failure("mappings_refused", "A mappings file cannot be read", NORMAL, OPERATIONS),

@@ -42,6 +42,8 @@ class Standing:
     state: str
     code: str
     content_hash: str
+    created: datetime | None
+    """When the channel made the order that we judged; None: never told."""
     held: bool
     parts: tuple[PartState, ...]
 

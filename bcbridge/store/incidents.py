@@ -52,6 +52,11 @@ def open_one(
         _open(tx, found, Cause(code, connector, cause, text, order_id=order_id), now=now)
 
 
+def was_opened(tx: sqlite3.Connection, *, code: str, connector: str, cause: str) -> bool:
+    """Whether there ever was one of this cause; it may be over."""
+    return tx.execute(_FIND, (fingerprint(code, connector, cause),)).fetchone() is not None
+
+
 @dataclass(frozen=True, slots=True)
 class Cause:
     """Something that is the case now, as a watch sees it. ``count`` is how many things it concerns."""

@@ -61,6 +61,13 @@ class OrderMemory:
             )
         )
 
+    async def note_reuse(self, order_id: int, ref: Ref, created: datetime, text: str) -> None:
+        """An order created then came under this ref, and what we know of the ref is about another."""
+        note, now = orders.note_reuse, self.now()
+        await self.store.write(
+            lambda tx: note(tx, self.channel, order_id, ref=ref, created=created, text=text, now=now)
+        )
+
     async def skus(self, upcs: Iterable[str]) -> Mapping[str, tuple[CatalogSku, ...]]:
         return await catalog.skus(self.store, self.erp, upcs)
 

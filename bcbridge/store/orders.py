@@ -12,12 +12,12 @@ import orjson
 from bcbridge.model.ids import Ref
 from bcbridge.model.outcome import Blocked, Link, Never, NotYet, Outcome, Problem, Ready
 from bcbridge.model.standing import Facts, PartState, Standing
-from bcbridge.store import events, links
+from bcbridge.store import events, incidents, links
 from bcbridge.store.db import Store
-from bcbridge.store.stamps import stamp
+from bcbridge.store.stamps import moment, stamp
 
 _STANDINGS = """
-SELECT orders.id, orders.ref, orders.state, orders.code, orders.content_hash,
+SELECT orders.id, orders.ref, orders.state, orders.code, orders.content_hash, orders.created_at,
        EXISTS (SELECT 1 FROM release_orders WHERE order_id = orders.id AND stage = 'held') AS held,
        (SELECT json_group_array(json_array(part, generation, outbox.state, outbox.parts)) FROM outbox
         WHERE outbox.order_id = orders.id) AS parts
@@ -37,6 +37,7 @@ def _standing(row: sqlite3.Row) -> Standing:
         state=row["state"],
         code=row["code"],
         content_hash=row["content_hash"],
+        created=moment(row["created_at"]) if row["created_at"] else None,
         held=bool(row["held"]),
         parts=tuple(PartState(*part) for part in orjson.loads(row["parts"])),
     )
@@ -170,6 +171,21 @@ def note_change(
     tx.execute(_NOTED, (content_hash, stamp(modified), order_id))
     if words:
         events.add(tx, order_id, "changed_after_booking", now=now, changes=list(words))
+
+
+ID_REUSED = "id_reused"
+"""The incident of a new order under the id of one that is booked, on its way or skipped."""
+
+
+def note_reuse(
+    tx: sqlite3.Connection, connector: str, order_id: int, *, ref: str, created: datetime, text: str, now: datetime
+) -> None:
+    """Told once for each order that comes under this id: a person's word on it holds, whatever changes later."""
+    cause = f"{ref} of {stamp(created)}"
+    if incidents.was_opened(tx, code=ID_REUSED, connector=connector, cause=cause):
+        return
+    incidents.open_one(tx, code=ID_REUSED, connector=connector, cause=cause, text=text, now=now, order_id=order_id)
+    events.add(tx, order_id, "noted", now=now, code=ID_REUSED, subject="id", text=text)
 
 
 _READY = "SELECT connector, ref FROM orders WHERE state = 'ready' AND connector = ? ORDER BY id"

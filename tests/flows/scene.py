@@ -119,6 +119,10 @@ class Scene:
     async def kinds(self, number: int = 5001) -> list[str]:
         return [kind for kind, _ in await self.events(number)]
 
+    async def told(self) -> list[str]:
+        """The words of every incident there was."""
+        return [row["text"] for row in await self.b.store.read.rows("SELECT text FROM incidents ORDER BY id")]
+
     async def book(self, number: int = 5001, **said: Any) -> Order:
         """Sold, accepted, posted, seen."""
         made = self.sold(number, said=said)

@@ -17,7 +17,7 @@ from bcbridge.model.answers import Doubtful, Rejected
 from bcbridge.model.ids import Ref
 from bcbridge.model.order import PaymentStatus
 from bcbridge.model.work import Again, Done
-from bcbridge.store import acts, queue, releases
+from bcbridge.store import acts, incidents, queue, releases
 from bcbridge.store.queue import Wish
 from tests.flows.at_hand import DRESS, HOME, LONDON, MAPPINGS, SHIRT, line
 from tests.flows.scene import OLD, Scene, scene
@@ -219,6 +219,84 @@ async def test_a_new_version_of_the_hash_re_baselines_in_silence(s: Scene) -> No
     await s.look(s.change(made, tags=("x",)))
     assert "changed_after_booking" not in await s.kinds()
     assert (await s.standing()).content_hash.startswith("1:")
+
+
+# -- an id given out twice ---------------------------------------------------------------------------------------
+
+
+async def test_a_new_order_under_the_id_of_a_booked_one_is_told_once_and_nothing_is_sent(s: Scene) -> None:
+    """A shop restored from a backup counts on from where the backup was."""
+    made = await s.book()
+    ref = s.change(made, created=made.created + timedelta(minutes=7), note="another customer")
+    for _ in range(3):
+        assert await s.look(ref) == [Done("not booked: another order stands under its id")]
+        s.b.clock.tick(120)
+    assert (s.b.erp.sent(), (await s.row())["state"]) == (["SU5001P1G1"], "booked")
+    assert await s.told() == [
+        "#5001, created 2026-11-20 12:57:01 UTC, was not booked: its id is that of one created 2026-11-20 12:50:01 UTC"
+    ]
+    assert [data["code"] for kind, data in await s.events() if kind == "noted"] == ["id_reused"]
+
+
+async def test_a_persons_word_on_it_holds_until_a_third_comes(s: Scene) -> None:
+    made = await s.book()
+    new = made.model_copy(update={"created": made.created + timedelta(minutes=7)})
+    await s.look(s.change(new))
+    await s.b.store.write(lambda tx: incidents.resolve(tx, 1, who="ops", why="keyed in by hand", now=s.b.clock()))
+    await s.look(s.change(new, note="changed after that"))
+    assert (await s.b.incidents(), (await s.kinds())[-1]) == ([], "changed_after_booking")
+    await s.look(s.change(new, created=new.created + timedelta(minutes=7)))
+    assert await s.b.incidents() == ["id_reused"]
+
+
+async def test_a_document_that_is_not_sent_yet_is_given_up_by_a_person_and_the_new_order_booked(s: Scene) -> None:
+    s.b.erp.manners = [answers(Doubtful("no answer"))]
+    made = s.sold()
+    await s.look(s.shop.put(made))
+    await s.b.store.write(lambda tx: tx.execute("UPDATE outbox SET state = 'queued'"))
+    ref = s.change(made, created=made.created + timedelta(minutes=7))
+    await s.look(ref)
+    assert (s.b.erp.sent(), await s.b.incidents()) == (["SU5001P1G1"], ["id_reused"])
+
+    def rebook(tx: sqlite3.Connection) -> None:
+        (part,) = acts.open_parts(tx, 1, None)
+        acts.close_generation(tx, part, who="ops", now=s.b.clock())
+
+    await s.b.store.write(rebook)
+    assert await s.look(ref) == [Done("handed over")]
+    assert s.b.erp.sent() == ["SU5001P1G1", "SU5001P1G2"]
+    assert await s.look(ref) == [Done("left alone")]
+
+
+async def test_the_rest_of_a_half_booked_order_is_not_made_of_another(s: Scene) -> None:
+    s.b.erp.manners = [accepts, answers(Rejected(("no",)))]
+    made = s.sold(said={"lines": (line(DRESS, "80.00"), line(SHIRT, "40.00"))})
+    await s.look(s.shop.put(made))
+    s.b.erp.post()
+    await s.b.writer.confirm_posted()
+    await s.look(s.change(made, created=made.created + timedelta(minutes=7), note="another customer"))
+    assert (s.b.erp.sent(), await s.b.incidents()) == (["SU5001P1G1", "SU5001P2G1"], ["id_reused"])
+
+
+async def test_under_the_id_of_a_skipped_one_it_is_told_and_booked_by_a_retry(s: Scene) -> None:
+    made = s.sold(code="999999999999")
+    await s.look(s.shop.put(made))
+    row = await s.row()
+    await s.b.store.write(lambda tx: acts.skip(tx, row["id"], who="ops", why="by hand", now=s.b.clock()))
+    ref = s.change(made, created=made.created + timedelta(minutes=7), lines=(line(DRESS, "80.00"),))
+    await s.look(ref)
+    assert ((await s.row())["state"], await s.b.incidents()) == ("never", ["id_reused"])
+    await s.b.store.write(lambda tx: acts.retry(tx, [row], who="ops", cause="retry", flow="orders", now=s.b.clock()))
+    assert await s.look(ref) == [Done("handed over")]
+
+
+async def test_one_that_was_not_booked_yet_is_judged_anew(s: Scene) -> None:
+    made = s.sold(code="999999999999")
+    await s.look(s.shop.put(made))
+    ref = s.change(made, created=made.created + timedelta(minutes=7), lines=(line(DRESS, "80.00"),))
+    assert await s.look(ref) == [Done("handed over")]
+    assert await s.b.incidents() == []
+    assert (await s.standing()).created == made.created + timedelta(minutes=7)
 
 
 # -- not yet, never, blocked -----------------------------------------------------------------------------------

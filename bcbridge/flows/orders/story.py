@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 import anyio
@@ -51,6 +51,7 @@ class Memory(Protocol):
     async def record(self, facts: Facts, outcome: Outcome) -> int: ...
     async def note(self, order_id: int, notes: Sequence[Problem]) -> None: ...
     async def note_change(self, order_id: int, facts: Facts, words: Sequence[str]) -> None: ...
+    async def note_reuse(self, order_id: int, ref: Ref, created: datetime, text: str) -> None: ...
     async def skus(self, upcs: Iterable[str]) -> Mapping[str, tuple[CatalogSku, ...]]: ...
     async def links(self, variants: Iterable[Ref]) -> Mapping[Ref, str]: ...
     async def codes(self, noun: str) -> frozenset[str]: ...
@@ -183,6 +184,9 @@ class Orders:
         if isinstance(order, Malformed):
             return await self._malformed(ref, order, standing)
         facts = _facts(order)
+        if standing and (before := _another(order, standing)):
+            await self.memory.note_reuse(standing.id, ref, order.created, _two_under_one_id(order, before))
+            return await self._not_booked(order, facts, look, standing)
         if standing and (standing.has_open_write or standing.is_booked) and not standing.misses_a_part:
             return await self._leave_alone(order, facts, look, standing)
         if standing and (why := _waits_for_a_person(facts, standing)):
@@ -256,14 +260,23 @@ class Orders:
     # -- orders that are on their way, booked, or gone -----------------------------------------------------
 
     async def _leave_alone(self, order: Order, facts: Facts, look: Looked, standing: Standing) -> Verdict:
-        if facts.content_hash != standing.content_hash:
-            await self.memory.note_change(standing.id, facts, self._words(order, look, standing))
+        await self._note_change(order, facts, look, standing)
         if any(part.state == "queued" for part in standing.parts) and not _held_up(standing):
             try:
                 await self.carrier.send_queued(standing.id)
             except PostingClosed as why:
                 return Done(f"cut, and waits for the ERP: {why}")
         return Done("left alone")
+
+    async def _not_booked(self, order: Order, facts: Facts, look: Looked, standing: Standing) -> Verdict:
+        """Nothing is guessed: it may be the same order after all, whose moment was edited and whose changes count."""
+        if standing.stands_in_erp:
+            await self._note_change(order, facts, look, standing)
+        return Done("not booked: another order stands under its id")
+
+    async def _note_change(self, order: Order, facts: Facts, look: Looked, standing: Standing) -> None:
+        if facts.content_hash != standing.content_hash:
+            await self.memory.note_change(standing.id, facts, self._words(order, look, standing))
 
     def _words(self, order: Order, look: Looked, standing: Standing) -> tuple[str, ...]:
         """What changed, in words; nothing where only the version of the hash did."""
@@ -322,6 +335,25 @@ def _waits_for_a_person(facts: Facts, standing: Standing) -> str:
 
 def _skipped(standing: Standing) -> bool:
     return standing.state == "never" and standing.code == "skipped"
+
+
+def _another(order: Order, standing: Standing) -> datetime | None:
+    """When the order was created that is booked, on its way or skipped under this id, if it is not this one.
+
+    A shop that is restored from a backup gives its ids out again.
+    """
+    spoken_for = standing.stands_in_erp or _skipped(standing)
+    return standing.created if spoken_for and standing.created != order.created else None
+
+
+def _two_under_one_id(order: Order, before: datetime) -> str:
+    return (
+        f"{order.name}, created {_told(order.created)}, was not booked: its id is that of one created {_told(before)}"
+    )
+
+
+def _told(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _held_up(standing: Standing) -> bool:
