@@ -23,6 +23,8 @@ ERP_FAULTS = {
     "posting_out_of_order": 0.2,
 }
 ERP_VALUES = {"slow_ms": 200, "late_ms": 300, "timeout_seconds": 1.2, "retry_after_seconds": 1}
+SHARES = {"shopify_us": 2, "woocommerce_eu": 1, "bigcommerce_us": 1}
+"""How the orders of a wave are shared among the shops."""
 WEBHOOK_FAULTS = {
     "webhook_drop": 0.05,
     "webhook_twice": 0.05,

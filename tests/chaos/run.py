@@ -19,7 +19,7 @@ from tests.chaos.arena import Arena
 from tests.chaos.canaries import Search, pattern, secrets_in
 from tests.chaos.judge import Files, Verdict, judge
 from tests.chaos.person import Person
-from tests.chaos.plan import Plan
+from tests.chaos.plan import SHARES, Plan
 from tests.chaos.reaper import Reaper
 from tests.chaos.weather import Weather
 
@@ -163,9 +163,9 @@ class Run:
     def _sell(self, many: int, **wishes: object) -> None:
         """A wave, shared among the shops."""
         self._waves += 1
-        shops = self.arena.shops
-        for at, shop in enumerate(shops):
-            share = many // len(shops) + (at < many % len(shops))
+        whole, (first, *others) = sum(SHARES.values()), self.arena.shops
+        shares = {shop: many * SHARES[shop.connection] // whole for shop in others}
+        for shop, share in {first: many - sum(shares.values()), **shares}.items():
             if share:
                 self.arena.sell(share, shop=shop, seed=self.plan.seed + self._waves, canary=True, **wishes)
 

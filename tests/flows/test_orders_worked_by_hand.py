@@ -400,6 +400,20 @@ def test_partly_refunded_is_booked_as_it_was_sold() -> None:
     assert HOUSE.problems(refunded) == ["partly_refunded"]
 
 
+def test_what_was_given_back_is_no_allowance_that_anybody_should_map() -> None:
+    """10.00 of 60.00 was given back on the line: blocked for that alone, not for a discount without a code."""
+    refunded = order(
+        line(DRESS, "30.00", 2, off={"(refunded)": "10.00"}),
+        total="50.00",
+        original_total=Decimal("60.00"),
+        refunded=Decimal("10.00"),
+        payment=PaymentStatus.PARTIALLY_REFUNDED,
+        paid=[tender("card", "60.00"), tender("card", "10.00", TenderKind.REFUNDED)],
+        as_sold=AsSold(lines=(line(DRESS, "30.00", 2),), shipping=()),
+    )
+    assert HOUSE.problems(refunded) == ["partly_refunded"]
+
+
 def test_money_given_back_without_a_piece_is_booked_as_sold_too() -> None:
     # sold 80.00, 10.00 given back for a stain: 80.00 is booked, 10.00 noted
     refunded = order(

@@ -22,7 +22,7 @@ def check_money(order: Order, prices: Prices, due: Decimal, findings: Findings, 
     _check_amounts(order, prices, findings)
     _check_lines(order, findings)
     _check_sold(order, prices, due, findings)
-    _check_paid(order, due, findings, paid_back=paid_back)
+    check_paid(order, due, findings, paid_back=paid_back)
 
 
 def _check_sold(order: Order, prices: Prices, due: Decimal, findings: Findings) -> None:
@@ -52,7 +52,8 @@ def _charges_in_words(prices: Prices) -> Iterator[tuple[str, Decimal]]:
         yield name, total(fitting)
 
 
-def _check_paid(order: Order, due: Decimal, findings: Findings, *, paid_back: bool) -> None:
+def check_paid(order: Order, due: Decimal, findings: Findings, *, paid_back: bool = True) -> None:
+    """The second sum alone."""
     captured, change = _tendered(order, TenderKind.CAPTURED), _tendered(order, TenderKind.CHANGE)
     refunded = _tendered(order, TenderKind.REFUNDED) if paid_back else Decimal(0)
     kept = captured - change - refunded
