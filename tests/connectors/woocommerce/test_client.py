@@ -133,7 +133,7 @@ async def test_a_firewalls_page_is_passing_trouble_until_it_is_there_all_the_tim
 
 
 @pytest.mark.contract
-async def test_a_validation_error_in_a_500_is_no_endless_retry() -> None:
+async def test_trap_5_a_validation_error_in_a_500_is_no_endless_retry() -> None:
     """``data`` is a bare number; the recordings say so of refunds."""
     async with a_script(said(recorded("refunds", "create_too_much.json"), 500)) as (_, room):
         with pytest.raises(OpenCircuit, match="does not take the call: 500"):

@@ -1,4 +1,7 @@
-"""From a WooCommerce order to our record: every shape of line, coupons, fees, taxes, refunds; money to the cent."""
+"""From a WooCommerce order to our record: every shape of line, coupons, fees, taxes, refunds; money to the cent.
+
+What the recordings of a real shop read to stands in ``test_recordings``.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,6 @@ from bcbridge.model.order import (
     Address,
     Allowance,
     AsSold,
-    Charge,
     Hold,
     Order,
     PaymentStatus,
@@ -39,7 +41,6 @@ from tests.connectors.woocommerce.answers import (
     order,
     rate,
     read,
-    recorded,
     refund,
     shipping,
     tax,
@@ -75,96 +76,6 @@ def paid(order: Order) -> Decimal:
 def one_line(order: Order) -> Any:
     (line,) = order.lines
     return line
-
-
-VAT = Tax(title="VAT", rate=Decimal("0.2"), amount=Decimal("20.00"))
-
-# -- the recordings ---------------------------------------------------------------------------------------------
-
-RECORDED = (
-    ("orders/create_paid.json", PaymentStatus.PAID, "110.74"),
-    ("orders/create_unpaid_by_sku.json", PaymentStatus.PENDING, "124.74"),
-    ("orders/create_with_coupon_and_fee.json", PaymentStatus.PAID, "71.94"),
-    ("orders/create_beyond_stock.json", PaymentStatus.PAID, "3604.74"),
-    ("orders/create_unknown_product.json", PaymentStatus.PAID, "4.74"),
-    ("orders/create_unknown_sku.json", PaymentStatus.PAID, "4.74"),
-    ("orders/get.json", PaymentStatus.PAID, "110.74"),
-    ("orders/get_from_checkout.json", PaymentStatus.PENDING, "120.74"),
-    ("orders/get_with_fulfillment.json", PaymentStatus.PENDING, "124.74"),
-    ("orders/put_cancelled.json", PaymentStatus.PAID, "62.74"),
-    ("orders/put_line_add.json", PaymentStatus.PAID, "3662.74"),
-    ("orders/put_line_quantity.json", PaymentStatus.PAID, "3604.74"),
-    ("orders/put_line_remove.json", PaymentStatus.PAID, "62.74"),
-    ("orders/put_meta_data.json", PaymentStatus.PAID, "110.74"),
-    ("webhooks/cause_order_create.json", PaymentStatus.PAID, "28.74"),
-)
-
-
-@pytest.mark.contract
-@pytest.mark.parametrize(("path", "payment", "amount"), RECORDED, ids=[path for path, _, _ in RECORDED])
-def test_a_recorded_order_reads_and_ties_to_the_cent(path: str, payment: PaymentStatus, amount: str) -> None:
-    found = read(recorded(*path.split("/")))
-    assert (found.payment, found.total) == (payment, Decimal(amount))
-    assert adds_up(found) == found.total
-    assert paid(found) + found.outstanding == found.total
-
-
-@pytest.mark.contract
-def test_the_recorded_order_of_two_lines_reads_to_exactly_this() -> None:
-    """Prices typed in with tax: 24.00 a tee and 58.00 a hoodie; every amount of ours stands net of it."""
-    found = read(recorded("orders", "get.json"))
-    tee, hoodie = found.lines
-    assert (tee.ref, tee.sku, tee.barcode, tee.variant) == ("1", "BC-1001-BLK-S", "2000001000014", "12")
-    assert (tee.quantity, tee.unit_price, tee.amount) == (2, Decimal("20.00"), Decimal("40.00"))
-    assert tee.taxes == (Tax(title="VAT", rate=Decimal("0.2"), amount=Decimal("8.00")),)
-    assert (hoodie.amount, total(one.amount for one in hoodie.taxes)) == (Decimal("48.33"), Decimal("9.67"))
-    assert [(one.title, one.code, one.amount) for one in found.shipping] == [
-        ("Standard delivery", "flat_rate", Decimal("3.95"))
-    ]
-    assert (found.name, found.id, found.source, found.gateways) == ("#32", "32", "rest-api", ("bacs",))
-    assert not found.prices_include_tax
-    assert found.note == "Please leave it with the porter."
-    assert (found.ship_to or Address()).email == "alex.sample1@example.com"
-    assert (found.ship_to or Address()).phone == "01632 960001"
-    assert ("_reduced_stock", "2") in tee.attributes
-
-
-@pytest.mark.contract
-def test_the_recorded_coupon_becomes_an_allowance_and_the_fee_a_charge() -> None:
-    found = read(recorded("orders", "create_with_coupon_and_fee.json"))
-    tee = one_line(found)
-    assert (tee.amount, tee.allowances) == (Decimal("60.00"), (Allowance(name="ten", amount=Decimal("6.00")),))
-    assert tee.taxes == (Tax(title="VAT", rate=Decimal("0.2"), amount=Decimal("10.80")),)
-    wrap = Tax(title="VAT", rate=Decimal("0.2"), amount=Decimal("0.40"))
-    assert found.charges == (Charge(kind="fee", name="Gift wrap", amount=Decimal("2.00"), taxes=(wrap,)),)
-
-
-@pytest.mark.contract
-def test_trap_6_more_pieces_given_back_than_were_sold_are_told_as_they_are() -> None:
-    """The recording: a line of two, refunded three times by one, and 1.00 of goodwill. Nothing is smoothed over."""
-    found = read(recorded("orders", "get_after_refunds.json"), recorded("refunds", "list.json"))
-    assert found.payment is PaymentStatus.PARTIALLY_REFUNDED
-    assert (found.total, found.original_total, found.refunded) == (
-        Decimal("37.74"),
-        Decimal("110.74"),
-        Decimal("73.00"),
-    )
-    assert [line.quantity for line in found.lines] == [-1, 1]
-    assert found.reductions == (Reduction(name="(refunded)", amount=Decimal("1.00")),)
-    assert adds_up(found) == found.total == paid(found)
-    assert found.as_sold is not None
-    assert [line.quantity for line in found.as_sold.lines] == [2, 1]
-    assert adds_up(found.as_sold) == found.original_total
-    assert ("_restock_refunded_items", "2") in found.lines[0].attributes
-
-
-@pytest.mark.contract
-def test_the_recorded_order_set_to_refunded_is_refunded_though_no_line_says_so() -> None:
-    left = recorded("orders", "put_refunded.json")
-    made = refund(49, "62.74", reason="Order fully refunded.")
-    found = read(left, [made])
-    assert (found.payment, found.total, found.holds) == (PaymentStatus.REFUNDED, Decimal(0), ())
-    assert adds_up(found) == 0
 
 
 # -- what a status means ----------------------------------------------------------------------------------------
