@@ -38,7 +38,8 @@ def taxes(whole: wire.Whole, side: Side, shipping: Mapping[int, Decimal]) -> Map
     detailed = [*placed, *fees] if len(placed) == len(rows) else []
     told = [*_told(whole, shipping), *fees]
     due = whole.order.total_tax
-    chosen = next((some for some in (detailed, told) if side.same(_sum(some), due)), detailed or told)
+    usual = detailed if placed and detailed else told
+    chosen = next((some for some in (detailed, told) if side.same(_sum(some), due)), usual)
     return _settled(chosen, side)
 
 
