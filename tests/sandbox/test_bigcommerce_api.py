@@ -177,6 +177,8 @@ async def test_what_a_doctor_asks_is_answered(sold: ShopClient) -> None:
         "New Jersey DC",
         "California DC",
     ]
+    (default,) = (await sold.get("v3/inventory/locations", is_default="true"))["data"]
+    assert default["label"] == "New Jersey DC"
     (item,) = (await sold.get("v3/inventory/items", sku__in=TANK.upc))["data"]
     assert item["locations"][0]["available_to_sell"] == 100
     assert (await sold.get("v3/catalog/products", limit=1))["meta"]["pagination"]["total"] > 20

@@ -95,7 +95,12 @@ class CatalogueApi:
     async def locations(self, request: web.Request) -> Answer:
         known(request, {"page", "limit", "location_id:in", "location_code:in", "is_active", "is_default"})
         among = ids_in(request, "location_id:in")
-        return await self.found(request, "locations", [] if among is None else [lambda row: row["id"] in among])
+        wanted = [
+            *said(request, "is_default", is_default),
+            *said(request, "is_active", lambda row: bool(row["enabled"])),
+        ]
+        wanted += [] if among is None else [lambda row: row["id"] in among]
+        return await self.found(request, "locations", wanted)
 
     async def items(self, request: web.Request) -> Answer:
         known(request, {"sku:in", "variant_id:in", "product_id:in", "location_id:in", "page", "limit"})
@@ -131,6 +136,16 @@ def equal(request: web.Request, name: str, read: Callable[[Any], Any]) -> list[S
     return [lambda row: bool(read(row[name]) == wanted)]
 
 
+def said(request: web.Request, name: str, holds: Seen) -> list[Seen]:
+    """A filter by yes or no."""
+    if name not in request.query:
+        return []
+    asked = request.query[name].lower()
+    if asked not in ("true", "false"):
+        raise Refused(422, f"The filter '{name}' is invalid.", {name: "must be true or false"})
+    return [lambda row: holds(row) is (asked == "true")]
+
+
 def only(row: JSON, request: web.Request) -> JSON:
     """``include_fields`` names what is wanted beside the id, ``exclude_fields`` what is not."""
     wanted = request.query.get("include_fields")
@@ -143,9 +158,13 @@ def identity(row: JSON) -> JSON:
     return {"sku": row["sku"], "variant_id": row["id"], "product_id": row["product_id"], "sku_id": row["sku_id"]}
 
 
+def is_default(place: JSON) -> bool:
+    return bool(place["id"] == world.FIRST_LOCATION)
+
+
 def stock(row: JSON, place: JSON) -> JSON:
     """All of it lies at the default location: the only one the storefront sees (2.5)."""
-    count = row["inventory_level"] if place["id"] == world.FIRST_LOCATION else 0
+    count = row["inventory_level"] if is_default(place) else 0
     settings = {"safety_stock": 0, "is_in_stock": count > 0, "warning_level": 0, "bin_picking_number": ""}
     return {"available_to_sell": count, "total_inventory_onhand": count, "settings": settings}
 

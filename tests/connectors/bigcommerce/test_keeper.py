@@ -213,6 +213,15 @@ async def test_doctor_tells_what_it_sees(store: World) -> None:
     assert f"info: all {len(SCOPES)} hooks stand" in about(await store.room.doctor(), "webhooks")
 
 
+async def test_23_doctor_names_the_location_the_storefront_shows_and_says_that_it_shows_no_other(store: World) -> None:
+    """Pieces kept at the others are not sold: which location is the default is to be seen before stock is written."""
+    places = (await store.http.get("/v3/inventory/locations")).raise_for_status().json()["data"]
+    default, *others = (f"{one['label']} (id {one['id']}" for one in sorted(places, key=lambda one: one["id"]))
+    named, warned = about(await store.room.doctor(), "locations")
+    assert named == f"info: {default}, default); " + "; ".join(f"{one})" for one in others)
+    assert "the storefront shows the default location's stock alone" in warned
+
+
 async def test_doctor_names_the_scope_that_a_refusal_points_at() -> None:
     """Orders can be read, and nothing else."""
     denied = Reply(403, b'{"status": 403, "title": "no scope"}')
