@@ -24,7 +24,7 @@ from types import FrameType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from tests.chaos.arena import ERP_SETTINGS, HURRIED, Arena
+from tests.chaos.arena import ERP_SETTINGS, HURRIED, LOOKED_AT_AGAIN, Arena
 from tests.chaos.plan import Plan
 from tests.chaos.run import Outcome, Run
 from tests.chaos.table import for_terminal, write
@@ -81,7 +81,7 @@ def _listening(arena: Arena) -> Iterator[None]:
 
 def chaos(plan: Plan, folder: Path, console: Console | None = None) -> Outcome:
     """One run in this folder. Its processes are ended by their pids, whatever happens."""
-    arena = Arena(folder / "world", shops=HURRIED, public=True, erp_settings=ERP_SETTINGS)
+    arena = Arena(folder / "world", shops=HURRIED, public=True, erp_settings=ERP_SETTINGS, channel=LOOKED_AT_AGAIN)
     try:
         with _listening(arena), _bar(console) as bar:
             arena.start_sandbox()

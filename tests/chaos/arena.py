@@ -20,6 +20,8 @@ from tests.e2e.world import World, call
 
 ERP_SETTINGS = "posting_window_hours = 0.002\nconfirm_by_reference_minutes = 0.05\npage_size = 200"
 """Accepted and not posted for seven seconds is an incident here."""
+LOOKED_AT_AGAIN = "look_again_minutes = 1\n"
+"""Whatever waits in a shop; each hour is usual."""
 SHOP_SETTINGS = "overlap_seconds = 10\npage_size = 40\nrequest_timeout_seconds = 2\n"
 HURRIED = tuple(replace(shop, settings=shop.settings.replace("overlap_seconds = 5\n", SHOP_SETTINGS)) for shop in SHOPS)
 ORDERS = re.compile(r'bcbridge_orders\{connector="[^"]*",state="([^"]*)"\}')

@@ -102,7 +102,7 @@ class Run:
     _drips: int = 0
     _waves: int = 0
     _visited: float = 0.0
-    _no_orders: dict[int, int] = field(default_factory=dict)
+    _stands: dict[int, tuple[int, int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         wiring = () if self.plan.read_back else ("--without-read-back",)
@@ -205,13 +205,18 @@ class Run:
         if not self.reaper.finished or not self.states or self.arena.is_selling() or self._happenings():
             return False
         self._look(now=True)
-        return bool(self.states) and not self.moving and sum(self.states.values()) >= self._orders(self.arena.made())
+        if not self.states or self.moving:
+            return False
+        orders, waiting = self._stand(self.arena.made())
+        return sum(self.states.values()) >= orders and self.states["not_yet"] <= waiting
 
-    def _orders(self, made: int) -> int:
-        """How many of these are orders: some are abandoned checkouts. Counted anew where more were made since."""
-        if made not in self._no_orders:
-            self._no_orders = {made: sum(sold.no_order for _, sold in self.arena.all_sold())}
-        return made - self._no_orders[made]
+    def _stand(self, made: int) -> tuple[int, int]:
+        """How many orders the shops have (some are abandoned checkouts), and how many of them are to wait for good.
+        Counted anew where more were made since."""
+        if made not in self._stands:
+            counted = Counter((sold.no_order, sold.waits) for _, sold in self.arena.all_sold())
+            self._stands = {made: (made - counted[True, False], counted[False, True])}
+        return self._stands[made]
 
     def _happenings(self) -> bool:
         """Whether any shop's customers are still going to do something."""

@@ -163,6 +163,14 @@ def unknown_sku(dice: Dice, cart: Cart, trade: Trade) -> Cart:
     return with_goods(cart, [gone, *others])
 
 
+def barcode_differs(_: Dice, cart: Cart, __: Trade) -> Cart:
+    """In the catalogue: what a line copied from it is not what counts."""
+    first, *others = goods_of(cart)
+    other = world.mislabelled()
+    price = mix.price_in(other.price, cart.currency)
+    return with_goods(cart, [replace(other, price=price, quantity=first.quantity), *others])
+
+
 def of_the_line(fault: Spoiling) -> Spoiling:
     """On a plain first line: what is copied from the product, or is a set, hides the fault."""
 
@@ -188,7 +196,7 @@ FAULTS: Mapping[str, Spoiling] = {
     **mix.FAULTS,
     "unknown_sku": of_the_line(unknown_sku),
     "inactive_sku": of_the_line(mix.inactive_sku),
-    "barcode_differs": of_the_line(mix.barcode_differs),
+    "barcode_differs": of_the_line(barcode_differs),
     "unmapped_currency": unmapped_currency,
     "never_paid": never_paid,
 }

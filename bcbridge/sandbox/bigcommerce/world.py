@@ -24,6 +24,9 @@ FIRST_VARIANT = 4_001
 FIRST_LOCATION = 1
 SET_PRODUCT, SET_VARIANT, SET_SKU = 901, 9_001, "SET-LAYERS"
 BOOK_PRODUCT, BOOK_VARIANT, BOOK_SKU = 902, 9_002, "LOOKBOOK-PDF"
+MISLABELLED_PRODUCT, MISLABELLED_VARIANT = 903, 9_003
+MISLABELLED = next(sku for sku in catalogue.SKUS if not sku.style.web)
+"""Goods whose variant has this SKU, and the UPC of others."""
 COLOUR_OPTION, SIZE_OPTION = 31, 32
 
 RATES = {"EUR": Decimal("1.08"), "GBP": Decimal("1.27"), "CAD": Decimal("0.73")}
@@ -109,6 +112,18 @@ def lookbook() -> Goods:
     )
 
 
+def mislabelled() -> Goods:
+    """Two numbers on one variant: nobody can tell which of them is on the label."""
+    return Goods(
+        MISLABELLED.style.name,
+        MISLABELLED.style.price,
+        sku=MISLABELLED.upc,
+        barcode=CELLS[0].sku.upc,
+        variant_id=str(MISLABELLED_VARIANT),
+        product_id=str(MISLABELLED_PRODUCT),
+    )
+
+
 def listed() -> dict[str, Goods]:
     """What a compact order may name by its SKU alone."""
     return {cell.sku.upc: line(cell.sku) for cell in CELLS} | {SET_SKU: layers(()), BOOK_SKU: lookbook()}
@@ -154,6 +169,8 @@ def products() -> Iterator[JSON]:
         yield product(identifier, style.number, style.name, style.price, visible=style.active)
     yield product(SET_PRODUCT, SET_SKU, "Layering set", Decimal(0))
     yield product(BOOK_PRODUCT, BOOK_SKU, "Lookbook (PDF)", Decimal("9.00"), kind="digital")
+    style = MISLABELLED.style
+    yield product(MISLABELLED_PRODUCT, style.number, style.name, style.price)
 
 
 def product(
@@ -184,6 +201,8 @@ def variants() -> Iterator[JSON]:
         yield variant(cell.variant_id, cell.product_id, cell.sku.upc, cell.sku.upc, cell.sku.style.price, cell)
     yield variant(SET_VARIANT, SET_PRODUCT, SET_SKU, "", Decimal(0))
     yield variant(BOOK_VARIANT, BOOK_PRODUCT, BOOK_SKU, "", Decimal("9.00"))
+    two_numbers = (MISLABELLED.upc, CELLS[0].sku.upc)
+    yield variant(MISLABELLED_VARIANT, MISLABELLED_PRODUCT, *two_numbers, MISLABELLED.style.price)
 
 
 def variant(identifier: int, product_id: int, sku: str, upc: str, price: Decimal, cell: Cell | None = None) -> JSON:
