@@ -55,9 +55,10 @@ def charged(read: Order) -> Decimal:
 # -- money ------------------------------------------------------------------------------------------------------
 
 
-def test_an_order_with_lines_in_several_shapes_ties_to_the_cent() -> None:
-    """A dress with options and a coupon, three socks, a custom line, a deleted product, a free gift, a download, a
-    gift certificate, gift wrapping, handling and a fee; 6.625 % on goods: 6.63 + 1.93 + 0.66."""
+def shapes(**changes: Any) -> tuple[Json, list[Json]]:
+    """An order and its rows of taxes: a dress with options and a coupon, three socks, a custom line, a deleted product,
+    a free gift, a download, a gift certificate, gift wrapping, handling and a fee; 6.625 % on goods: 6.63 + 1.93 +
+    0.66."""
     lines = [
         line(65, "100.00", tax="5.96", applied_discounts=[discount("10.00")], product_options=[size()]),
         line(66, "9.70", total="29.10", quantity=3, tax="1.93"),
@@ -73,28 +74,28 @@ def test_an_order_with_lines_in_several_shapes_ties_to_the_cent() -> None:
         email={"gift_certificates": [{"recipient_email": "grace@example.com", "line_items": [certificate]}]},
     )
     fee = {"id": 1, "type": "custom_fee", "display_name_merchant": "Package protection", "source": "v2"}
-    read_ = read(
-        order(
-            *lines,
-            tax="8.97",
-            inc_tax="235.57",  # 217.10 of lines - 10.00 + 5.00 + 2.50 + 4.00 + 8.00 + 8.97
-            coupon_discount="10.0000",
-            consignments=told,
-            items_total=9,
-            handling_cost_ex_tax="2.5000",
-            handling_cost_inc_tax="2.5000",
-            wrapping_cost_ex_tax="4.0000",
-            wrapping_cost_inc_tax="4.2700",
-            wrapping_cost_tax="0.2700",
-            fees=[{**fee, "base_cost": "8.00", "cost_exc_tax": "8.0000", "cost_inc_tax": "8.1500", "cost_tax": "0.15"}],
-        ),
-        taxes=[
-            tax_row("5.96"),
-            tax_row("1.93", 66),
-            tax_row("0.66", 67),
-            tax_row("0.27", None, "gift-wrapping"),
-        ],
+    whole = order(
+        *lines,
+        tax="8.97",
+        inc_tax="235.57",  # 217.10 of lines - 10.00 + 5.00 + 2.50 + 4.00 + 8.00 + 8.97
+        coupon_discount="10.0000",
+        consignments=told,
+        items_total=9,
+        handling_cost_ex_tax="2.5000",
+        handling_cost_inc_tax="2.5000",
+        wrapping_cost_ex_tax="4.0000",
+        wrapping_cost_inc_tax="4.2700",
+        wrapping_cost_tax="0.2700",
+        fees=[{**fee, "base_cost": "8.00", "cost_exc_tax": "8.0000", "cost_inc_tax": "8.1500", "cost_tax": "0.15"}],
+        **changes,
     )
+    rows = [tax_row("5.96"), tax_row("1.93", 66), tax_row("0.66", 67), tax_row("0.27", None, "gift-wrapping")]
+    return whole, rows
+
+
+def test_an_order_with_lines_in_several_shapes_ties_to_the_cent() -> None:
+    whole, rows = shapes()
+    read_ = read(whole, taxes=rows)
     assert misfits(read_) == []
     assert charged(read_) == read_.total == D("235.57")
     assert [(one.ref, one.kind, one.sku, one.requires_shipping) for one in read_.lines] == [
