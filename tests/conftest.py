@@ -49,7 +49,7 @@ def logging_as_it_comes() -> None:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--kills", default=3, type=int, help="how often the kill test meets each named step")
+    parser.addoption("--kills", default=1, type=int, help="how often the kill test meets each named step")
     parser.addoption("--seed", default=0, type=int, help="repeats a run of the tests that use chance; 0: a new one")
 
 

@@ -142,7 +142,7 @@ def test_lines_that_die_without_a_word_cost_time_and_no_order(tmp_path: Path) ->
         one.configure(bluecherry=erp.own, shopify=shop.own)
         one.run_bridge()
         one.sell(40, seed=85, rate=8, simple=True)
-        for least in (5, 12, 20):
+        for least in (5, 15):
             books(one, least)
             one.comes(lambda: erp.freeze() >= 1, "a line that stood is dead")
             shop.freeze()

@@ -1,6 +1,6 @@
 """Exactly once under SIGKILL: the real process dies at each named step, each time on a new order.
 
-The sandbox's books are the judge. ``--kills N`` sets how often each step is met (3 by default; the long run takes
+The sandbox's books are the judge. ``--kills N`` sets how often each step is met (once by default; the long run takes
 20), ``--seed`` repeats a run. With the read-back and its evidence taken out by the test's own wiring, the same run
 must report doubles: a proof that cannot fail proves nothing.
 """
