@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,6 +31,8 @@ BACKLOG_WAVES = 2
 BURSTS = (0, 0, 40, 80)
 """Orders a second of a wave; 0 is all at once."""
 DRIP_SEED = 1_000_000
+PAGES_FULL = 100
+"""More than a list shows at once (arena.py, page_size)."""
 MOVING = ("ready", "sending", "accepted", "in_doubt")
 SHOWN_ORDERS = 4
 """Of these the command line tells the whole story: each of another state and reason."""
@@ -177,14 +179,16 @@ class Run:
             self._drip()
             self._tick()
         while missing := self.weather.order_missing():
-            self._drip(self.plan.wave if any(name.endswith("moving_list") for name in missing) else 1)
+            self._drip(wanting_a_page={name.partition(": ")[0] for name in missing if name.endswith(": moving_list")})
             self._tick()
 
-    def _drip(self, many: int = 1) -> None:
+    def _drip(self, wanting_a_page: Collection[str] = ()) -> None:
+        """One more order of each shop; of these, by connection, as many as fill pages of their list."""
         if time.monotonic() - self._dripped > DRIP_EVERY_SECONDS:
             self._dripped, self._drips = time.monotonic(), self._drips + 1
             seed = self.plan.seed + DRIP_SEED + self._drips
             for shop in self.arena.shops:
+                many = PAGES_FULL if shop.connection in wanting_a_page else 1
                 self.arena.sell(many, shop=shop, seed=seed, simple=True, canary=True)
 
     # -- 4 -------------------------------------------------------------------------------------------------
