@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from bcbridge.mappings import TABLES
+from bcbridge.model.ids import order_argument
 from bcbridge.store.incident import Incident
 from bcbridge.store.views import Act, Event, Oldest, Story, Trouble
 
@@ -169,8 +170,7 @@ def advice(story: Story) -> Iterator[str]:
 
 
 def _named(story: Story) -> str:
-    name = story.name or story.ref
-    return f"'{name}'" if set(name) & set("# *()&;") else name
+    return order_argument(story.connector, story.name or story.ref)
 
 
 def _for_not_yet(story: Story) -> Iterator[str]:

@@ -7,7 +7,6 @@ write it down in their own way (slack.py, email.py).
 from __future__ import annotations
 
 import hashlib
-import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -15,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 from bcbridge.alerts.route import FLAPS_FROM, failure
 from bcbridge.alerts.settings import AlertsSection
+from bcbridge.model.ids import order_argument
 from bcbridge.model.incidents import Severity
 from bcbridge.store.alerts import Box, Standing, Waiting
 from bcbridge.store.incident import Incident
@@ -184,7 +184,11 @@ class _Kind:
 
 
 def _to_do(incident: Incident) -> tuple[tuple[str, str], ...]:
-    order = (("Look at the order", f"bcbridge show {shlex.quote(incident.order)}"),) if incident.order else ()
+    order = (
+        (("Look at the order", f"bcbridge show {order_argument(incident.channel, incident.order)}"),)
+        if incident.order
+        else ()
+    )
     over = () if failure(incident.code).ends else (("When it is cured", _command("resolve", incident, " --why '...'")),)
     return (
         *order,

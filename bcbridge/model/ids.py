@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import NewType
 
 from bcbridge.model.record import Record
@@ -31,3 +32,8 @@ class SkuParts(Record):
     lbl_code: str = ""
     dimension: str = ""
     size_desc: str
+
+
+def order_argument(channel: str, name: str) -> str:
+    """How a command line names an order, whatever other shops call theirs; quoted for a shell: ``'shop_us:#12'``."""
+    return shlex.quote(f"{channel}:{name}")

@@ -9,7 +9,8 @@ from datetime import datetime
 from bcbridge.store.stamps import moment
 
 COLUMNS = """
-    i.id AS incident_id, i.code, i.connector, i.text, coalesce(nullif(o.name, ''), o.ref, '') AS order_name, i.count,
+    i.id AS incident_id, i.code, i.connector, i.text, coalesce(nullif(o.name, ''), o.ref, '') AS order_name,
+    coalesce(o.connector, '') AS order_channel, i.count,
     i.opened_at, i.last_at, i.closed_at, i.closed_by, i.cause, i.times_opened, i.acked_at, i.acked_by, i.snoozed_until
 """
 """Of ``incidents AS i LEFT JOIN orders AS o ON o.id = i.order_id``."""
@@ -23,6 +24,8 @@ class Incident:
     text: str
     order: str
     """The name of the order it is about; empty where it concerns none, or many."""
+    channel: str
+    """The shop of that order."""
     count: int
     opened_at: datetime
     last_at: datetime
@@ -44,6 +47,7 @@ def incident_of(row: sqlite3.Row) -> Incident:
         connector=row["connector"],
         text=row["text"],
         order=row["order_name"],
+        channel=row["order_channel"],
         count=row["count"],
         opened_at=moment(row["opened_at"]),
         last_at=moment(row["last_at"]),

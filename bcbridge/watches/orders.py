@@ -12,6 +12,7 @@ from itertools import groupby
 from bcbridge.flows.orders.story import ORDERS
 from bcbridge.house.wiring import ChannelHouse, ErpHouse, House
 from bcbridge.mappings import TABLES
+from bcbridge.model.ids import order_argument
 from bcbridge.model.incidents import BLOCKED
 from bcbridge.phrases import age, money
 from bcbridge.runtime.circuit import Circuit
@@ -82,7 +83,7 @@ def _cure(one: BlockedBy, channel: str) -> str:
     if table in TABLES and key:
         return f"Map it: bcbridge mappings set {table} {shlex.quote(key)} CODE --channel {channel}"
     if one.orders == 1:
-        return f"Why and what to do: bcbridge show {shlex.quote(one.oldest)}"
+        return f"Why and what to do: bcbridge show {order_argument(channel, one.oldest)}"
     return f"Which and why: bcbridge exceptions --channel {channel}"
 
 
@@ -94,7 +95,7 @@ async def _blocked_too_long(house: House, channel: str) -> list[Cause]:
     found = await facts.by_code(house.store.read, channel, "blocked")
     now = house.now()
     return [
-        Cause("blocked_too_long", channel, one.code, _stands(one, now), one.orders, one.order_id)
+        Cause("blocked_too_long", channel, one.code, _stands(one, channel, now), one.orders, one.order_id)
         for one in found
         if one.since < now - limit
     ]
@@ -106,16 +107,16 @@ async def _not_yet_too_long(house: House, channel: str) -> list[Cause]:
     found = await facts.by_code(house.store.read, channel, "not_yet")
     now = house.now()
     return [
-        Cause("not_yet_too_long", channel, one.code, _stands(one, now), one.orders, one.order_id)
+        Cause("not_yet_too_long", channel, one.code, _stands(one, channel, now), one.orders, one.order_id)
         for one in found
         if one.since < now - limit(one.code)
     ]
 
 
-def _stands(one: Standstill, now: datetime) -> str:
+def _stands(one: Standstill, channel: str, now: datetime) -> str:
     others = f"; {_many(one.orders, 'order')} with this reason" if one.orders > 1 else ""
     stands = f"{one.oldest} has stood at {one.code} for {age(one.since, now)}{others}"
-    return f"{stands}. bcbridge show {shlex.quote(one.oldest)}"
+    return f"{stands}. bcbridge show {order_argument(channel, one.oldest)}"
 
 
 def _just_back(circuit: Circuit, started: datetime, *, now: datetime, limit: timedelta) -> bool:

@@ -700,5 +700,5 @@ async def test_a_name_with_a_quote_in_it_ends_no_command(here: Desk) -> None:
     await here.open(DOUBLE)
     await here.dispatcher.route()
     (waiting,) = await due(here.store.read, OPS, now=START, soon=START, limit=9)
-    odd = replace(waiting, incident=replace(waiting.incident, order="#1'; ls"))
-    assert pen.news([odd], OPS, now=START).commands[0][1] == """bcbridge show '#1'"'"'; ls'"""
+    odd = replace(waiting, incident=replace(waiting.incident, order="#1'; ls", channel="shop"))
+    assert pen.news([odd], OPS, now=START).commands[0][1] == """bcbridge show 'shop:#1'"'"'; ls'"""

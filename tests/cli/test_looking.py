@@ -108,6 +108,7 @@ def test_show_tells_where_an_order_is_why_and_what_to_do(cli: Cli, store: sqlite
     assert "blocked" in said.out
     assert "no such UPC" in said.out
     assert "bcbridge mappings set ship_via 'Air' CODE --channel shopify_us" in said.out
+    assert "bcbridge retry 'shopify_us:#1001'" in said.out, "another shop may have the same name"
     assert "seen in the channel for the first time" in said.out
 
 
