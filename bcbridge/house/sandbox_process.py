@@ -216,10 +216,21 @@ def _end_orphan(settings: Settings, wanted: list[Connection]) -> bool:
         return False
     os.kill(left_behind, signal.SIGTERM)
     deadline = time.monotonic() + ENDS_WITHIN_SECONDS
-    while any(_is_ours(settings, connection) for connection in wanted):
+    while any(_is_held(connection) for connection in wanted):
         if time.monotonic() > deadline:
             raise SandboxFault(f"the sandbox left behind by another bridge (process {left_behind}) does not end")
         time.sleep(LOOK_EVERY_SECONDS)
+    return True
+
+
+def _is_held(connection: Connection) -> bool:
+    """Whether anybody takes calls there; who hangs up in the middle of one is on the way out, and not gone yet."""
+    try:
+        httpx.get(f"{connection.origin}/_sandbox/", timeout=ASK_SECONDS, trust_env=False)
+    except httpx.ConnectError:
+        return False
+    except httpx.HTTPError:
+        return True
     return True
 
 
