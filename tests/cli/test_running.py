@@ -18,6 +18,7 @@ import pytest
 pytestmark = pytest.mark.slow
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+SHIPPED_PORTS = ("8080", "9101", "9102", "9103", "9104", "9109", "9125")
 WITHIN_SECONDS = 60.0
 
 
@@ -35,7 +36,7 @@ def free_ports(count: int) -> list[int]:
 def folder(tmp_path: Path) -> Path:
     """The shipped config and mappings in a folder of their own, on free ports."""
     text = (REPOSITORY / "config.toml").read_text()
-    for shipped, free in zip(("8080", "9101", "9102", "9109", "9125"), free_ports(5), strict=True):
+    for shipped, free in zip(SHIPPED_PORTS, free_ports(len(SHIPPED_PORTS)), strict=True):
         text = text.replace(shipped, str(free))
     (tmp_path / "config.toml").write_text(text)
     (tmp_path / "mappings").symlink_to(REPOSITORY / "mappings")
