@@ -43,7 +43,9 @@ class Doctor:
 
     async def findings(self) -> list[Finding]:
         """Each look on its own: what one of them cannot see is a finding, not an end."""
-        seen = await looks.looked_over((_agreeing(look), _blind(look)) for look in self._looks())
+        seen = await looks.looked_over(
+            (looks.agreeing(look.topic, look.at, as_agreed), _blind(look)) for look in self._looks()
+        )
         return [*seen, self._quota()]
 
     def _looks(self) -> Sequence[Look]:
@@ -140,14 +142,6 @@ class Doctor:
         kept = round(self._settings.quota_kept_for_others * 100)
         text = f"{told.left} of {told.quota} calls are left in this window; {kept} % are left to the store's other apps"
         return Finding(Severity.INFO, "quota", text)
-
-
-def _agreeing(look: Look) -> looks.Look:
-    async def looking() -> list[Finding]:
-        with as_agreed(look.topic):
-            return await look.at()
-
-    return looking
 
 
 def _blind(look: Look) -> looks.Blind:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from bcbridge.connectors.base import Finding, Severity
-from bcbridge.connectors.looks import Blind, Look, looked_over
+from bcbridge.connectors.looks import Look, by_topic, looked_over
 from bcbridge.connectors.shopify.client import Client, Data, as_agreed
 from bcbridge.connectors.shopify.keeper import Keeper, as_enum
 from bcbridge.connectors.shopify.settings import MoneySide, ShopifySettings
@@ -45,7 +45,7 @@ class Doctor:
             "webhooks": self._subscriptions,
             "skus": self._duplicate_skus,
         }
-        return await looked_over((_agreeing(topic, look), _blind(topic)) for topic, look in looks.items())
+        return await looked_over(by_topic(looks, as_agreed))
 
     async def locations(self) -> list[Data]:
         """Every location, inactive and legacy ones included."""
@@ -106,18 +106,6 @@ class Doctor:
             if compared >= MOST_SKUS and found.more:
                 return [*_doubled(sorted(doubled)), _partly(compared)]
         return _doubled(sorted(doubled))
-
-
-def _agreeing(topic: str, look: Look) -> Look:
-    async def looking() -> list[Finding]:
-        with as_agreed(topic):
-            return await look()
-
-    return looking
-
-
-def _blind(topic: str) -> Blind:
-    return lambda fault: Finding(Severity.ERROR, topic, f"could not be looked at: {fault}")
 
 
 def _partly(compared: int) -> Finding:

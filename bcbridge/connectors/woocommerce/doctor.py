@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import urlsplit
 
 from bcbridge.connectors.base import Finding, Severity
-from bcbridge.connectors.looks import Blind, Look, looked_over
+from bcbridge.connectors.looks import Look, by_topic, looked_over
 from bcbridge.connectors.woocommerce.answers import Data, Gone, NotTaken, as_object
 from bcbridge.connectors.woocommerce.client import INDEX, LIST_PAGE, Client, as_agreed
 from bcbridge.connectors.woocommerce.keeper import Keeper, unreachable
@@ -49,7 +49,7 @@ class Doctor:
             "skus": self._products,
             "webhooks": self._webhooks,
         }
-        return await looked_over((_agreeing(topic, look), _blind(topic)) for topic, look in looks.items())
+        return await looked_over(by_topic(looks, as_agreed))
 
     # -- keys
 
@@ -160,18 +160,6 @@ class Doctor:
         text = f"{len(missing)} of {len(ORDER_TOPICS)} webhooks are not there, or not active: {', '.join(missing)}"
         fix = "made at start where web.public_url and webhook_secret are set; else polled"
         return [*found, Finding(Severity.INFO, "webhooks", text, fix)]
-
-
-def _agreeing(topic: str, look: Look) -> Look:
-    async def looking() -> list[Finding]:
-        with as_agreed(topic):
-            return await look()
-
-    return looking
-
-
-def _blind(topic: str) -> Blind:
-    return lambda fault: Finding(Severity.ERROR, topic, f"could not be looked at: {fault}")
 
 
 def _stale(features: Iterable[str]) -> list[Finding]:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from datetime import datetime
 
-from bcbridge.sandbox.base import Books, World
+from bcbridge.sandbox.base import World
 from bcbridge.sandbox.bigcommerce import checkout, deliveries, hooks, orders, world
 from bcbridge.sandbox.bigcommerce.basket import Ordered, as_basket
 from bcbridge.sandbox.bigcommerce.events import EVENTS
@@ -17,35 +16,19 @@ from bcbridge.sandbox.bigcommerce.statuses import INCOMPLETE
 from bcbridge.sandbox.bigcommerce.trade import trade
 from bcbridge.sandbox.shopping.cart import JSON, Cart
 from bcbridge.sandbox.shopping.doors import merge
+from bcbridge.sandbox.shopping.shop import Premises
 
 BRIEFLY = ("id", "status_id", "status", "payment_status", "total_inc_tax")
 
 
-class Shop:
+class Shop(Premises[BigCommerceSettings]):
     def __init__(self, opened: World, settings: BigCommerceSettings) -> None:
-        self.world = opened
-        self.settings = settings
+        super().__init__(opened, settings)
         self.trade = trade(settings)
         self.compact = Ordered(world.listed(), settings.currency, self.trade.gateway, world.RATES)
         self.events = tuple(EVENTS)
-        self.bell: Callable[[], None] = lambda: None
         self.stale = False
         """Whether the API may still have to catch up with a change."""
-
-    @property
-    def books(self) -> Books:
-        return self.world.books
-
-    @property
-    def seed(self) -> int:
-        return self.settings.seed
-
-    @property
-    def ambient_orders_per_minute(self) -> float:
-        return self.settings.ambient_orders_per_minute
-
-    def now(self) -> datetime:
-        return self.world.clock.now()
 
     async def moment(self) -> Moment:
         """Now, with how long the API does not show this change, and the grain of its stamp."""
@@ -165,9 +148,6 @@ class Shop:
 
         await self.books.write(unit)
         self.rung()
-
-    def rung(self) -> None:
-        self.bell()
 
 
 def blank() -> JSON:

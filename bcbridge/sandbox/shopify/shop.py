@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from bcbridge.sandbox.base import Books, World
+from bcbridge.sandbox.base import World
 from bcbridge.sandbox.shopify import checkout, deliveries, orders, subscriptions, totals, world
 from bcbridge.sandbox.shopify.bag import JSON
 from bcbridge.sandbox.shopify.events import EVENTS
@@ -17,6 +16,7 @@ from bcbridge.sandbox.shopify.settings import ShopifySettings
 from bcbridge.sandbox.shopify.trade import listed, trade
 from bcbridge.sandbox.shopping.cart import Cart, Compact
 from bcbridge.sandbox.shopping.doors import merge
+from bcbridge.sandbox.shopping.shop import Premises
 
 SCHEMA = """
 CREATE TABLE tokens (token TEXT PRIMARY KEY, expires REAL NOT NULL) WITHOUT ROWID;
@@ -24,30 +24,13 @@ CREATE TABLE tokens (token TEXT PRIMARY KEY, expires REAL NOT NULL) WITHOUT ROWI
 BRIEFLY = ("id", "legacyResourceId", "name", "displayFinancialStatus", "currentTotalPriceSet")
 
 
-class Shop:
+class Shop(Premises[ShopifySettings]):
     def __init__(self, opened: World, settings: ShopifySettings) -> None:
-        self.world = opened
-        self.settings = settings
+        super().__init__(opened, settings)
         self.locations = world.locations()
         self.trade = trade(settings)
         self.compact = Compact(listed(), settings.currency, gateway=self.trade.gateway, rates=world.RATES)
         self.events = tuple(EVENTS)
-        self.bell: Callable[[], None] = lambda: None
-
-    @property
-    def books(self) -> Books:
-        return self.world.books
-
-    @property
-    def seed(self) -> int:
-        return self.settings.seed
-
-    @property
-    def ambient_orders_per_minute(self) -> float:
-        return self.settings.ambient_orders_per_minute
-
-    def now(self) -> datetime:
-        return self.world.clock.now()
 
     async def moment(self) -> Moment:
         """Now, with the index's lag of this change and the grain of its stamp."""
@@ -125,9 +108,6 @@ class Shop:
     async def served_paid(self, identifiers: Iterable[int], moment: Moment) -> None:
         """Notes when the API first showed these orders as paid: what is cancelled before that, nobody may book."""
         await self.books.write(lambda c: orders.served_paid(c, identifiers, moment.stamp))
-
-    def rung(self) -> None:
-        self.bell()
 
     async def subscribe_defaults(self) -> None:
         """Subscriptions a new shop starts with, where they are not there already."""

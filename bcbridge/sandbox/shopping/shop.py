@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import datetime
-from typing import Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
-from bcbridge.sandbox.base import Books
+from bcbridge.sandbox.base import Books, World
 from bcbridge.sandbox.shopping.cart import JSON, Cart, Compact
 from bcbridge.sandbox.shopping.mix import Trade
 
@@ -24,6 +24,46 @@ class Timed(Protocol):
 
 
 M = TypeVar("M", bound=Timed)
+
+
+class Setting(Protocol):
+    """What every shop's settings say; a vendor's say more."""
+
+    @property
+    def seed(self) -> int: ...
+
+    @property
+    def ambient_orders_per_minute(self) -> float: ...
+
+
+S = TypeVar("S", bound=Setting)
+
+
+class Premises(Generic[S]):
+    """What a shop has before it sells anything: its world, its settings, and a bell for whoever delivers webhooks."""
+
+    def __init__(self, opened: World, settings: S) -> None:
+        self.world = opened
+        self.settings = settings
+        self.bell: Callable[[], None] = lambda: None
+
+    @property
+    def books(self) -> Books:
+        return self.world.books
+
+    @property
+    def seed(self) -> int:
+        return self.settings.seed
+
+    @property
+    def ambient_orders_per_minute(self) -> float:
+        return self.settings.ambient_orders_per_minute
+
+    def now(self) -> datetime:
+        return self.world.clock.now()
+
+    def rung(self) -> None:
+        self.bell()
 
 
 class Shop(Protocol[M]):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Sequence
 
-from bcbridge.sandbox.base import Books, World
+from bcbridge.sandbox.base import World
 from bcbridge.sandbox.shopping.cart import JSON, BadCart, Cart, Compact
 from bcbridge.sandbox.shopping.courier import Delivery, Letter
 from bcbridge.sandbox.shopping.doors import merge
+from bcbridge.sandbox.shopping.shop import Premises
 from bcbridge.sandbox.woocommerce import dates, orders, season, totals, webhooks
 from bcbridge.sandbox.woocommerce.checkout import Checkout
 from bcbridge.sandbox.woocommerce.events import EVENTS, Turn
@@ -27,10 +27,9 @@ OF_PRODUCTS = ("sku", "global_unique_id", "price", "image", "parent_name")
 CREATED = ("order.created", "order.updated")
 
 
-class Shop:
+class Shop(Premises[WooCommerceSettings]):
     def __init__(self, opened: World, settings: WooCommerceSettings) -> None:
-        self.world = opened
-        self.settings = settings
+        super().__init__(opened, settings)
         self.trade = trade(settings)
         self.compact = Compact(
             season.listed(),
@@ -43,22 +42,6 @@ class Shop:
         self.shelf = Shelf()
         self.home = ""
         self.lates = True
-        self.bell: Callable[[], None] = lambda: None
-
-    @property
-    def books(self) -> Books:
-        return self.world.books
-
-    @property
-    def seed(self) -> int:
-        return self.settings.seed
-
-    @property
-    def ambient_orders_per_minute(self) -> float:
-        return self.settings.ambient_orders_per_minute
-
-    def now(self) -> datetime:
-        return self.world.clock.now()
 
     async def moment(self) -> Moment:
         """Now, with the grain of this change's stamp and how late the database shows it."""
@@ -154,9 +137,6 @@ class Shop:
         value = self.world.faults.value
         after, once = value("webhook_seconds"), value("webhook_once_seconds")
         webhooks.ring(connection, order_id, topics, moment, after_seconds=after, once_seconds=once)
-
-    def rung(self) -> None:
-        self.bell()
 
     async def served_paid(self, identifiers: Iterable[int]) -> None:
         """Notes when the API first showed these orders as paid: what is cancelled before that, nobody may book."""
