@@ -34,6 +34,7 @@ from bcbridge.alerts.settings import mistakes as mistakes_of_alerts
 from bcbridge.connectors.kinds import KINDS, Kind
 from bcbridge.errors import Misconfigured, Mistake
 from bcbridge.flows.orders.settings import OrderSettings
+from bcbridge.flows.stock.settings import StockSettings
 
 DEFAULT_FILE = Path("config.toml")
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -284,6 +285,8 @@ class Channel:
     name: str
     erp: str
     orders: OrderSettings
+    stock: StockSettings | None = None
+    """How its stock is kept; None: its numbers are left alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -598,12 +601,23 @@ class _Loading:
             self._part(".".join((*at, "erp")), erp, connections, role="erp")
         else:
             self._mistake(".".join((*at, "erp")), MISSING, "name the connection its orders are booked in")
-        of_orders = {key: value for key, value in table.items() if key != "erp"}
+        of_orders = {key: value for key, value in table.items() if key not in ("erp", "stock")}
         before = len(self._mistakes)
         orders = self._validated(self._shared(at, of_orders, connections.get(name)), OrderSettings, at)
         if self._unreadable(name):  # what is missing here may stand there
             self._mistakes[before:] = [one for one in self._mistakes[before:] if one.what != MISSING]
-        return Channel(name, str(erp), orders) if orders is not None else None
+        stock = self._stock(at, table)
+        return Channel(name, str(erp), orders, stock) if orders is not None else None
+
+    def _stock(self, at: tuple[str, ...], table: Table) -> StockSettings | None:
+        if "stock" not in table:
+            return None
+        given = table["stock"]
+        if not isinstance(given, dict):
+            self._mistake(".".join((*at, "stock")), f"must be a table, written [{'.'.join((*at, 'stock'))}]")
+            return None
+        stock = self._validated(given, StockSettings, (*at, "stock"))
+        return stock if stock is not None and stock.enabled else None
 
     def _shared(self, at: tuple[str, ...], of_orders: Table, connection: Connection | None) -> Table:
         """What the connection says already need not be said again for its orders, nor said otherwise."""

@@ -26,6 +26,17 @@ from bcbridge.model.documents import Trouble as Trouble
 from bcbridge.model.ids import ConnectorName, Noun, Ref, Reference
 from bcbridge.model.order import Order
 from bcbridge.model.sales_order import BookedOrder, SalesOrder
+from bcbridge.model.stock import (
+    EvidenceRules,
+    ShelfItem,
+    ShelfLocation,
+    ShelfPage,
+    ShelfRules,
+    StockChange,
+    StockPage,
+    StockWrite,
+    Written,
+)
 from bcbridge.model.widths import Widths
 
 T_co = TypeVar("T_co", covariant=True)
@@ -141,6 +152,52 @@ class Sink(Protocol[T_contra]):
 class PostedPage:
     orders: tuple[BookedOrder, ...]
     cursor: Cursor
+
+
+class StockFeed(Protocol):
+    """The ERP's figures. Figures of real stock alone: no pseudo-location, no lot or warehouse that is left out."""
+
+    rules: EvidenceRules
+
+    def changed(self, since: Cursor) -> AsyncIterator[StockPage]:
+        """Rows changed since a mark (with the room's overlap); "" asks for everything. Rows may repeat."""
+        ...
+
+    def everything(self) -> AsyncIterator[StockPage]:
+        """Every row, whatever its stamp. Only after its last page, and if that says ``whole``, is absent zero."""
+        ...
+
+    async def set_echo(self, count: int) -> None:
+        """Count the echo SKU anew, where the profile names one; Misconfigured where it does not."""
+        ...
+
+
+class Shelf(Protocol):
+    """The numbers a channel shows."""
+
+    rules: ShelfRules
+
+    async def ready(self) -> ShelfRules:
+        """Look at what the channel says of how it counts (settings, locations), before the first write and daily."""
+        ...
+
+    async def locations(self) -> Sequence[ShelfLocation]: ...
+
+    def items(self) -> AsyncIterator[ShelfPage]:
+        """Every item at every location that is enabled, as it stands now."""
+        ...
+
+    async def look(self, changes: Sequence[StockChange]) -> Sequence[ShelfItem | None]:
+        """These rows as they stand now, in their order; None where the channel has no such item."""
+        ...
+
+    def batches(self, changes: Sequence[StockChange]) -> Sequence[Sequence[StockChange]]:
+        """Pure: the same rows in their order, cut into what one call may carry (per parent, per location, at most)."""
+        ...
+
+    async def write(self, write: StockWrite) -> Written | Doubtful | NotSent:
+        """Make one call. Never retries by itself; raises OpenCircuit only where nothing was changed."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
