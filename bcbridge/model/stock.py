@@ -78,7 +78,7 @@ class StockRow:
     """The row's own ``last_mod``: the earlier reading where the hour is repeated."""
     export: datetime | None = None
     """The stamp of the publication it came from, where rows or envelope carry one; the earlier reading."""
-    parts: Mapping[str, int] = NO_PARTS
+    parts: Mapping[str, int] = field(default_factory=lambda: NO_PARTS)
 
 
 @dataclass(frozen=True, slots=True)
