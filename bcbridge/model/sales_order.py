@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from bcbridge.model.ids import Reference, SkuParts, Upc
 from bcbridge.model.order import Address
-from bcbridge.model.record import Record
+from bcbridge.model.record import Moment, Record
 
 
 class SalesOrderLine(Record):
@@ -60,12 +60,15 @@ class SalesOrder(Record):
 
 
 class BookedLine(Record):
-    """What the ERP holds of one row."""
+    """What the ERP holds of one row, in pieces: ``quantity`` as ordered, and of these how many have gone further."""
 
     upc: Upc
     quantity: int
     price: Decimal
     warehouse: str
+    picked: int = 0
+    """On a pick ticket, or invoiced already."""
+    cancelled: int = 0
 
 
 class BookedOrder(Record):
@@ -92,3 +95,8 @@ class BookedOrder(Record):
     charges: Decimal | None
     stamp: str
     """The ERP's ``last_mod``, as it wrote it; tells posting cycles apart."""
+    posted_by: Moment | None = None
+    """The same as a moment: the ERP had booked what stands here by then (the later reading of a repeated hour). None
+    where it cannot be read; then only our own clock can say."""
+    commits: bool = True
+    """Whether an order of this status takes stock, by the profile."""

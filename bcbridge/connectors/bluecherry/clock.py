@@ -69,6 +69,19 @@ class ErpClock:
         """An hour that the clocks repeat is taken as its first pass."""
         return stamp.replace(tzinfo=self.zone).astimezone(UTC)
 
+    def earliest(self, stamp: datetime) -> datetime:
+        """The first moment at which the ERP may have written this stamp: what dates a figure."""
+        return min(self._readings(stamp))
+
+    def latest(self, stamp: datetime) -> datetime:
+        """The last such moment: by when something stood in the ERP."""
+        return max(self._readings(stamp))
+
+    def _readings(self, stamp: datetime) -> tuple[datetime, datetime]:
+        """In UTC: two in an hour that the clocks repeat, and in one that they skip (a stamp that cannot be)."""
+        first, second = (stamp.replace(tzinfo=self.zone, fold=fold).astimezone(UTC) for fold in (0, 1))
+        return first, second
+
     def local(self, moment: datetime) -> datetime:
         """Naive, as the ERP would write it."""
         return moment.astimezone(self.zone).replace(tzinfo=None)

@@ -69,15 +69,15 @@ async def _orders(client: Client, settings: BlueCherrySettings, now: datetime) -
     if shared := len(stamps) - len(set(stamps)):
         text = f"{shared} of {len(stamps)} recent orders share their last_mod with another; the overlap covers that"
         yield Finding(Severity.INFO, "last_mod", text)
-    odd = [fault for row in page.rows if (fault := _fault(row)) is not None]
+    odd = [fault for row in page.rows if (fault := _fault(row, settings)) is not None]
     if odd:
         text = f"{len(odd)} of {len(page.rows)} orders cannot be read: {odd[0]}"
         yield Finding(Severity.ERROR, "orders", text, "name what this BlueCherry calls the fields in profile.aliases")
 
 
-def _fault(row: Row) -> str | None:
+def _fault(row: Row, settings: BlueCherrySettings) -> str | None:
     try:
-        mapper.booked(row.fields)
+        mapper.booked(row.fields, settings.profile, settings.clock)
     except Malformed as fault:
         return str(fault)
     return None

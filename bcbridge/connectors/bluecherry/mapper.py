@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -13,6 +13,7 @@ import orjson
 from pydantic import BaseModel, ValidationError
 
 from bcbridge.connectors.bluecherry import wire
+from bcbridge.connectors.bluecherry.clock import ErpClock, parse_stamp
 from bcbridge.connectors.bluecherry.settings import ORDER, Profile
 from bcbridge.errors import Malformed
 from bcbridge.model.catalog import CatalogSku, ShipVia, Warehouse
@@ -113,7 +114,7 @@ def _list_price(rows: Sequence[wire.FlaggedRow], name: str, where: str) -> Decim
 # -- a sales order, read ---------------------------------------------------------------------------------------
 
 
-def booked(fields: Row) -> BookedOrder:
+def booked(fields: Row, profile: Profile, clock: ErpClock) -> BookedOrder:
     """A sales order as the ERP lists it, in our documented names. Raises Malformed."""
     row = _read(wire.OrderRow, fields, f"order {fields.get('pkey')}")
     return BookedOrder(
@@ -132,7 +133,17 @@ def booked(fields: Row) -> BookedOrder:
         allowances=row.allowances,
         charges=row.charges,
         stamp=row.last_mod,
+        posted_by=_posted_by(row.last_mod, clock),
+        commits=profile.commits(row.ord_status),
     )
+
+
+def _posted_by(stamp: str, clock: ErpClock) -> datetime | None:
+    """Never from the entry date: what an API took in may be booked a cycle later."""
+    try:
+        return clock.latest(parse_stamp(stamp))
+    except ValueError:
+        return None
 
 
 def _booked_line(line: wire.OrderDetailRow, of: wire.OrderRow) -> BookedLine:
@@ -140,8 +151,20 @@ def _booked_line(line: wire.OrderDetailRow, of: wire.OrderRow) -> BookedLine:
     if line.price is None:
         raise Malformed("a row without its price", where=f"order {of.pkey}")
     return BookedLine(
-        upc=Upc(line.upc), quantity=line.ord_qty, price=line.price, warehouse=line.location or of.location
+        upc=Upc(line.upc),
+        quantity=line.ord_qty,
+        price=line.price,
+        warehouse=line.location or of.location,
+        picked=_picked(line),
+        cancelled=line.cxl_qty,
     )
+
+
+def _picked(line: wire.OrderDetailRow) -> int:
+    """Picked or invoiced: whether what is invoiced still counts as picked is not documented, so never more than what
+    is neither open nor cancelled."""
+    gone_on = line.ord_qty - line.cxl_qty - line.open_qty
+    return max(0, min(line.pick_qty + line.inv_qty, gone_on))
 
 
 # -- a sales order, written ------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ import structlog
 from bcbridge.connectors.base import Found, PostedPage, PostingRules, Unproven
 from bcbridge.connectors.bluecherry import mapper, wire
 from bcbridge.connectors.bluecherry.client import ODD_ROWS, Client, Hits
+from bcbridge.connectors.bluecherry.clock import ErpClock
 from bcbridge.connectors.bluecherry.settings import ORDER, BlueCherrySettings
 from bcbridge.connectors.bluecherry.walk import Mark, Row
 from bcbridge.connectors.budget import Share
@@ -43,11 +44,13 @@ class SalesOrders:
     nonsense: Callable[[], Reference] = nonsense
     read_back: str = field(init=False)
     rules: PostingRules = field(init=False)
+    _clock: ErpClock = field(init=False)
     _control: Reference | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self.read_back = self.settings.read_back
         self.rules = self.settings.rules
+        self._clock = self.settings.clock
 
     def render(self, item: SalesOrder) -> bytes:
         """The exact body: an array of this one order."""
@@ -133,7 +136,7 @@ class SalesOrders:
                 doubt = "orders under other references come with it: the filter is not exact"
                 continue
             try:
-                order = mapper.booked(row.fields)
+                order = self._booked(row)
             except Malformed as fault:
                 doubt = f"an order under the reference cannot be read: {fault}"
                 continue
@@ -142,6 +145,9 @@ class SalesOrders:
             else:
                 equal.append(order)
         return tuple(equal), doubt
+
+    def _booked(self, row: Row) -> BookedOrder:
+        return mapper.booked(row.fields, self.settings.profile, self._clock)
 
     # -- seeing them posted ------------------------------------------------------------------------------------
 
@@ -159,7 +165,7 @@ class SalesOrders:
         odd: list[str] = []
         for row in rows:
             try:
-                found.append(mapper.booked(row.fields))
+                found.append(self._booked(row))
             except Malformed as fault:
                 odd.append(str(fault))
         if odd:

@@ -29,6 +29,7 @@ ASSUMED_NAMES: Mapping[str, frozenset[str]] = {
     ORDER: frozenset(
         {
             *("ord_qty", "start_date", "terms", "tax_code", "cust_group", "phone", "last_mod"),
+            *("open_qty", "pick_qty", "inv_qty", "cxl_qty"),
             *("orderdetail", "orderaddress", "orderdiscount", "ordercharge"),
             *("allow_code", "charge_code", "amount"),
             # documented for the pick ticket, assumed to be called the same on an order (NOTES.md 7.4)
@@ -107,6 +108,10 @@ class Profile(Section):
     """``ord_type`` where a mapping names none; empty: left to the ERP."""
     statuses_not_posted: Names = ()
     """``ord_status`` of orders that the ERP lists before they are posted; by default what is listed is posted."""
+    statuses_commit: Names = ()
+    """``ord_status`` of orders that take stock off what is open to sell; empty: every one that is posted."""
+    statuses_not_committing: Names = ()
+    """``ord_status`` of orders that do not, as a held one may not: until it changes, such an order is counted by us."""
     posts_in_order: bool = False
     """Whether the ERP posts what it accepted in the order it accepted it; only an operator can know."""
     widths: Widths = Widths()
@@ -119,6 +124,12 @@ class Profile(Section):
         if unknown:
             raise ValueError(f"unverified names no resource: {', '.join(unknown)}; known: {', '.join(RESOURCES)}")
         return self
+
+    def commits(self, status: str) -> bool:
+        """Whether an order of this status takes stock."""
+        return status not in self.statuses_not_committing and (
+            not self.statuses_commit or status in self.statuses_commit
+        )
 
 
 def _checked_base(url: str) -> str:

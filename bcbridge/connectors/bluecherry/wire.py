@@ -221,6 +221,10 @@ class OrderDetailRow(Wire):
     ord_qty: Quantity
     price: Amount = None
     location: Code = ""
+    open_qty: Quantity = 0
+    pick_qty: Quantity = 0
+    inv_qty: Quantity = 0
+    cxl_qty: Quantity = 0
 
 
 class OrderDetailRows(Wire):

@@ -55,6 +55,17 @@ def test_a_stamp_becomes_utc_by_the_erps_zone() -> None:
     assert NEW_YORK.local(at("2026-07-15T11:00:00+00:00")) == at("2026-07-15 07:00:00")
 
 
+def test_a_stamp_of_the_repeated_hour_has_two_readings() -> None:
+    twice = at("2026-11-01 01:30:00")
+    assert NEW_YORK.earliest(twice) == at("2026-11-01T05:30:00+00:00")
+    assert NEW_YORK.latest(twice) == at("2026-11-01T06:30:00+00:00")
+    assert NEW_YORK.earliest(at("2026-11-01 03:30:00")) == NEW_YORK.latest(at("2026-11-01 03:30:00"))
+
+
+def test_a_stamp_of_the_hour_that_was_skipped_is_read_on_the_safe_side() -> None:
+    assert NEW_YORK.earliest(at("2026-03-08 02:30:00")) < NEW_YORK.latest(at("2026-03-08 02:30:00"))
+
+
 @pytest.mark.parametrize(
     ("stamp", "start"),
     [

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from bcbridge.connectors.bluecherry import mapper, wire
+from bcbridge.connectors.bluecherry.clock import ErpClock
 from bcbridge.connectors.bluecherry.settings import Profile
 from bcbridge.errors import Malformed
 from bcbridge.model.catalog import CatalogSku, ShipVia, Warehouse
 from bcbridge.model.ids import Ref, SkuParts, Upc
 from bcbridge.model.order import Address
-from bcbridge.model.sales_order import BookedLine, CodedAmount, SalesOrder
+from bcbridge.model.sales_order import BookedLine, BookedOrder, CodedAmount, SalesOrder
 from tests.connectors.bluecherry import season
 
 PROFILE = Profile()
+CLOCK = ErpClock(ZoneInfo("America/New_York"), overlap=timedelta(seconds=300))
 
 
 def on_the_wire(row: dict[str, Any]) -> wire.Fields:
@@ -146,8 +150,12 @@ def test_a_shipper_is_a_ship_via() -> None:
 # -- orders, read ----------------------------------------------------------------------------------------------
 
 
+def booked(row: dict[str, Any], profile: Profile = PROFILE) -> BookedOrder:
+    return mapper.booked(row, profile, CLOCK)
+
+
 def test_an_order_reads_back_with_exact_amounts() -> None:
-    held = mapper.booked(on_the_wire(season.order_row()))
+    held = booked(on_the_wire(season.order_row()))
     assert (held.number, held.key, held.reference, held.name) == ("0100201", "200201", "SU1001P1G1", "#1001")
     assert (held.tax, held.freight, held.allowances, held.charges) == (
         Decimal("3.35"),
@@ -160,19 +168,56 @@ def test_an_order_reads_back_with_exact_amounts() -> None:
 
 def test_no_amount_passes_through_a_float() -> None:
     text = json.dumps(season.order_row()).replace("3.35", "90071992547409.93")
-    assert mapper.booked(wire.parse(text.encode())).tax == Decimal("90071992547409.93")
+    assert booked(wire.parse(text.encode())).tax == Decimal("90071992547409.93")
 
 
 def test_rows_of_no_pieces_are_dropped_and_two_rows_of_one_upc_are_kept() -> None:
     rows = [season.order_line(), season.order_line(line_seq=2, price="27.99"), season.order_line(ord_qty=0)]
-    held = mapper.booked(on_the_wire(season.order_row(orderdetail={"rows": rows})))
+    held = booked(on_the_wire(season.order_row(orderdetail={"rows": rows})))
     assert [(line.quantity, line.price) for line in held.lines] == [(2, Decimal("28.1")), (2, Decimal("27.99"))]
+
+
+@pytest.mark.parametrize(
+    ("changes", "picked", "cancelled"),
+    [
+        ({}, 0, 0),
+        ({"ord_qty": 5, "open_qty": 2, "pick_qty": 1, "inv_qty": 1, "cxl_qty": 1}, 2, 1),
+        ({"ord_qty": 2, "open_qty": 0, "pick_qty": 2, "inv_qty": 2}, 2, 0),  # invoiced pieces still called picked
+        ({"ord_qty": 3, "open_qty": 1, "pick_qty": 2, "inv_qty": 2}, 2, 0),
+    ],
+)
+def test_a_line_says_how_far_its_pieces_have_gone(changes: dict[str, int], picked: int, cancelled: int) -> None:
+    rows = [season.order_line(**changes)]
+    (line,) = booked(on_the_wire(season.order_row(orderdetail={"rows": rows}))).lines
+    assert (line.quantity, line.picked, line.cancelled) == (changes.get("ord_qty", 2), picked, cancelled)
+
+
+@pytest.mark.parametrize(
+    ("stamp", "moment"),
+    [
+        ("2026-03-01 07:00:00", datetime(2026, 3, 1, 12, 0, tzinfo=UTC)),
+        ("2026-11-01 01:30:00", datetime(2026, 11, 1, 6, 30, tzinfo=UTC)),  # twice: the later one
+        ("2026-03-08 02:30:00", datetime(2026, 3, 8, 7, 30, tzinfo=UTC)),  # never: skipped by the clocks
+        ("03/01/2026", None),
+    ],
+)
+def test_when_an_order_stood_there_is_the_latest_reading_of_its_last_mod(stamp: str, moment: datetime | None) -> None:
+    row = season.order_row(last_mod=stamp, orgentdate="2026-02-28 23:00:00")
+    assert booked(on_the_wire(row)).posted_by == moment
+
+
+def test_which_statuses_take_stock_is_the_profiles() -> None:
+    order = on_the_wire(season.order_row(ord_status="H"))
+    assert booked(order).commits
+    assert not booked(order, Profile(statuses_not_committing=("H",))).commits
+    assert not booked(order, Profile(statuses_commit=("O", "P"))).commits
+    assert booked(order, Profile(statuses_commit=("O", "H"))).commits
 
 
 def test_amounts_the_erp_leaves_out_are_none_unless_their_rows_say_them() -> None:
     row = season.order_row(tax_amt=None, disc_amt=None, misc_amt="")
     row |= {"orderdiscount": {"rows": [{"allow_code": "A", "amount": 1.5}, {"amount": "2.25"}]}}
-    held = mapper.booked(on_the_wire(row))
+    held = booked(on_the_wire(row))
     assert (held.tax, held.allowances, held.charges) == (None, Decimal("3.75"), None)
 
 
@@ -198,7 +243,7 @@ def test_amounts_the_erp_leaves_out_are_none_unless_their_rows_say_them() -> Non
 )
 def test_a_nonsense_order_is_malformed_and_no_value_of_it_is_told(changes: dict[str, Any]) -> None:
     with pytest.raises(Malformed) as told:
-        mapper.booked(on_the_wire(season.order_row(**changes)))
+        booked(on_the_wire(season.order_row(**changes)))
     assert "SU1001P1G1" not in str(told.value)
 
 
@@ -252,7 +297,7 @@ def test_a_customers_own_names_are_written_and_read() -> None:
     assert sent["cust_po"] == "SU1001P1G1"
     assert sent["salesorderdetail"]["rows"][0]["qty_ordered"] == 2
     assert (sent["start_date"], sent["ord_status"], sent["ord_type"]) == ("2026-03-01", "N", "E")
-    held = mapper.booked(on_the_wire(season.order_row()))
+    held = booked(on_the_wire(season.order_row()))
     assert mapper.differences(mapper.body(season.order(), profile), held, profile) == ()
 
 
@@ -265,7 +310,7 @@ def test_an_order_without_goods_still_has_its_empty_rows() -> None:
 
 
 def differences(order: SalesOrder, **changes: Any) -> tuple[str, ...]:
-    held = mapper.booked(on_the_wire(season.order_row(**changes)))
+    held = booked(on_the_wire(season.order_row(**changes)))
     return mapper.differences(mapper.body(order, PROFILE), held, PROFILE)
 
 
