@@ -20,7 +20,7 @@ from bcbridge.sandbox.bigcommerce.payments_api import PaymentsApi
 from bcbridge.sandbox.bigcommerce.settings import BigCommerceSettings
 from bcbridge.sandbox.bigcommerce.shop import Shop
 from bcbridge.sandbox.bigcommerce.store_api import StoreApi
-from bcbridge.sandbox.shopping import courier, shopper
+from bcbridge.sandbox.shopping import courier, shopper, stock
 from bcbridge.sandbox.shopping.courier import Courier
 from bcbridge.sandbox.shopping.doors import Doors
 from bcbridge.sandbox.shopping.shopper import Shopper
@@ -50,6 +50,7 @@ NOUNS = {
     "orders": "SELECT id, document FROM orders WHERE id > :after ORDER BY id LIMIT :limit",
     "servedPaid": orders.SERVED_PAID,
     **shopper.NOUNS,
+    **stock.NOUNS,
     **hooks.NOUNS,
     "products": "SELECT id, document FROM products WHERE id > :after ORDER BY id LIMIT :limit",
     "variants": "SELECT id, document FROM variants WHERE id > :after ORDER BY id LIMIT :limit",
@@ -65,11 +66,11 @@ async def serving(folder: Path, *, port: int = 0, settings: BigCommerceSettings 
     async with World.opened(
         "bigcommerce",
         folder,
-        schema=orders.SCHEMA + world.SCHEMA + hooks.SCHEMA + shopper.SCHEMA + courier.SCHEMA,
+        schema=orders.SCHEMA + world.SCHEMA + hooks.SCHEMA + shopper.SCHEMA + stock.SCHEMA + courier.SCHEMA,
         season=world.found,
         nouns=NOUNS,
         faults={**FAULTS, **deliveries.FAULTS},
-        values={**VALUES, **deliveries.VALUES, **limits(settings)},
+        values={**VALUES, **stock.VALUES, **deliveries.VALUES, **limits(settings)},
         seed=settings.seed,
     ) as opened:
         opened.about = settings.about

@@ -17,7 +17,7 @@ from bcbridge.sandbox.shopify.doors import catalogue_routes
 from bcbridge.sandbox.shopify.schema import schema
 from bcbridge.sandbox.shopify.settings import ShopifySettings
 from bcbridge.sandbox.shopify.shop import Shop
-from bcbridge.sandbox.shopping import courier, shopper
+from bcbridge.sandbox.shopping import courier, shopper, stock
 from bcbridge.sandbox.shopping.courier import Courier
 from bcbridge.sandbox.shopping.doors import Doors
 from bcbridge.sandbox.shopping.shopper import Shopper
@@ -49,11 +49,14 @@ NOUNS = {
     "orders": "SELECT id, document FROM orders WHERE id > :after ORDER BY id LIMIT :limit",
     "servedPaid": orders.SERVED_PAID,
     **shopper.NOUNS,
+    **stock.NOUNS,
     "webhookSubscriptions": "SELECT id, document FROM webhook_subscriptions WHERE id > :after ORDER BY id LIMIT :limit",
     "locations": "SELECT id, document FROM locations WHERE id > :after ORDER BY id LIMIT :limit",
     "products": "SELECT id, document FROM products WHERE id > :after ORDER BY id LIMIT :limit",
     "variants": "SELECT id, document FROM variants WHERE id > :after ORDER BY id LIMIT :limit",
 }
+SCHEMA = shop.SCHEMA + orders.SCHEMA + world.SCHEMA + subscriptions.SCHEMA + shopper.SCHEMA + stock.SCHEMA
+SCHEMA += courier.SCHEMA
 
 
 @asynccontextmanager
@@ -63,11 +66,11 @@ async def serving(folder: Path, *, port: int = 0, settings: ShopifySettings | No
     async with World.opened(
         "shopify",
         folder,
-        schema=shop.SCHEMA + orders.SCHEMA + world.SCHEMA + subscriptions.SCHEMA + shopper.SCHEMA + courier.SCHEMA,
+        schema=SCHEMA,
         season=world.found,
         nouns={**NOUNS, **courier.NOUNS},
         faults={**FAULTS, **courier.FAULTS},
-        values={**VALUES, **courier.VALUES, **budget(settings)},
+        values={**VALUES, **stock.VALUES, **courier.VALUES, **budget(settings)},
         seed=settings.seed,
     ) as opened:
         opened.about = settings.about

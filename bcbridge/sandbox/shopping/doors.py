@@ -12,16 +12,18 @@ from aiohttp import web
 
 from bcbridge.sandbox.base import answer, object_of
 from bcbridge.sandbox.shopping.cart import JSON, BadCart
-from bcbridge.sandbox.shopping.mix import Wishes
+from bcbridge.sandbox.shopping.mix import Wishes, popular
 from bcbridge.sandbox.shopping.shop import M, NoSuchOrder, Shop
 from bcbridge.sandbox.shopping.shopper import PLANS, Shopper
+from bcbridge.sandbox.shopping.stock import Place
 
 D = TypeVar("D")
 Handler = Callable[[D, web.Request], Awaitable[web.Response]]
 Change = Callable[[sqlite3.Connection, int, M], None]
 
 MOST_UNBOOKABLE = 0.1
-SELLING = {"orders", "seed", "rate", "mixed", "unbookable", "simple", "canary"}
+SELLING = {"orders", "seed", "rate", "mixed", "unbookable", "simple", "canary", "skus", "hot"}
+COUNTED = {"sku", "number", "location"}
 
 
 def told(handler: Handler[D]) -> Handler[D]:
@@ -52,6 +54,7 @@ class Doors(Generic[M]):
         return [
             web.get("/_sandbox/sell", self.plans),
             web.post("/_sandbox/sell", self.sell),
+            web.post("/_sandbox/admin/stock", self.count),
             web.post("/_sandbox/orders", self.place),
             web.get("/_sandbox/orders/{order}", self.show),
             web.patch("/_sandbox/orders/{order}", self.patch),
@@ -74,9 +77,39 @@ class Doors(Generic[M]):
             unbookable=number(asked, "unbookable", 0.06, most=MOST_UNBOOKABLE),
             simple=bool(asked.get("simple", False)),
             canary=bool(asked.get("canary", False)),
+            skus=whole(asked, "skus") if "skus" in asked else 0,
+            hot=tuple((str(upc), number({"weight": weight}, "weight", 1.0)) for upc, weight in asked.get("hot", ())),
         )
+        popular(wishes)
         plan = await self.shopper.sell(orders=count, rate=rate, wishes=wishes)
         return answer({"plan": plan, "orders": count, "seed": wishes.seed, "rate": rate}, 202)
+
+    # --- stock by hand
+
+    @told
+    async def count(self, request: web.Request) -> web.Response:
+        """A hand in the shop's admin: ``{"sku", "number", "location"}`` is what is shown there from now on."""
+        asked = await object_of(request, known=COUNTED)
+        moment = await self.shop.moment()
+
+        def unit(connection: sqlite3.Connection) -> list[JSON]:
+            places = self.places(connection, asked)
+            moves = [self.shop.counted(connection, place, int(asked["number"]), moment) for place in places]
+            return [{"item": one.place.item, "from": one.before, "to": one.after} for one in moves if one is not None]
+
+        changed = await self.shop.books.write(unit)
+        self.shop.rung()
+        return answer({"sku": asked["sku"], "changed": changed})
+
+    def places(self, connection: sqlite3.Connection, asked: JSON) -> list[Place]:
+        """Every item of the SKU (there may be two) at the location named, or at the only one."""
+        there = self.shop.places(connection, str(asked["sku"]))
+        names = sorted({one.named or "" for one in there})
+        wanted = asked.get("location", names[0] if len(names) == 1 else None)
+        found = [one.place for one in there if wanted in (one.named or "", one.place.location)]
+        if not found:
+            raise BadCart(f"location: one of {', '.join(names)}" if names else f"sku: nobody counts {asked['sku']!r}")
+        return found
 
     # --- orders by hand
 

@@ -11,6 +11,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import ROUND_HALF_UP, Decimal
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from bcbridge.sandbox import catalogue
@@ -32,13 +33,19 @@ FEE = "Retail delivery fee"
 
 @dataclass(frozen=True)
 class Wishes:
-    """How a plan wants its orders (``POST /_sandbox/sell``)."""
+    """How a plan wants its orders (``POST /_sandbox/sell``).
+
+    ``hot``: goods are these alone, by UPC with their weights. ``skus``: so many goods of the season alone, each wanted
+    as often as its rank says (of 200 the first is 17 % of the lines).
+    """
 
     seed: int
     mixed: float = 0.0
     unbookable: float = 0.06
     simple: bool = False
     canary: bool = False
+    skus: int = 0
+    hot: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass
@@ -189,7 +196,7 @@ def draw(wishes: Wishes, index: int, trade: Trade) -> Draw:
 
 def drawn_by(dice: Dice, wishes: Wishes, trade: Trade) -> Draw:
     if wishes.simple:
-        return Draw(simple_cart(dice, trade))
+        return Draw(simple_cart(dice, wishes, trade))
     drawn = Draw(usual_cart(dice, wishes, trade))
     fate(dice, drawn, trade)
     if dice.chance(min(wishes.unbookable, 0.1)):
@@ -200,10 +207,12 @@ def drawn_by(dice: Dice, wishes: Wishes, trade: Trade) -> Draw:
 # --- the basket
 
 
-def simple_cart(dice: Dice, trade: Trade) -> Cart:
+def simple_cart(dice: Dice, wishes: Wishes, trade: Trade) -> Cart:
     """Plain and paid: a few goods at list price, shipping, one tax, the shop's own currency."""
     currency = Currency(trade.currency, trade.currency)
-    lines = goods(dice, dice.weighed((1, 2, 3), (5, 3, 2)), "WOM", currency, trade)
+    count = dice.weighed((1, 2, 3), (5, 3, 2))
+    hot = popular(wishes)
+    lines = goods_of(dice, hot, count, currency, trade) if hot else goods(dice, count, "WOM", currency, trade)
     place = dice.one([place for place in trade.home.places if taxes(trade.home, place)])
     cart = Cart(
         lines,
@@ -248,6 +257,8 @@ def currency_of(presentment: str, trade: Trade) -> Currency:
 def basket(dice: Dice, wishes: Wishes, currency: Currency, trade: Trade) -> tuple[CartLine, ...]:
     count = dice.weighed((1, 2, 3, 4, 5, 6), (45, 28, 14, 7, 4, 2))
     division = dice.weighed(("WOM", "MEN"), (65, 35))
+    if hot := popular(wishes):
+        return goods_of(dice, hot, count, currency, trade)
     if not dice.chance(wishes.mixed):
         return goods(dice, count, division, currency, trade)
     women = goods(dice, max(count - 1, 1), "WOM", currency, trade)
@@ -257,6 +268,28 @@ def basket(dice: Dice, wishes: Wishes, currency: Currency, trade: Trade) -> tupl
 def goods(dice: Dice, count: int, division: str, currency: Currency, trade: Trade) -> tuple[CartLine, ...]:
     skus = dice.random.sample(SHELVES[division], count)
     return tuple(line_of(sku, currency, trade, dice.weighed((1, 2, 3), (90, 8, 2))) for sku in skus)
+
+
+@lru_cache(maxsize=16)
+def popular(wishes: Wishes) -> tuple[tuple[Sku, float], ...]:
+    """What alone is wanted, and how much; empty where everything is. Raises ValueError for what no shop sells."""
+    unknown = [upc for upc, _ in wishes.hot if upc not in catalogue.SKU_BY_UPC]
+    if unknown:
+        raise ValueError(f"hot: nobody sells {', '.join(unknown)}")
+    ranked = tuple((sku, 1 / rank) for rank, sku in enumerate(catalogue.WEB_SKUS[: wishes.skus], 1))
+    return tuple((catalogue.SKU_BY_UPC[upc], weight) for upc, weight in wishes.hot) or ranked
+
+
+def goods_of(
+    dice: Dice, hot: Sequence[tuple[Sku, float]], count: int, currency: Currency, trade: Trade
+) -> tuple[CartLine, ...]:
+    """Several of what is hot, each once, of the first one's division."""
+    first = dice.among(hot)
+    drawn, others = [first], [one for one in hot if one[0] != first and one[0].style.division == first.style.division]
+    while others and len(drawn) < count:
+        drawn.append(dice.among(others))
+        others = [one for one in others if one[0] != drawn[-1]]
+    return tuple(line_of(sku, currency, trade, dice.weighed((1, 2, 3), (90, 8, 2))) for sku in drawn)
 
 
 def line_of(sku: Sku, currency: Currency, trade: Trade, quantity: int = 1) -> CartLine:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 
 from bcbridge.sandbox.base import Books, World
-from bcbridge.sandbox.shopping.cart import JSON, Cart, Compact
+from bcbridge.sandbox.shopping import stock
+from bcbridge.sandbox.shopping.cart import JSON, Cart, CartLine, Compact
 from bcbridge.sandbox.shopping.mix import Trade
+from bcbridge.sandbox.shopping.stock import Cause, Choice, Move, Place
 
 
 class NoSuchOrder(LookupError):
@@ -62,8 +64,23 @@ class Premises(Generic[S]):
     def now(self) -> datetime:
         return self.world.clock.now()
 
+    @property
+    def sells_from_stock(self) -> bool:
+        return self.world.faults.value("sells_from_stock") > 0
+
     def rung(self) -> None:
         self.bell()
+
+    # --- a shop that counts nothing sells whatever is wanted
+
+    def choices(self, connection: sqlite3.Connection, line: CartLine, cart: Cart) -> Sequence[Choice]:
+        return ()
+
+    def places(self, connection: sqlite3.Connection, sku: str) -> Sequence[Choice]:
+        return ()
+
+    def counted(self, connection: sqlite3.Connection, place: Place, number: int, moment: Timed) -> Move | None:
+        return stock.put(connection, place, number, Cause(moment.now, "admin"))
 
 
 class Shop(Protocol[M]):
@@ -88,6 +105,11 @@ class Shop(Protocol[M]):
     @property
     def events(self) -> Collection[str]:
         """What may happen to an order, by name: pay, cancel, ..."""
+        ...
+
+    @property
+    def sells_from_stock(self) -> bool:
+        """Whether a shopper gets no more than is shown."""
         ...
 
     def now(self) -> datetime: ...
@@ -121,6 +143,18 @@ class Shop(Protocol[M]):
 
     def brief(self, document: JSON) -> JSON:
         """What ``POST /_sandbox/orders`` answers of a new order."""
+        ...
+
+    def choices(self, connection: sqlite3.Connection, line: CartLine, cart: Cart) -> Sequence[Choice]:
+        """Which numbers a line of this cart may be sold from, the one it would be first; empty: it is not counted."""
+        ...
+
+    def places(self, connection: sqlite3.Connection, sku: str) -> Sequence[Choice]:
+        """Every number of what has this SKU."""
+        ...
+
+    def counted(self, connection: sqlite3.Connection, place: Place, number: int, moment: M) -> Move | None:
+        """A hand in the admin sets a number."""
         ...
 
     def rung(self) -> None:

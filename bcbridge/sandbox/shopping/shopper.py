@@ -17,7 +17,8 @@ from typing import Any, Generic
 import orjson
 
 from bcbridge.sandbox.base import fact, set_fact
-from bcbridge.sandbox.shopping.cart import BadCart
+from bcbridge.sandbox.shopping import stock
+from bcbridge.sandbox.shopping.cart import BadCart, Cart
 from bcbridge.sandbox.shopping.mix import Wishes, draw
 from bcbridge.sandbox.shopping.shop import M, Shop
 
@@ -32,6 +33,9 @@ CREATE TABLE plans (
     unbookable REAL NOT NULL,
     simple INTEGER NOT NULL,
     canary INTEGER NOT NULL DEFAULT 0,
+    skus INTEGER NOT NULL DEFAULT 0,
+    hot TEXT NOT NULL DEFAULT '[]',
+    refused INTEGER NOT NULL DEFAULT 0,
     ambient INTEGER NOT NULL DEFAULT 0,
     state TEXT NOT NULL DEFAULT 'running' CHECK (state IN ('running', 'done', 'ended'))
 );
@@ -49,7 +53,8 @@ IDLE_SECONDS = 0.5
 ENDLESS = 1_000_000_000
 
 PLANS = """
-SELECT id, json_object('id', id, 'orders', orders, 'made', made, 'left', orders - made, 'seed', seed, 'rate', rate,
+SELECT id, json_object('id', id, 'orders', orders, 'made', made, 'left', orders - made, 'refused', refused,
+    'seed', seed, 'rate', rate, 'skus', skus, 'hot', json(hot),
     'mixed', mixed, 'unbookable', unbookable, 'simple', json(iif(simple, 'true', 'false')),
     'canary', json(iif(canary, 'true', 'false')),
     'ambient', json(iif(ambient, 'true', 'false')), 'state', state)
@@ -154,6 +159,10 @@ class Shopper(Generic[M]):
 
     def make_one(self, connection: sqlite3.Connection, plan: Plan, index: int, moment: M) -> None:
         drawn = draw(plan.wishes, index, self.shop.trade)
+        cart = self.fitted(connection, plan, drawn.cart, moment)
+        if cart is None:
+            connection.execute("UPDATE plans SET refused = refused + 1 WHERE id = ?", (plan.id,))
+            return
         note = {
             "plan": plan.id,
             "seed": plan.wishes.seed,
@@ -161,12 +170,20 @@ class Shopper(Generic[M]):
             "unbookable": drawn.unbookable,
             "later": [what for _, what, _ in drawn.later],
         }
-        order_id = self.shop.placed(connection, drawn.cart, moment, note)
+        order_id = self.shop.placed(connection, cart, moment, note)
         for wait, what, details in drawn.later:
             connection.execute(
                 "INSERT INTO happenings (due, order_id, what, details) VALUES (?, ?, ?, ?)",
                 (moment.now.timestamp() + wait, order_id, what, orjson.dumps(details).decode()),
             )
+
+    def fitted(self, connection: sqlite3.Connection, plan: Plan, cart: Cart, moment: M) -> Cart | None:
+        """The cart with no more than the shop shows; None: it was left standing."""
+        if not self.shop.sells_from_stock:
+            return cart
+        fitting, missed = stock.fitted(connection, cart, lambda line: self.shop.choices(connection, line, cart))
+        stock.refused(connection, missed, moment.now, plan.id)
+        return fitting
 
     async def happen(self) -> bool:
         """Lets what is due happen, a few at a time; whether anything did. A moment is asked for only where there is
@@ -199,22 +216,29 @@ def something_due(connection: sqlite3.Connection, now: float) -> bool:
 
 def add_plan(connection: sqlite3.Connection, orders: int, rate: float, wishes: Wishes, *, ambient: bool = False) -> int:
     row: Any = connection.execute(
-        "INSERT INTO plans (orders, seed, rate, mixed, unbookable, simple, canary, ambient)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
-        (orders, wishes.seed, rate, wishes.mixed, wishes.unbookable, wishes.simple, wishes.canary, ambient),
+        "INSERT INTO plans (orders, rate, ambient, seed, mixed, unbookable, simple, canary, skus, hot)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+        (orders, rate, ambient, *of_wishes(wishes)),
     ).fetchone()
     return int(row[0])
 
 
 def running_plans(connection: sqlite3.Connection) -> list[Plan]:
     rows = connection.execute(
-        "SELECT id, orders, made, rate, seed, mixed, unbookable, simple, canary FROM plans WHERE state = 'running'"
-        " ORDER BY id"
+        "SELECT id, orders, made, rate, seed, mixed, unbookable, simple, canary, skus, hot FROM plans"
+        " WHERE state = 'running' ORDER BY id"
     )
-    return [
-        Plan(identifier, orders, made, rate, Wishes(seed, mixed, unbookable, bool(simple), bool(canary)))
-        for identifier, orders, made, rate, seed, mixed, unbookable, simple, canary in rows
-    ]
+    return [Plan(at, orders, made, rate, wishes_of(*wanted)) for at, orders, made, rate, *wanted in rows]
+
+
+def of_wishes(wishes: Wishes) -> tuple[Any, ...]:
+    plain = (wishes.seed, wishes.mixed, wishes.unbookable, wishes.simple, wishes.canary, wishes.skus)
+    return (*plain, orjson.dumps(wishes.hot).decode())
+
+
+def wishes_of(seed: int, mixed: float, unbookable: float, simple: int, canary: int, skus: int, hot: str) -> Wishes:
+    wanted = tuple((upc, weight) for upc, weight in orjson.loads(hot))
+    return Wishes(seed, mixed, unbookable, bool(simple), bool(canary), skus, wanted)
 
 
 def ambient_runs(connection: sqlite3.Connection) -> bool:

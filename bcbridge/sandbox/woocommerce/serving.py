@@ -9,7 +9,7 @@ from pathlib import Path
 from aiohttp import web
 
 from bcbridge.sandbox.base import BODY_CEILING, Server, World, admin_app_routes, background
-from bcbridge.sandbox.shopping import courier, shopper
+from bcbridge.sandbox.shopping import courier, shopper, stock
 from bcbridge.sandbox.shopping.courier import Courier
 from bcbridge.sandbox.shopping.doors import Doors
 from bcbridge.sandbox.shopping.shopper import Shopper
@@ -24,10 +24,12 @@ NOUNS = {
     "refunds": orders.REFUNDS,
     "servedPaid": orders.SERVED_PAID,
     **shopper.NOUNS,
+    **stock.NOUNS,
     "webhooks": webhooks.NOUN,
     "products": "SELECT id, document FROM products WHERE id > :after ORDER BY id LIMIT :limit",
 }
-SCHEMA = numbering.SCHEMA + orders.SCHEMA + season.SCHEMA + webhooks.SCHEMA + shopper.SCHEMA + courier.SCHEMA
+SCHEMA = numbering.SCHEMA + orders.SCHEMA + season.SCHEMA + webhooks.SCHEMA + shopper.SCHEMA
+SCHEMA += stock.SCHEMA + courier.SCHEMA
 ONCE_SECONDS = 600.0
 
 
@@ -42,7 +44,7 @@ async def serving(folder: Path, *, port: int = 0, settings: WooCommerceSettings 
         season=season.found,
         nouns={**NOUNS, **courier.NOUNS},
         faults={**api.FAULTS, **courier.FAULTS},
-        values={**api.VALUES, **courier.VALUES, **webhook_values(settings)},
+        values={**api.VALUES, **stock.VALUES, **courier.VALUES, **webhook_values(settings)},
         seed=settings.seed,
     ) as opened:
         opened.about = settings.about
