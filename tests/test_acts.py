@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import pytest
 from bcbridge.errors import Misconfigured
 from bcbridge.house.acts import PersonActs
 from bcbridge.house.erasure import Erasure
+from bcbridge.house.stock_acts import StockActs
 from bcbridge.mappings import Mappings
 from bcbridge.model.acts import ActResult, NotFound, Refusal, Resolution, Selection, Word
 from bcbridge.model.answers import Doubtful, Rejected
@@ -34,6 +35,8 @@ class Desk:
     rung: list[str] = field(default_factory=list)
     confirmed: list[str] = field(default_factory=list)
     mapped: list[tuple[str, ...]] = field(default_factory=list)
+    started: list[tuple[str, str]] = field(default_factory=list)
+    """What a person's word on stock set going: pull, compare or push, and of whom."""
 
     async def put(self, number: int, outcome: Outcome) -> None:
         facts = Facts(Ref(f"order/{number}"), channel_id=str(number), name=f"#{number}", content_hash="1:x")
@@ -72,6 +75,10 @@ async def d(tmp_path: Path) -> AsyncIterator[Desk]:
     rung: list[str] = []
     confirmed: list[str] = []
     mapped: list[tuple[str, ...]] = []
+    started: list[tuple[str, str]] = []
+
+    def starts(what: str) -> Callable[[str], None]:
+        return lambda of: started.append((what, of))
 
     async def on_confirm(write: str) -> None:
         confirmed.append(write)
@@ -91,9 +98,10 @@ async def d(tmp_path: Path) -> AsyncIterator[Desk]:
             save_mapping=save,
             check_mapping=Mappings().with_value,
             erasure=Erasure(b.store, b.clock, {}),
+            stock=StockActs(b.store, b.clock, [ERP], [CHANNEL], starts("pull"), starts("compare"), starts("push")),
             mapping_now=Mappings({"ship_via": {"shop": {"overnight": "UPG"}}}).row,
         )
-        yield Desk(b, acts, rung, confirmed, mapped)
+        yield Desk(b, acts, rung, confirmed, mapped, started)
 
 
 # -- which orders ----------------------------------------------------------------------------------------------
@@ -401,3 +409,34 @@ async def test_a_dry_mapping_that_could_not_be_set_says_so(d: Desk) -> None:
 async def test_a_dry_mapping_is_not_set(d: Desk) -> None:
     await d.acts.set_mapping("ship_via", "shop", "Overnight", "UP1", who=WHO, dry_run=True)
     assert d.mapped == []
+
+
+# -- stock -----------------------------------------------------------------------------------------------------
+
+
+async def test_a_pull_that_was_held_is_believed_by_a_persons_word(d: Desk) -> None:
+    why = "4,120 of 18,300 SKUs would have nothing"
+    await d.b.store.write(lambda tx: tx.execute("INSERT INTO stock_feeds (erp, held) VALUES (?, ?)", (ERP, why)))
+    counted = await d.acts.stock.accept(ERP, why="a season was cleared", who=WHO, dry_run=True)
+    assert (counted.matched, counted.done, counted.note, d.started) == (1, 0, why, [])
+    done = await d.acts.stock.accept(ERP, why="a season was cleared", who=WHO, dry_run=False)
+    row = await d.b.store.read.row("SELECT accepted, held FROM stock_feeds")
+    assert row is not None
+    assert (done.done, tuple(row), d.started) == (1, (1, why), [("pull", ERP)])
+    (act,) = await d.written_down()
+    assert (act["act"], act["target"], act["why"], act["who"]) == ("stock_accept", ERP, "a season was cleared", WHO)
+
+
+async def test_a_comparison_and_a_push_are_started_and_written_down(d: Desk) -> None:
+    await d.acts.stock.start_compare(CHANNEL, who=WHO, dry_run=False)
+    await d.acts.stock.start_push(CHANNEL, why="a restore over there", who=WHO, dry_run=False)
+    assert d.started == [("compare", CHANNEL), ("push", CHANNEL)]
+    assert [row["act"] for row in await d.written_down()] == ["stock_compare", "stock_push"]
+
+
+async def test_a_connection_whose_stock_nobody_keeps_is_named(d: Desk) -> None:
+    with pytest.raises(NotFound, match="no connection elsewhere whose stock is kept"):
+        await d.acts.stock.start_compare("elsewhere", who=WHO, dry_run=False)
+    with pytest.raises(NotFound, match="whose figures are read"):
+        await d.acts.stock.accept(CHANNEL, why="?", who=WHO, dry_run=False)
+    assert (d.started, await d.written_down()) == ([], [])

@@ -11,7 +11,7 @@ import structlog
 import typer
 
 from bcbridge import __version__
-from bcbridge.cli import acts, checks, incidents, keep, reads, run
+from bcbridge.cli import acts, checks, incidents, keep, reads, run, stock
 from bcbridge.cli.common import FAILED, MISCONFIGURED, NOT_FOUND, NOT_RUNNING, AsJson, NotRunning, err, print_json, say
 from bcbridge.errors import BridgeError, Misconfigured
 from bcbridge.model.acts import NotFound
@@ -24,6 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 mappings = typer.Typer(help="The cross-reference tables.", no_args_is_help=True)
+numbers = typer.Typer(help="The numbers channels show, and the figures they come from.", no_args_is_help=True)
 incident = typer.Typer(help="What stands in the way, whose it is, and who is on it.", no_args_is_help=True)
 
 
@@ -49,6 +50,7 @@ for command in (
     keep.restore,
     keep.verify,
     keep.erase,
+    stock.stock,
     run.sandbox,
 ):
     app.command()(command)
@@ -62,6 +64,10 @@ incident.command("ack")(incidents.ack)
 incident.command("snooze")(incidents.snooze)
 incident.command("resolve")(incidents.resolve)
 app.add_typer(incident, name="incidents")
+numbers.command("accept")(stock.accept)
+numbers.command("compare")(stock.compare)
+numbers.command("push")(stock.push)
+app.add_typer(numbers, name="numbers")
 
 
 def main(argv: Sequence[str] | None = None) -> None:

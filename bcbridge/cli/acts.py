@@ -35,6 +35,9 @@ THINGS = {
     "ack_incidents": "incident",
     "snooze_incidents": "incident",
     "resolve_incidents": "incident",
+    "stock_accept": "pull",
+    "stock_compare": "comparison",
+    "stock_push": "push",
 }
 """What an act is done to, where that is no order."""
 

@@ -22,6 +22,8 @@ from bcbridge.flows.orders.story import ORDERS, Orders
 from bcbridge.house.acts import PersonActs
 from bcbridge.house.erasure import About, Erasure
 from bcbridge.house.reload import MappingsInForce
+from bcbridge.house.stock import StockHouse
+from bcbridge.house.stock_acts import StockActs
 from bcbridge.model.catalog import CatalogSku, ShipVia, Warehouse
 from bcbridge.model.documents import Document
 from bcbridge.model.ids import ConnectorName
@@ -104,6 +106,7 @@ class House:
     channels: dict[str, ChannelHouse] = field(default_factory=dict)
     production: dict[str, bool] = field(default_factory=dict)
     confirmed: frozenset[str] = frozenset()
+    stock: StockHouse = field(default_factory=StockHouse)
     voice: Dispatcher | None = None
     """Tells people; None where alerts are off."""
 
@@ -140,7 +143,19 @@ class House:
             check_mapping=self.mappings.with_row,
             mapping_now=self.mappings.row_now,
             erasure=self.erasure(),
+            stock=self._stock_acts(),
             after_retry=self._close_by_word,
+        )
+
+    def _stock_acts(self) -> StockActs:
+        return StockActs(
+            store=self.store,
+            now=self.now,
+            erps=self.stock.feeds,
+            channels=self.stock.outlets,
+            pull=self.stock.pull,
+            compare=self.stock.compare,
+            push=self.stock.push,
         )
 
     def erasure(self) -> Erasure:

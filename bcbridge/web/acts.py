@@ -74,6 +74,19 @@ class _NoteBackup(_Ask):
     file: str
 
 
+class _AcceptStock(_Ask):
+    erp: str
+    why: str = Why
+
+
+class _CompareStock(_Ask):
+    channel: str
+
+
+class _PushStock(_CompareStock):
+    why: str = Why
+
+
 Act = Callable[[Acts, bytes], Awaitable[ActResult]]
 
 
@@ -127,6 +140,21 @@ async def _note_backup(acts: Acts, body: bytes) -> ActResult:
     return await acts.note_backup(ask.file, who=ask.who, dry_run=ask.dry_run)
 
 
+async def _accept_stock(acts: Acts, body: bytes) -> ActResult:
+    ask = _AcceptStock.model_validate_json(body)
+    return await acts.stock.accept(ask.erp, why=ask.why, who=ask.who, dry_run=ask.dry_run)
+
+
+async def _compare_stock(acts: Acts, body: bytes) -> ActResult:
+    ask = _CompareStock.model_validate_json(body)
+    return await acts.stock.start_compare(ask.channel, who=ask.who, dry_run=ask.dry_run)
+
+
+async def _push_stock(acts: Acts, body: bytes) -> ActResult:
+    ask = _PushStock.model_validate_json(body)
+    return await acts.stock.start_push(ask.channel, why=ask.why, who=ask.who, dry_run=ask.dry_run)
+
+
 ACTS: dict[str, Act] = {
     "retry": _retry,
     "skip": _skip,
@@ -138,6 +166,9 @@ ACTS: dict[str, Act] = {
     "ack_incidents": _ack_incidents,
     "snooze_incidents": _snooze_incidents,
     "resolve_incidents": _resolve_incidents,
+    "stock_accept": _accept_stock,
+    "stock_compare": _compare_stock,
+    "stock_push": _push_stock,
 }
 
 

@@ -87,6 +87,16 @@ class IncidentActs(Protocol):
         ...
 
 
+class StockActs(Protocol):
+    """What a person may say about stock; as ``Acts``."""
+
+    async def accept(self, erp: str, *, why: str, who: str, dry_run: bool) -> ActResult: ...
+
+    async def start_compare(self, channel: str, *, who: str, dry_run: bool) -> ActResult: ...
+
+    async def start_push(self, channel: str, *, why: str, who: str, dry_run: bool) -> ActResult: ...
+
+
 class Acts(Protocol):
     """What a person may do. Each records who and when. With ``dry_run`` it only counts.
 
@@ -95,6 +105,9 @@ class Acts(Protocol):
 
     @property
     def incidents(self) -> IncidentActs: ...
+
+    @property
+    def stock(self) -> StockActs: ...
 
     async def retry(self, selection: Selection, *, who: str, dry_run: bool) -> ActResult: ...
 

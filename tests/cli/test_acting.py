@@ -19,7 +19,7 @@ from bcbridge.model.person import Whose
 from bcbridge.store.db import Store
 from bcbridge.store.views import FlowPulse, Pulse
 from bcbridge.web.app import Front, Parts
-from bcbridge.web.protocols import Figure, IncidentActs, Unconfirmed
+from bcbridge.web.protocols import Figure, IncidentActs, StockActs, Unconfirmed
 from bcbridge.web.server import serving_owner
 
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
@@ -68,6 +68,10 @@ class Bridge:
     @property
     def incidents(self) -> IncidentActs:
         raise AssertionError("nobody acts on incidents here")
+
+    @property
+    def stock(self) -> StockActs:
+        raise AssertionError("nobody acts on stock here")
 
     async def note_backup(self, file: str, *, who: str, dry_run: bool) -> ActResult:
         return self._answer("note_backup", file, who, dry_run=dry_run)

@@ -162,7 +162,10 @@ def test_exceptions_are_grouped_with_age_and_value(cli: Cli, store: sqlite3.Conn
     assert cli("exceptions", "--channel", "shopify_eu", "--json").json["blocked_orders"] == 1
 
 
-def test_every_order_of_a_large_cause_is_named_on_request(cli: Cli, store: sqlite3.Connection) -> None:
+def test_every_order_of_a_large_cause_is_named_on_request(
+    cli: Cli, store: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")  # how old they are would break the line elsewhere every day
     for number in range(30):
         store.execute(
             "INSERT INTO orders (connector, ref, name, state, problems, since, first_seen) "

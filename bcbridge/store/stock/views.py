@@ -1,0 +1,227 @@
+"""Read models of stock: why a SKU shows what it shows, and how the whole stands. SELECTs only, no personal data."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import orjson
+
+from bcbridge.store.stamps import moment, stamp
+from bcbridge.store.views import Reads
+
+WRITES_SHOWN = 5
+DEMAND_SHOWN = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """What one ERP said of one warehouse. ``as_of``: taken at or after; ``lots``: components by lot."""
+
+    erp: str
+    warehouse: str
+    ots: int
+    qoh_minus_pick: int
+    ots_wip: int
+    as_of: datetime
+    evidence: str
+    read_at: datetime
+    lots: Mapping[str, Mapping[str, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Demanded:
+    """Pieces an order asks for that may not be in a figure yet. ``counts``: they are taken off now."""
+
+    channel: str
+    order: str
+    warehouse: str
+    pieces: int
+    state: str
+    seen_at: datetime
+    posted_by: datetime | None
+    counts: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One number a channel was told: when, what it was reckoned from, and what became of it."""
+
+    at: datetime
+    kind: str
+    number: int
+    was: int | None
+    figure: int
+    figure_as_of: datetime
+    n: int
+    buffer: int
+    result: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One number of one channel. ``explained``: what it must be showing; ``target``: what it is to show."""
+
+    channel: str
+    location: str
+    item: str
+    state: str
+    why: str
+    explained: int | None
+    target: int | None
+    dirty: str
+    due: bool
+    told: tuple[Told, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SkuStory:
+    sku: str
+    names: tuple[str, ...]
+    """As the ERP names it: style, colour, size."""
+    figures: tuple[Figure, ...]
+    demand: tuple[Demanded, ...]
+    places: tuple[Place, ...]
+
+
+_NAMES = "SELECT DISTINCT style_code || ' ' || color_code || ' ' || size_desc AS name FROM skus WHERE upc = ?"
+_FIGURES = """
+SELECT f.*, max(f.as_of, coalesce(feed.floor, f.as_of)) AS dated FROM stock_figures f
+LEFT JOIN stock_feeds feed USING (erp) WHERE f.sku = ? ORDER BY f.erp, f.warehouse
+"""
+_DEMAND = """
+SELECT d.channel, d.order_ref, coalesce(nullif(o.name, ''), d.order_ref) AS name, d.warehouse, d.qty, d.state,
+    d.seen_at, d.posted_by,
+    d.settled = 0 AND d.state <> 'void' AND (d.state <> 'posted' OR d.posted_by >= coalesce((
+        SELECT max(f.as_of, coalesce(feed.floor, f.as_of)) FROM stock_figures f LEFT JOIN stock_feeds feed USING (erp)
+        WHERE f.sku = d.sku AND f.warehouse = d.warehouse), '')) AS counts
+FROM stock_demand d LEFT JOIN orders o ON o.connector = d.channel AND o.ref = d.order_ref
+WHERE d.sku = ? ORDER BY counts DESC, d.id DESC LIMIT ?
+"""
+_PLACES = "SELECT * FROM stock_shown WHERE sku = ? ORDER BY channel, location"
+_TOLD = """
+SELECT w.made_at, w.kind, r.* FROM stock_write_rows r JOIN stock_writes w ON w.id = r.write_id
+WHERE r.sku = ? AND w.channel = ? AND r.location = ? ORDER BY r.write_id DESC LIMIT ?
+"""
+
+
+async def sku_story(reads: Reads, sku: str) -> SkuStory | None:
+    """Everything known of one SKU's numbers; None where nothing is."""
+    story = SkuStory(
+        sku=sku,
+        names=tuple(row["name"] for row in await reads.rows(_NAMES, (sku,))),
+        figures=tuple(_figure(row) for row in await reads.rows(_FIGURES, (sku,))),
+        demand=tuple(_demanded(row) for row in await reads.rows(_DEMAND, (sku, DEMAND_SHOWN))),
+        places=tuple([await _place(reads, row) for row in await reads.rows(_PLACES, (sku,))]),
+    )
+    return story if story.names or story.figures or story.demand or story.places else None
+
+
+def _figure(row: sqlite3.Row) -> Figure:
+    return Figure(
+        erp=row["erp"],
+        warehouse=row["warehouse"],
+        ots=row["ots"],
+        qoh_minus_pick=row["qoh_minus_pick"],
+        ots_wip=row["ots_wip"],
+        as_of=moment(row["dated"]),
+        evidence=row["evidence"],
+        read_at=moment(row["read_at"]),
+        lots=orjson.loads(row["lots"] or "{}"),
+    )
+
+
+def _demanded(row: sqlite3.Row) -> Demanded:
+    return Demanded(
+        channel=row["channel"],
+        order=row["name"],
+        warehouse=row["warehouse"],
+        pieces=row["qty"],
+        state=row["state"],
+        seen_at=moment(row["seen_at"]),
+        posted_by=moment(row["posted_by"]) if row["posted_by"] else None,
+        counts=bool(row["counts"]),
+    )
+
+
+async def _place(reads: Reads, row: sqlite3.Row) -> Place:
+    told = await reads.rows(_TOLD, (row["sku"], row["channel"], row["location"], WRITES_SHOWN))
+    return Place(
+        channel=row["channel"],
+        location=row["location"],
+        item=row["item"],
+        state=row["state"],
+        why=row["why"],
+        explained=row["explained"],
+        target=row["target"],
+        dirty=row["dirty"],
+        due=row["due"] is not None,
+        told=tuple(_told(one) for one in told),
+    )
+
+
+def _told(row: sqlite3.Row) -> Told:
+    return Told(
+        at=moment(row["made_at"]),
+        kind=row["kind"],
+        number=row["number"],
+        was=row["was"],
+        figure=row["figure"],
+        figure_as_of=moment(row["figure_as_of"]),
+        n=row["n"],
+        buffer=row["buffer"],
+        result=row["result"],
+        reason=row["reason"],
+    )
+
+
+# -- how the whole stands ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelStock:
+    """One channel: numbers kept, waiting to be told, never told yet, and told within the last minute."""
+
+    channel: str
+    kept: int
+    waiting: int
+    told_last_minute: int
+    oldest_waiting: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Oversold:
+    """A SKU whose orders exceed what the ERP says there is; ``pieces`` over. ``raced``: pieces of it that were sold in
+    one shop while a sale of another was still on its way there: no more than these can come from the race."""
+
+    sku: str
+    pieces: int
+    raced: int
+
+
+_CHANNELS = """
+SELECT channel, count(*) AS kept, sum(due IS NOT NULL OR writing IS NOT NULL) AS waiting,
+    min(CASE WHEN due IS NOT NULL THEN due_at END) AS oldest
+FROM stock_shown WHERE state = 'kept' GROUP BY channel
+"""
+_TOLD_SINCE = """
+SELECT w.channel, count(*) AS rows FROM stock_writes w JOIN stock_write_rows r ON r.write_id = w.id
+WHERE w.made_at >= ? GROUP BY w.channel
+"""
+
+
+async def channels(reads: Reads, *, minute_ago: datetime) -> dict[str, ChannelStock]:
+    told = {row["channel"]: row["rows"] for row in await reads.rows(_TOLD_SINCE, (stamp(minute_ago),))}
+    return {
+        row["channel"]: ChannelStock(
+            channel=row["channel"],
+            kept=row["kept"],
+            waiting=row["waiting"],
+            told_last_minute=told.get(row["channel"], 0),
+            oldest_waiting=moment(row["oldest"]) if row["oldest"] else None,
+        )
+        for row in await reads.rows(_CHANNELS)
+    }
