@@ -91,6 +91,7 @@ CREATE TABLE stock_outlets (
     weight    INTEGER NOT NULL DEFAULT 1,    -- its share where a SKU is split
     known_upto TEXT,                         -- its orders are known up to here
     lag_seconds REAL NOT NULL DEFAULT 0,     -- measured: poll + write
+    hides_inactive INTEGER NOT NULL DEFAULT 1,    -- what the ERP no longer sells is shown as none
     PRIMARY KEY (channel, location)
 ) WITHOUT ROWID;
 CREATE TABLE stock_pools (
@@ -141,11 +142,28 @@ CREATE TABLE stock_shown (
     due         INTEGER,                        -- NULL: nothing to write; else its urgency, smaller first
     due_at      TEXT,
     stale       INTEGER,                        -- read after a stale compare: what is really there
+    seen        INTEGER NOT NULL DEFAULT 0,     -- the last read of the whole shelf that showed it (stock_compares)
+    faces       INTEGER NOT NULL DEFAULT 1,     -- on how many items of this location that one found the SKU
+    agreed_at   TEXT,                           -- when a read last found what was explained
     PRIMARY KEY (sku, channel, location)
 ) WITHOUT ROWID;
-CREATE INDEX stock_shown_due ON stock_shown (channel, due, due_at) WHERE due IS NOT NULL AND writing IS NULL;
+CREATE INDEX stock_shown_due ON stock_shown (channel, due, target, due_at) WHERE due IS NOT NULL AND writing IS NULL;
 CREATE INDEX stock_shown_by_item ON stock_shown (channel, item, location);
 CREATE INDEX stock_shown_writing ON stock_shown (writing) WHERE writing IS NOT NULL;
+
+-- What looks at orders took off a channel's own numbers, kept as long as a number read there may have to be put beside
+-- it. `since`: it happened after this (the look before, or the placing).
+CREATE TABLE stock_own_changes (
+    id       INTEGER PRIMARY KEY,
+    channel  TEXT NOT NULL,
+    sku      TEXT NOT NULL,
+    location TEXT NOT NULL,
+    d        INTEGER NOT NULL,
+    since    TEXT NOT NULL,
+    known_at TEXT NOT NULL
+);
+CREATE INDEX stock_own_changes_by_sku ON stock_own_changes (sku, channel);
+CREATE INDEX stock_own_changes_by_age ON stock_own_changes (known_at);
 
 -- Each call that told a channel numbers: on disk before it was made.
 CREATE TABLE stock_writes (
@@ -153,7 +171,8 @@ CREATE TABLE stock_writes (
     key      TEXT NOT NULL UNIQUE,
     channel  TEXT NOT NULL,
     kind     TEXT NOT NULL CHECK (kind IN ('adjust', 'compare', 'set')),
-    state    TEXT NOT NULL CHECK (state IN ('under_way', 'settling', 'answered', 'in_doubt', 'not_sent')),
+    state    TEXT NOT NULL CHECK (state IN ('under_way', 'settling', 'answered', 'in_doubt', 'lost',
+                                                    'not_sent')),
     made_at  TEXT NOT NULL,
     ended_at TEXT,
     tries    INTEGER NOT NULL DEFAULT 0,
@@ -169,6 +188,7 @@ CREATE TABLE stock_write_rows (
     number    INTEGER NOT NULL,
     was       INTEGER,
     explained INTEGER,
+    doubt     TEXT NOT NULL DEFAULT '',   -- what had made the number before it doubtful
     figure    INTEGER NOT NULL,           -- X: the pool's figures
     figure_as_of TEXT NOT NULL,           -- of the oldest of them
     n         INTEGER NOT NULL,
