@@ -274,3 +274,42 @@ class Speed:
 
     pieces: int
     window: timedelta = field(default=timedelta(seconds=20))
+
+
+# -- what a person decides ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class NumberRule:
+    """The rule in force for the numbers of one SKU in one outlet, resolved from all that a person wrote.
+
+    ``speed``: also hold back what other channels sell in the time a number takes to get there. ``why``: which rows of
+    which file, in words.
+    """
+
+    buffer: int = 0
+    percent: int = 0
+    speed: bool = False
+    cap: int | None = None
+    stop: bool = False
+    split: bool = False
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outlet:
+    """A place of a channel that is told numbers, and which warehouses of which ERP feed it (its pool).
+
+    ``rule``: its own, for SKUs that have no other. ``weight``: its share, beside the others', of what is split.
+    ``hides_inactive``: SKUs that the ERP no longer sells are shown as none.
+    """
+
+    channel: str
+    location: Ref
+    erp: str
+    warehouses: tuple[str, ...]
+    basis: Basis = Basis.OTS
+    shelf: ShelfRules = ShelfRules(compares=False)
+    rule: NumberRule = NumberRule()
+    weight: int = 1
+    hides_inactive: bool = True
