@@ -51,13 +51,16 @@ class EvidenceRules:
     """What one ERP's profile says about its figures.
 
     ``skew``: the greatest difference between its clock and ours, used where an ``as_of`` by our clock meets a
-    ``posted_by`` by theirs.
+    ``posted_by`` by theirs. ``echo``: the UPC and warehouse whose count we may set, and see again among the rows; no
+    channel sells it. ``cycle``: how often figures are published, as far as a person knows; a hint, no evidence.
     """
 
     kinds: tuple[Evidence, ...] = (Evidence.EXPORT_WRITTEN,)
     build: timedelta = timedelta(minutes=10)
     max_age: timedelta = timedelta(hours=2)
     skew: timedelta = timedelta(seconds=5)
+    echo: tuple[Upc, str] | None = None
+    cycle: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
