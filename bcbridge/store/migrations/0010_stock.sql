@@ -47,14 +47,15 @@ CREATE TABLE stock_asked (
 ) WITHOUT ROWID;
 CREATE INDEX stock_asked_by_sku ON stock_asked (sku, channel, location) WHERE closed = 0;
 
--- Pieces taken off an order inside the ERP, and which of those the channel was not told yet.
+-- Pieces of one document of ours that were taken off it inside the ERP, and which of those the channel was not told yet.
 CREATE TABLE stock_reduced (
     channel   TEXT NOT NULL,
     order_ref TEXT NOT NULL,
     sku       TEXT NOT NULL,
+    reference TEXT NOT NULL,
     reduced   INTEGER NOT NULL DEFAULT 0,
     untold    INTEGER NOT NULL DEFAULT 0,
-    PRIMARY KEY (channel, order_ref, sku)
+    PRIMARY KEY (channel, order_ref, sku, reference)
 ) WITHOUT ROWID;
 
 -- Demand: one row per increase of what an order asks. `posted` if and only if `posted_by` stands.
@@ -183,8 +184,11 @@ CREATE INDEX stock_writes_by_age ON stock_writes (made_at);
 -- And why each number was what it was.
 CREATE TABLE stock_write_rows (
     write_id  INTEGER NOT NULL REFERENCES stock_writes (id) ON DELETE CASCADE,
+    seq       INTEGER NOT NULL,           -- its place in the call
     sku       TEXT NOT NULL,
     location  TEXT NOT NULL,
+    item      TEXT NOT NULL,
+    grp       TEXT NOT NULL DEFAULT '',
     number    INTEGER NOT NULL,
     was       INTEGER,
     explained INTEGER,
@@ -196,7 +200,7 @@ CREATE TABLE stock_write_rows (
     demand    TEXT NOT NULL DEFAULT '[]', -- [[channel, order_ref, qty, state], ...], the first fifty
     result    TEXT NOT NULL DEFAULT '',
     reason    TEXT NOT NULL DEFAULT '',
-    PRIMARY KEY (write_id, sku, location)
+    PRIMARY KEY (write_id, seq)
 ) WITHOUT ROWID;
 CREATE INDEX stock_write_rows_by_sku ON stock_write_rows (sku, write_id);
 
