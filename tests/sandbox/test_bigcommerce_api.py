@@ -180,7 +180,7 @@ async def test_what_a_doctor_asks_is_answered(sold: ShopClient) -> None:
     (default,) = (await sold.get("v3/inventory/locations", is_default="true"))["data"]
     assert default["label"] == "New Jersey DC"
     (item,) = (await sold.get("v3/inventory/items", sku__in=TANK.upc))["data"]
-    assert item["locations"][0]["available_to_sell"] == 100
+    assert item["locations"][0]["available_to_sell"] == 10_000
     assert (await sold.get("v3/catalog/products", limit=1))["meta"]["pagination"]["total"] > 20
     assert len((await sold.get("v3/channels"))["data"]) == 1
     assert len(await sold.get("v2/order_statuses")) == 15

@@ -57,6 +57,17 @@ def as_basket(cart: Cart) -> Basket:
     return replace(cart, lines=tuple(as_goods(line) for line in cart.lines))
 
 
+def lived_in(basket: Basket) -> Basket:
+    """Without the addresses that nothing goes to any more, because it was sold out."""
+    if not basket.more_addresses:
+        return basket
+    goods = [one for one in basket.lines if isinstance(one, Goods)]
+    used = sorted({one.to for one in goods if one.ships}) or [0]
+    places = [basket.addresses[at] for at in used]
+    moved = tuple(replace(one, to=used.index(one.to) if one.ships else 0) for one in goods)
+    return replace(basket, lines=moved, shipping_address=places[0], more_addresses=tuple(places[1:]))
+
+
 class Ordered(Compact):
     """The compact order with BigCommerce's own keys: ``handling``, ``addresses``, ``display``, ``abandoned``,
     ``channel``, ``creditDeducted``; on a line ``digital``, ``baseSku``, ``wrapping``, ``to``, ``parts``."""

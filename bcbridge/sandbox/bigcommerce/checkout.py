@@ -209,6 +209,7 @@ def line(order: JSON, goods: CartLine, *, to: int | None = None, parent: JSON | 
         "configurable_fields": [],
         "gift_certificate_id": identifier if goods.gift_card else None,
         "_taxed": goods.taxable,
+        "_location": goods.location,
     }
 
 

@@ -21,6 +21,7 @@ from bcbridge.sandbox.shopping.cart import JSON
 HTML = "<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>"
 STATUS_CODES = "https://developer.bigcommerce.com/api-docs/getting-started/api-status-codes"
 TOO_MANY = "You have exceeded the number of requests allowed. Please try again later."
+PROBLEM = "application/problem+json"
 MOST = 250
 USUAL_PAGE = 50
 
@@ -35,6 +36,10 @@ class Refused(Exception):
         self.status = status
         self.title = title
         self.fields = dict(fields or {})
+
+
+class Problem(Refused):
+    """As the inventory API tells what is wrong: ``application/problem+json``."""
 
 
 @dataclass
@@ -113,6 +118,8 @@ class Front:
             return self.written(request, Refused(500, "An unexpected error has occurred."))
         if await self.strikes("http_503"):
             return self.written(request, Refused(503, "The store is temporarily unavailable."))
+        if await self.strikes("http_507"):
+            return self.written(request, Refused(507, "A limit of the store's plan is reached."))
         if await self.strikes("http_502_html"):
             return web.Response(text=HTML, status=502, content_type="text/html", headers=self.quota.headers())
         return None
@@ -129,7 +136,9 @@ class Front:
     def written(self, request: web.Request, said: Answer | Refused) -> web.Response:
         v2 = request.path.startswith(f"/stores/{request.match_info['store_hash']}/v2")
         if isinstance(said, Refused):
-            return self.body(request, trouble_v2(said) if v2 else trouble_v3(said), said.status, v2)
+            told = self.body(request, trouble_v2(said) if v2 else trouble_v3(said), said.status, v2)
+            told.content_type = PROBLEM if isinstance(said, Problem) else told.content_type
+            return told
         if said.data is None:
             return web.Response(status=said.status, headers=self.quota.headers())
         return self.body(request, said.data, said.status, v2)
@@ -185,6 +194,11 @@ def ids_in(request: web.Request, name: str) -> list[int] | None:
     return [int(one) for one in parts]
 
 
+def words_in(request: web.Request, name: str) -> list[str] | None:
+    """A comma list of words; None where it is not asked for."""
+    return None if name not in request.query else [one for one in request.query[name].split(",") if one]
+
+
 async def json_of(request: web.Request) -> JSON:
     try:
         body = orjson.loads(await request.read())
@@ -201,14 +215,19 @@ def cut(rows: list[Any], page: int, limit: int) -> list[Any]:
 
 def collection(rows: list[Any], page: int, limit: int) -> JSON:
     """v3's page of a list, with its ``meta.pagination``."""
-    shown, pages = cut(rows, page, limit), -(-len(rows) // limit)
+    return listed(cut(rows, page, limit), len(rows), page, limit)
+
+
+def listed(shown: list[Any], total: int, page: int, limit: int) -> JSON:
+    """The same of a page that was cut already, of so many rows in all."""
+    pages = -(-total // limit)
     links = {"current": f"?page={page}&limit={limit}"}
     if page < pages:
         links["next"] = f"?page={page + 1}&limit={limit}"
     if page > 1:
         links["previous"] = f"?page={page - 1}&limit={limit}"
     pagination = {
-        "total": len(rows),
+        "total": total,
         "count": len(shown),
         "per_page": limit,
         "current_page": page,

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 from aiohttp import web
 
 from bcbridge.sandbox.base import BODY_CEILING, Server, World, admin_app_routes, background
-from bcbridge.sandbox.bigcommerce import deliveries, hooks, orders, world
+from bcbridge.sandbox.bigcommerce import adjustments, counting, deliveries, hooks, orders, world
 from bcbridge.sandbox.bigcommerce.catalogue_api import CatalogueApi
 from bcbridge.sandbox.bigcommerce.deliveries import Hook
 from bcbridge.sandbox.bigcommerce.doors import catalogue_routes
 from bcbridge.sandbox.bigcommerce.front import Front
 from bcbridge.sandbox.bigcommerce.hooks_api import HooksApi
+from bcbridge.sandbox.bigcommerce.inventory_api import InventoryApi
 from bcbridge.sandbox.bigcommerce.orders_api import OrdersApi
 from bcbridge.sandbox.bigcommerce.payments_api import PaymentsApi
 from bcbridge.sandbox.bigcommerce.settings import BigCommerceSettings
@@ -31,6 +34,7 @@ FAULTS = {
     "http_500": "500, as now and then for a rate limit",
     "http_502_html": "502 with a page of HTML, as a gateway makes it",
     "http_503": "503, the store is down",
+    "http_507": "507, a limit of the store's plan is reached",
     "http_429_bare": "429 without the quota's headers: the platform is overloaded",
     "quota_eaten": "another app takes what is left of this window's quota, this call's part too: 429 with headers",
     "token_401": "401, whatever the token",
@@ -38,6 +42,10 @@ FAULTS = {
     "moving_list": "when a page of orders by date_modified is full, the two orders behind it are touched meanwhile",
     "equal_date_modified": "stamps are rounded down to equal_date_modified_seconds, so that many orders share one",
     "stale_read": "the API shows this change only after stale_read_seconds: before, the order as it was, or 404",
+    "stale_stock": "a read of inventory shows the numbers of stale_stock_seconds ago",
+    "adjustment_partly": "a switch: of an adjustment with a bad item (422) the others are applied all the same",
+    "adjustment_torn": "the second half of an adjustment's items is in force after twice the time",
+    "untracked_listed": "a switch: the inventory lists items that nobody tracks, too",
     "total_lacks_credit": "a switch: total_inc_tax of new orders lacks what store credit and gift certificates paid",
 }
 VALUES = {
@@ -45,18 +53,29 @@ VALUES = {
     "timeout_ms": (30_000.0, "milliseconds"),
     "equal_date_modified_seconds": (60.0, "seconds"),
     "stale_read_seconds": (30.0, "seconds"),
+    "stale_stock_seconds": (10.0, "seconds"),
 }
 NOUNS = {
     "orders": "SELECT id, document FROM orders WHERE id > :after ORDER BY id LIMIT :limit",
     "servedPaid": orders.SERVED_PAID,
     **shopper.NOUNS,
     **stock.NOUNS,
+    **adjustments.NOUNS,
     **hooks.NOUNS,
     "products": "SELECT id, document FROM products WHERE id > :after ORDER BY id LIMIT :limit",
     "variants": "SELECT id, document FROM variants WHERE id > :after ORDER BY id LIMIT :limit",
     "locations": "SELECT id, document FROM locations WHERE id > :after ORDER BY id LIMIT :limit",
     **courier.NOUNS,
 }
+
+
+SCHEMA = "".join(one.SCHEMA for one in (orders, world, hooks, shopper, stock, counting, adjustments, courier))
+
+
+def found(settings: BigCommerceSettings, connection: sqlite3.Connection, _seed: int) -> None:
+    """The season, and its first numbers."""
+    world.found(connection, settings.more_skus)
+    counting.begin(connection, settings)
 
 
 @asynccontextmanager
@@ -66,8 +85,8 @@ async def serving(folder: Path, *, port: int = 0, settings: BigCommerceSettings 
     async with World.opened(
         "bigcommerce",
         folder,
-        schema=orders.SCHEMA + world.SCHEMA + hooks.SCHEMA + shopper.SCHEMA + stock.SCHEMA + courier.SCHEMA,
-        season=world.found,
+        schema=SCHEMA,
+        season=partial(found, settings),
         nouns=NOUNS,
         faults={**FAULTS, **deliveries.FAULTS},
         values={**VALUES, **stock.VALUES, **deliveries.VALUES, **limits(settings)},
@@ -82,7 +101,7 @@ async def serving(folder: Path, *, port: int = 0, settings: BigCommerceSettings 
             await buyer.forget()
             await the_shop.remember()
 
-        opened.after_reset = renewed
+        opened.after_reset, opened.before_books = renewed, the_shop.catch_up
         await the_shop.remember()
         app = web.Application(client_max_size=BODY_CEILING)
         by_hand = [*Doors(the_shop, buyer).routes(), *catalogue_routes(the_shop), *admin_app_routes(opened)]
@@ -95,7 +114,7 @@ async def serving(folder: Path, *, port: int = 0, settings: BigCommerceSettings 
 
 def vendor_routes(the_shop: Shop) -> list[web.RouteDef]:
     front = Front(the_shop)
-    parts = (OrdersApi, PaymentsApi, CatalogueApi, HooksApi, StoreApi)
+    parts = (OrdersApi, PaymentsApi, CatalogueApi, InventoryApi, HooksApi, StoreApi)
     routes = [route for part in parts for route in part(the_shop).routes(front)]
     return [*routes, front.route("*", "/{rest:.*}", front.nowhere)]
 
@@ -105,6 +124,9 @@ def limits(settings: BigCommerceSettings) -> dict[str, tuple[float, str]]:
     return {
         "quota": (settings.quota, "calls in a window, of all apps together"),
         "window_seconds": (settings.window_seconds, "seconds"),
+        "settle_least_seconds": (settings.settle_seconds[0], "seconds until an adjustment is in force, at least"),
+        "settle_most_seconds": (settings.settle_seconds[1], "seconds until an adjustment is in force, at most"),
+        "aggregated_stock": (float(settings.aggregated_stock), "1: the storefront sees all locations; 0: the default"),
         "other_app_calls_per_second": (settings.other_app_calls_per_second, "calls a second"),
         "retry_scale": (settings.retry_scale, "times the waits before a webhook's repeats, and blocks of a domain"),
     }

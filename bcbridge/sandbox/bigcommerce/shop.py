@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import random
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from bcbridge.sandbox.base import World
-from bcbridge.sandbox.bigcommerce import checkout, deliveries, hooks, orders, world
-from bcbridge.sandbox.bigcommerce.basket import Ordered, as_basket
+from bcbridge.sandbox.bigcommerce import adjustments, checkout, counting, deliveries, hooks, orders, world
+from bcbridge.sandbox.bigcommerce.basket import Ordered, as_basket, lived_in
 from bcbridge.sandbox.bigcommerce.events import EVENTS
 from bcbridge.sandbox.bigcommerce.orders import Moment
 from bcbridge.sandbox.bigcommerce.settings import BigCommerceSettings
 from bcbridge.sandbox.bigcommerce.statuses import INCOMPLETE
 from bcbridge.sandbox.bigcommerce.trade import trade
-from bcbridge.sandbox.shopping.cart import JSON, Cart
+from bcbridge.sandbox.shopping import stock
+from bcbridge.sandbox.shopping.cart import JSON, Cart, CartLine
 from bcbridge.sandbox.shopping.doors import merge
-from bcbridge.sandbox.shopping.shop import Premises
+from bcbridge.sandbox.shopping.shop import Premises, Timed
+from bcbridge.sandbox.shopping.stock import Cause, Choice, Move, Place
 
 BRIEFLY = ("id", "status_id", "status", "payment_status", "total_inc_tax")
 
@@ -29,6 +33,9 @@ class Shop(Premises[BigCommerceSettings]):
         self.events = tuple(EVENTS)
         self.stale = False
         """Whether the API may still have to catch up with a change."""
+        self.next_due: float | None = None
+        """When an adjustment of stock may next come into force."""
+        self.dice = random.Random(f"{settings.seed}:settling")
 
     async def moment(self) -> Moment:
         """Now, with how long the API does not show this change, and the grain of its stamp."""
@@ -43,7 +50,7 @@ class Shop(Premises[BigCommerceSettings]):
     # --- selling
 
     def placed(self, connection: sqlite3.Connection, cart: Cart, moment: Moment, note: JSON) -> int:
-        basket = as_basket(cart)
+        basket = lived_in(as_basket(cart))
         if self.world.faults.is_on("total_lacks_credit"):
             basket = replace(basket, credit_deducted=True)
         order = checkout.place(basket, number=orders.next_number(connection), at=moment.at, note=note)
@@ -58,6 +65,8 @@ class Shop(Premises[BigCommerceSettings]):
         return self.opened(connection, order, moment)
 
     def opened(self, connection: sqlite3.Connection, order: JSON, moment: Moment) -> int:
+        self.settle(connection)
+        counting.moved_by(connection, order, moment)
         orders.keep(connection, order, moment)
         self.ring(connection, order, moment, [event(order, "created"), *status_moved(INCOMPLETE, order)])
         return int(order["id"])
@@ -75,6 +84,9 @@ class Shop(Premises[BigCommerceSettings]):
 
     def happened(self, connection: sqlite3.Connection, order_id: int, what: str, details: JSON, moment: Moment) -> None:
         act = EVENTS[what](details)
+        if what == "complete" and self.sells_from_stock:
+            self.settle(connection)
+            counting.check_left(connection, self.document(connection, order_id))
         self.changed(connection, order_id, lambda order: act(order, moment.at), moment)
 
     def patched(self, connection: sqlite3.Connection, order_id: int, fields: JSON, moment: Moment) -> None:
@@ -99,9 +111,41 @@ class Shop(Premises[BigCommerceSettings]):
     def brief(self, document: JSON) -> JSON:
         return {name: document[name] for name in BRIEFLY} | {"name": f"#{document['id']}"}
 
+    # --- stock
+
+    def settle(self, connection: sqlite3.Connection) -> datetime:
+        """Brings into force what is due, before numbers are read or moved; the moment that it is."""
+        now = self.now()
+        adjustments.catch_up(connection, now)
+        return now
+
+    def settling(self) -> float:
+        """How many seconds the next adjustment takes."""
+        value = self.world.faults.value
+        least, most = value("settle_least_seconds"), value("settle_most_seconds")
+        return self.dice.uniform(least, max(least, most))
+
+    def under_way(self, seconds: float) -> None:
+        due = self.now().timestamp() + seconds
+        self.next_due = due if self.next_due is None else min(due, self.next_due)
+
+    def choices(self, connection: sqlite3.Connection, line: CartLine, cart: Cart) -> Sequence[Choice]:
+        self.settle(connection)
+        there = counting.selling(connection, aggregated=self.world.faults.value("aggregated_stock") > 0)
+        return counting.choices(connection, line, there)
+
+    def places(self, connection: sqlite3.Connection, sku: str) -> Sequence[Choice]:
+        return counting.places(connection, sku)
+
+    def counted(self, connection: sqlite3.Connection, place: Place, number: int, moment: Timed) -> Move | None:
+        self.settle(connection)
+        return stock.put(connection, place, number, Cause(moment.now, "admin"))
+
     # --- what is kept, and who is told
 
     def keep(self, connection: sqlite3.Connection, order: JSON, moment: Moment, before: JSON) -> None:
+        self.settle(connection)
+        counting.moved_by(connection, order, moment)
         orders.keep(connection, order, moment)
         self.ring(connection, order, moment, what_moved(before, order))
 
@@ -110,20 +154,23 @@ class Shop(Premises[BigCommerceSettings]):
         deliveries.ring(connection, self.settings, order["id"], moment, told)
 
     async def catch_up(self) -> None:
-        """Shows what has been stale for long enough; called before anything is read."""
-        if not self.stale:
-            return
+        """Shows what has been stale for long enough, and brings adjustments into force; before anything is read."""
         now = self.now()
+        due = self.next_due is not None and self.next_due <= now.timestamp()
+        if not (self.stale or due):
+            return
 
-        def unit(connection: sqlite3.Connection) -> bool:
+        def unit(connection: sqlite3.Connection) -> tuple[bool, float | None]:
             orders.catch_up(connection, now)
-            return orders.is_stale(connection)
+            adjustments.catch_up(connection, now)
+            return orders.is_stale(connection), adjustments.next_due(connection)
 
-        self.stale = await self.books.write(unit)
+        self.stale, self.next_due = await self.books.write(unit)
 
     async def remember(self) -> None:
-        """At a start, and after a reset: what was stale then, and the hooks a new shop has."""
+        """At a start, and after a reset: what was stale or under way then, and the hooks a new shop has."""
         self.stale = await self.books.read(orders.is_stale)
+        self.next_due = await self.books.read(adjustments.next_due)
 
         def unit(connection: sqlite3.Connection) -> None:
             for scope, destination, headers in self.settings.default_hooks:

@@ -1,4 +1,4 @@
-"""What the shop says of itself: profile, clock, channels, and when it moves stock (2.5)."""
+"""What the shop says of itself: profile, clock, channels."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ class StoreApi:
             front.route("GET", "/v2/store", self.store),
             front.route("GET", "/v2/time", self.time),
             front.route("GET", "/v3/channels", self.channels),
-            front.route("GET", "/v3/settings/inventory", self.inventory),
         ]
 
     async def time(self, _: web.Request) -> Answer:
@@ -64,26 +63,6 @@ class StoreApi:
         only = {"id": 1, "name": self.shop.settings.name, "type": "storefront", "platform": "bigcommerce"}
         state = {"status": "active", "is_visible": True, "is_listable_from_ui": True, "is_enabled": True}
         return Answer(collection([{**only, **state, "external_id": "", "icon_url": "", **stamps}], page, limit))
-
-    async def inventory(self, request: web.Request) -> Answer:
-        known(request, {"channel_id"})
-        return Answer(
-            {
-                "data": {
-                    "product_out_of_stock_behavior": "do_nothing",
-                    "option_out_of_stock_behavior": "do_nothing",
-                    "update_stock_behavior": "order_placed",
-                    "edit_order_stock_adjustment": True,
-                    "refund_order_stock_adjustment": False,
-                    "stock_level_display": "dont_show",
-                    "default_out_of_stock_message": "Currently out of stock",
-                    "hide_in_product_filtering": False,
-                    "show_pre_order_stock_levels": False,
-                    "show_out_of_stock_message": False,
-                },
-                "meta": {},
-            }
-        )
 
 
 def zone(name: str, now: datetime) -> JSON:

@@ -28,6 +28,9 @@ MISLABELLED_PRODUCT, MISLABELLED_VARIANT = 903, 9_003
 MISLABELLED = next(sku for sku in catalogue.SKUS if not sku.style.web)
 """Goods whose variant has this SKU, and the UPC of others."""
 COLOUR_OPTION, SIZE_OPTION = 31, 32
+MORE_PRODUCT, MORE_VARIANT, MORE_A_PRODUCT = 10_001, 100_001, 10
+MORE_COMPANY = "860099"
+"""Begins the UPCs of what is listed beside the season."""
 
 RATES = {"EUR": Decimal("1.08"), "GBP": Decimal("1.27"), "CAD": Decimal("0.73")}
 """What one unit of a customer's currency is worth in US dollars."""
@@ -35,9 +38,9 @@ RATES = {"EUR": Decimal("1.08"), "GBP": Decimal("1.27"), "CAD": Decimal("0.73")}
 CURRENCIES = {"USD": 1, "EUR": 2, "GBP": 3, "CAD": 4}
 
 SCHEMA = """
-CREATE TABLE products (id INTEGER PRIMARY KEY, sku TEXT NOT NULL, document TEXT NOT NULL);
+CREATE TABLE products (id INTEGER PRIMARY KEY, sku TEXT NOT NULL, tracking TEXT NOT NULL, document TEXT NOT NULL);
 CREATE TABLE variants (id INTEGER PRIMARY KEY, product_id INTEGER NOT NULL, sku TEXT NOT NULL, upc TEXT NOT NULL,
-    stock INTEGER NOT NULL, document TEXT NOT NULL);
+    document TEXT NOT NULL);
 CREATE INDEX variants_by_sku ON variants (sku COLLATE NOCASE);
 CREATE INDEX variants_by_product ON variants (product_id);
 CREATE TABLE locations (id INTEGER PRIMARY KEY, document TEXT NOT NULL);
@@ -132,15 +135,17 @@ def listed() -> dict[str, Goods]:
 # --- the season, in one transaction
 
 
-def found(connection: sqlite3.Connection, _seed: int) -> None:
+def found(connection: sqlite3.Connection, more: int) -> None:
+    """``more`` plain SKUs stand beside the season's."""
     for at, name in enumerate(one.location for one in catalogue.WAREHOUSES if one.location):
         place = location(FIRST_LOCATION + at, name)
         connection.execute("INSERT INTO locations VALUES (?, ?)", (place["id"], text(place)))
-    for one in products():
-        connection.execute("INSERT INTO products VALUES (?, ?, ?)", (one["id"], one["sku"], text(one)))
-    for one in variants():
-        row = (one["id"], one["product_id"], one["sku"], one["upc"], one["inventory_level"], text(one))
-        connection.execute("INSERT INTO variants VALUES (?, ?, ?, ?, ?, ?)", row)
+    for one in (*products(), *more_products(more)):
+        row = (one["id"], one["sku"], one["inventory_tracking"], text(one))
+        connection.execute("INSERT INTO products VALUES (?, ?, ?, ?)", row)
+    for one in (*variants(), *more_variants(more)):
+        values = (one["id"], one["product_id"], one["sku"], one["upc"], text(one))
+        connection.execute("INSERT INTO variants VALUES (?, ?, ?, ?, ?)", values)
 
 
 def text(document: JSON) -> str:
@@ -167,14 +172,34 @@ def products() -> Iterator[JSON]:
     seen: dict[int, Style] = {cell.product_id: cell.sku.style for cell in CELLS}
     for identifier, style in seen.items():
         yield product(identifier, style.number, style.name, style.price, visible=style.active)
-    yield product(SET_PRODUCT, SET_SKU, "Layering set", Decimal(0))
-    yield product(BOOK_PRODUCT, BOOK_SKU, "Lookbook (PDF)", Decimal("9.00"), kind="digital")
+    yield product(SET_PRODUCT, SET_SKU, "Layering set", Decimal(0), tracking="none")
+    yield product(BOOK_PRODUCT, BOOK_SKU, "Lookbook (PDF)", Decimal("9.00"), kind="digital", tracking="none")
     style = MISLABELLED.style
     yield product(MISLABELLED_PRODUCT, style.number, style.name, style.price)
 
 
+def more_products(more: int) -> Iterator[JSON]:
+    for at in range(0, more, MORE_A_PRODUCT):
+        number = MORE_PRODUCT + at // MORE_A_PRODUCT
+        yield product(number, f"MORE-{number}", f"Plain goods {number}", Decimal("10.00"))
+
+
+def more_variants(more: int) -> Iterator[JSON]:
+    for at in range(more):
+        digits = f"{MORE_COMPANY}{at:05d}"
+        upc = digits + catalogue.check_digit(digits)
+        yield variant(MORE_VARIANT + at, MORE_PRODUCT + at // MORE_A_PRODUCT, upc, upc, Decimal("10.00"))
+
+
 def product(
-    identifier: int, sku: str, name: str, price: Decimal, *, visible: bool = True, kind: str = "physical"
+    identifier: int,
+    sku: str,
+    name: str,
+    price: Decimal,
+    *,
+    visible: bool = True,
+    kind: str = "physical",
+    tracking: str = "variant",
 ) -> JSON:
     return {
         "id": identifier,
@@ -187,7 +212,7 @@ def product(
         "categories": [],
         "inventory_level": 0,
         "inventory_warning_level": 0,
-        "inventory_tracking": "variant" if kind == "physical" else "none",
+        "inventory_tracking": tracking,
         "is_visible": visible,
         "availability": "available",
         "upc": "",
@@ -217,7 +242,7 @@ def variant(identifier: int, product_id: int, sku: str, upc: str, price: Decimal
         "cost_price": 0.0,
         "purchasing_disabled": False,
         "purchasing_disabled_message": "",
-        "inventory_level": 100,
+        "inventory_level": 0,
         "inventory_warning_level": 0,
         "option_values": option_values(cell) if cell else [],
     }
@@ -245,8 +270,17 @@ def change_product(connection: sqlite3.Connection, identifier: int, fields: JSON
     if found_ is None:
         return None
     changed = {**found_, **fields}
-    values = (changed["sku"], text(changed), identifier)
-    connection.execute("UPDATE products SET sku = ?, document = ? WHERE id = ?", values)
+    values = (changed["sku"], changed["inventory_tracking"], text(changed), identifier)
+    connection.execute("UPDATE products SET sku = ?, tracking = ?, document = ? WHERE id = ?", values)
+    return changed
+
+
+def change_location(connection: sqlite3.Connection, identifier: int, fields: JSON) -> JSON | None:
+    found_ = stored(connection, "locations", identifier)
+    if found_ is None:
+        return None
+    changed = {**found_, **fields}
+    connection.execute("UPDATE locations SET document = ? WHERE id = ?", (text(changed), identifier))
     return changed
 
 
