@@ -41,15 +41,20 @@ made AS MATERIALIZED (
     SELECT t.sku, coalesce(k.part, t.sku) AS part, coalesce(k.per, 1) AS per
     FROM touched t LEFT JOIN stock_packs k ON k.sku = t.sku),
 parts AS MATERIALIZED (SELECT DISTINCT part AS sku FROM made),
-erps AS MATERIALIZED (SELECT DISTINCT erp FROM stock_outlets),
-idle AS MATERIALIZED (
-    SELECT c.upc AS sku, c.connector AS erp
-    FROM (SELECT sku FROM touched UNION SELECT sku FROM parts) t CROSS JOIN erps e
-    CROSS JOIN skus c ON c.connector = e.erp AND c.upc = t.sku
-    GROUP BY c.upc, c.connector HAVING max(c.active) = 0),
+outlets AS MATERIALIZED (
+    SELECT o.channel, o.location, o.erp, o.basis, o.reserves, o.hides_inactive, o.lag_seconds, o.erp || ' ' || o.basis
+        || (SELECT group_concat(' ' || p.warehouse, '') FROM stock_pools p
+            WHERE p.channel = o.channel AND p.location = o.location AND p.erp = o.erp) AS pool,
+        coalesce(b.buffer, 0) AS buffer, coalesce(b.percent, 0) AS percent, coalesce(b.velocity, 0) AS velocity, b.cap,
+        coalesce(b.stop, 0) AS stop, coalesce(b.split, 0) AS split, coalesce(b.why, '') AS why
+    FROM stock_outlets o
+    LEFT JOIN stock_rules b ON b.sku = '' AND b.channel = o.channel AND b.location = o.location),
+pools AS MATERIALIZED (
+    SELECT DISTINCT o.pool, o.erp, o.basis, p.warehouse FROM outlets o
+    CROSS JOIN stock_pools p ON p.channel = o.channel AND p.location = o.location AND p.erp = o.erp),
 places AS MATERIALIZED (
     SELECT w.erp, w.warehouse, coalesce(d.floor, '') AS floor, d.pull_ended IS NULL AS unread
-    FROM (SELECT DISTINCT erp, warehouse FROM stock_pools) w LEFT JOIN stock_feeds d ON d.erp = w.erp),
+    FROM (SELECT DISTINCT erp, warehouse FROM pools) w LEFT JOIN stock_feeds d ON d.erp = w.erp),
 spots AS MATERIALIZED (
     SELECT p.sku, w.erp, w.warehouse, f.sku IS NULL AND w.unread AS unknown,
         coalesce(f.ots, 0) AS ots, coalesce(f.qoh_minus_pick, 0) AS qoh_minus_pick,
@@ -76,72 +81,67 @@ in_flight AS MATERIALIZED (
     WHERE a.warehouse <> ''
     GROUP BY s.sku, s.erp, s.warehouse),
 pooled AS MATERIALIZED (
-    SELECT s.sku, o.channel, o.location, max(s.unknown) AS unknown, min(s.as_of) AS as_of,
-        sum(CASE o.basis WHEN 'ots' THEN s.ots WHEN 'qoh_minus_pick' THEN s.qoh_minus_pick ELSE s.ots_wip END) AS x,
-        sum(coalesce(CASE o.basis WHEN 'qoh_minus_pick' THEN n.unpicked ELSE n.unposted END, 0)) AS n
-    FROM stock_outlets o
-    CROSS JOIN stock_pools p ON p.channel = o.channel AND p.location = o.location AND p.erp = o.erp
+    SELECT s.sku, p.pool, p.basis, max(s.unknown) AS unknown, min(s.as_of) AS as_of,
+        sum(CASE p.basis WHEN 'ots' THEN s.ots WHEN 'qoh_minus_pick' THEN s.qoh_minus_pick ELSE s.ots_wip END) AS x,
+        sum(coalesce(CASE p.basis WHEN 'qoh_minus_pick' THEN n.unpicked ELSE n.unposted END, 0)) AS n
+    FROM pools p
     CROSS JOIN spots s ON s.erp = p.erp AND s.warehouse = p.warehouse
     LEFT JOIN in_flight n ON n.sku = s.sku AND n.erp = s.erp AND n.warehouse = s.warehouse
-    GROUP BY o.channel, o.location, s.sku),
+    GROUP BY s.sku, p.pool),
 anywhere AS MATERIALIZED (
-    SELECT g.sku, g.channel, g.location, sum(a.qty) AS n
-    FROM asks a CROSS JOIN stock_outlets o CROSS JOIN pooled g
-        ON g.sku = a.sku AND g.channel = o.channel AND g.location = o.location
+    SELECT g.sku, g.pool, sum(a.qty) AS n
+    FROM asks a CROSS JOIN pooled g ON g.sku = a.sku
     WHERE a.warehouse = ''
-      AND CASE o.basis WHEN 'qoh_minus_pick' THEN a.picked_by ELSE a.posted_by END >= g.as_of
-    GROUP BY g.sku, g.channel, g.location),
-sold AS MATERIALIZED (
-    SELECT a.sku, o.channel, o.location, sum(a.qty) * o.lag_seconds / 20.0 AS pieces
-    FROM asks a CROSS JOIN stock_outlets o ON o.channel <> a.channel
-    WHERE a.seen_at >= :since GROUP BY a.sku, o.channel, o.location),
-free AS MATERIALIZED (
-    SELECT g.sku, g.channel, g.location, g.unknown, g.as_of, g.x, g.n + coalesce(w.n, 0) AS n,
-        cast(coalesce(v.pieces, 0) AS INTEGER) + (coalesce(v.pieces, 0) > cast(coalesce(v.pieces, 0) AS INTEGER))
-            AS sold
-    FROM pooled g
-    LEFT JOIN anywhere w ON w.sku = g.sku AND w.channel = g.channel AND w.location = g.location
-    LEFT JOIN sold v ON v.sku = g.sku AND v.channel = g.channel AND v.location = g.location),
-ruled AS MATERIALIZED (
-    SELECT t.sku, o.channel, o.location, o.erp, o.reserves, o.hides_inactive, o.basis,
-        CASE WHEN r.sku IS NULL THEN coalesce(b.buffer, 0) ELSE r.buffer END AS fixed,
-        CASE WHEN r.sku IS NULL THEN coalesce(b.percent, 0) ELSE r.percent END AS percent,
-        CASE WHEN r.sku IS NULL THEN coalesce(b.velocity, 0) ELSE r.velocity END AS velocity,
-        CASE WHEN r.sku IS NULL THEN b.cap ELSE r.cap END AS cap,
-        CASE WHEN r.sku IS NULL THEN coalesce(b.stop, 0) ELSE r.stop END AS stop,
-        CASE WHEN r.sku IS NULL THEN coalesce(b.split, 0) ELSE r.split END AS split,
-        CASE WHEN r.sku IS NULL THEN coalesce(b.why, '') ELSE r.why END AS why
-    FROM touched t CROSS JOIN stock_outlets o
-    LEFT JOIN stock_rules r ON r.sku = t.sku AND r.channel = o.channel AND r.location = o.location
-    LEFT JOIN stock_rules b ON b.sku = '' AND b.channel = o.channel AND b.location = o.location),
+      AND CASE g.basis WHEN 'qoh_minus_pick' THEN a.picked_by ELSE a.posted_by END >= g.as_of
+    GROUP BY g.sku, g.pool),
 least AS MATERIALIZED (
-    SELECT m.sku, g.channel, g.location, m.part, m.per, g.as_of, g.x, g.n, g.sold * u.velocity AS sold,
-        u.erp, u.reserves, u.hides_inactive, u.basis, u.fixed, u.percent, u.cap, u.stop, u.split, u.why,
-        max(0, (g.x - g.n) / m.per) * u.percent AS percents,
-        min(CASE WHEN g.unknown THEN -1000000000000 ELSE (g.x - g.n - g.sold * u.velocity) / m.per END) AS pieces
-    FROM made m CROSS JOIN free g ON g.sku = m.part
-    CROSS JOIN ruled u ON u.sku = m.sku AND u.channel = g.channel AND u.location = g.location
-    GROUP BY m.sku, g.channel, g.location),
+    SELECT m.sku, g.pool, m.part, m.per, g.as_of, g.x, g.n + coalesce(w.n, 0) AS n,
+        min(CASE WHEN g.unknown THEN -1000000000000 ELSE (g.x - g.n - coalesce(w.n, 0)) / m.per END) AS pieces
+    FROM made m CROSS JOIN pooled g ON g.sku = m.part
+    LEFT JOIN anywhere w ON w.sku = g.sku AND w.pool = g.pool
+    GROUP BY m.sku, g.pool),
+sold_parts AS MATERIALIZED (
+    SELECT a.sku, o.channel, o.location, sum(a.qty) * o.lag_seconds / 20.0 AS pieces
+    FROM asks a CROSS JOIN outlets o ON o.channel <> a.channel
+    WHERE a.seen_at >= :since GROUP BY a.sku, o.channel, o.location),
+sold AS MATERIALIZED (
+    SELECT m.sku, v.channel, v.location, max(v.pieces / m.per) AS pieces
+    FROM sold_parts v CROSS JOIN made m ON m.part = v.sku GROUP BY m.sku, v.channel, v.location),
+idle_parts AS MATERIALIZED (
+    SELECT c.upc AS sku, c.connector AS erp
+    FROM (SELECT sku FROM touched UNION SELECT sku FROM parts) t
+    CROSS JOIN (SELECT DISTINCT erp FROM outlets WHERE hides_inactive) e
+    CROSS JOIN skus c ON c.connector = e.erp AND c.upc = t.sku
+    GROUP BY c.upc, c.connector HAVING max(c.active) = 0),
+idle AS MATERIALIZED (
+    SELECT sku, erp FROM idle_parts UNION
+    SELECT m.sku, i.erp FROM idle_parts i CROSS JOIN made m ON m.part = i.sku),
 kept AS MATERIALIZED (
     SELECT a.sku, a.channel, o.location, sum(a.taken) AS pieces
-    FROM stock_outlets o CROSS JOIN touched t
+    FROM outlets o CROSS JOIN touched t
     CROSS JOIN stock_asked a ON a.sku = t.sku AND a.channel = o.channel
     WHERE o.reserves AND a.closed = 0 AND (a.location = o.location OR a.location = ''
-        AND (SELECT count(*) FROM stock_outlets twin WHERE twin.channel = o.channel) = 1)
+        AND (SELECT count(*) FROM outlets twin WHERE twin.channel = o.channel) = 1)
     GROUP BY a.sku, a.channel, o.location),
-numbers AS MATERIALIZED (
-    SELECT l.sku, l.channel, l.location, l.part, l.per, l.as_of, l.x, l.n, l.basis, l.cap, l.stop, l.split, l.why,
-        l.fixed, (l.percents + 99) / 100 AS share, l.sold, coalesce(k.pieces, 0) AS reserved,
-        l.hides_inactive AND (EXISTS (SELECT 1 FROM idle i WHERE i.sku = l.sku AND i.erp = l.erp)
-            OR EXISTS (SELECT 1 FROM made m CROSS JOIN idle i ON i.sku = m.part AND i.erp = l.erp
-                       WHERE m.sku = l.sku)) AS inactive,
-        l.pieces AS pieces
-    FROM least l LEFT JOIN kept k ON k.sku = l.sku AND k.channel = l.channel AND k.location = l.location),
-reckoned AS MATERIALIZED (
+ruled AS (
+    SELECT l.sku, o.channel, o.location, l.part, l.per, l.as_of, l.x, l.n, l.pieces, o.basis,
+        coalesce(r.buffer, o.buffer) AS fixed,
+        (max(0, l.pieces) * coalesce(r.percent, o.percent) + 99) / 100 AS share,
+        CASE WHEN coalesce(r.velocity, o.velocity) THEN coalesce(v.pieces, 0.0) ELSE 0.0 END AS sold,
+        CASE WHEN r.sku IS NULL THEN o.cap ELSE r.cap END AS cap,
+        coalesce(r.stop, o.stop) AS stop, i.sku IS NOT NULL AND o.hides_inactive AS inactive,
+        coalesce(r.split, o.split) AS split, coalesce(r.why, o.why) AS why, coalesce(k.pieces, 0) AS reserved
+    FROM least l CROSS JOIN outlets o ON o.pool = l.pool
+    LEFT JOIN stock_rules r ON r.sku = l.sku AND r.channel = o.channel AND r.location = o.location
+    LEFT JOIN sold v ON v.sku = l.sku AND v.channel = o.channel AND v.location = o.location
+    LEFT JOIN idle i ON i.sku = l.sku AND i.erp = o.erp
+    LEFT JOIN kept k ON k.sku = l.sku AND k.channel = o.channel AND k.location = o.location),
+hurried AS (SELECT *, cast(sold AS INTEGER) + (sold > cast(sold AS INTEGER)) AS speed FROM ruled),
+reckoned AS (
     SELECT *, CASE WHEN pieces = -1000000000000 THEN NULL
         WHEN stop OR inactive THEN reserved
-        ELSE max(0, min(coalesce(cap, 1000000000), pieces - fixed - share)) + reserved END AS number
-    FROM numbers)
+        ELSE max(0, min(coalesce(cap, 1000000000), pieces - fixed - share - speed)) + reserved END AS number
+    FROM hurried)
 """
 """``reckoned``: one row per (sku, channel, location). ``number`` is never named like a stored column: in a WHERE the
 column would win, and be compared with itself."""
@@ -249,7 +249,7 @@ def _reckoning(row: sqlite3.Row) -> Reckoning:
         n=row["n"],
         fixed=row["fixed"],
         share=row["share"],
-        speed=row["sold"],
+        speed=row["speed"],
         cap=row["cap"],
         stop=bool(row["stop"]),
         inactive=bool(row["inactive"]),

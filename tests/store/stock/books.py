@@ -162,9 +162,9 @@ class Book:
             (channel, kind, state, made_at, ended_at),
         ).fetchone()[0]
         self.tx.execute(
-            "INSERT INTO stock_write_rows (write_id, sku, location, number, was, explained, figure, figure_as_of, n,"
-            " buffer) VALUES (?, ?, ?, ?, ?, ?, 0, '', 0, 0)",
-            (id_, sku, location, number, explained, explained),
+            "INSERT INTO stock_write_rows (write_id, seq, sku, location, item, number, was, explained, figure,"
+            " figure_as_of, n, buffer) VALUES (?, 0, ?, ?, ?, ?, ?, ?, 0, '', 0, 0)",
+            (id_, sku, location, f"item/{sku}", number, explained, explained),
         )
         return int(id_)
 
