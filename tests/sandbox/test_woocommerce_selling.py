@@ -16,7 +16,7 @@ from bcbridge.sandbox.shopping.mix import FAULTS as COMMON
 from bcbridge.sandbox.shopping.mix import Wishes, draw
 from bcbridge.sandbox.shopping.shopper import Shopper
 from bcbridge.sandbox.woocommerce import NEW_YORK, WooCommerceSettings, api, season
-from bcbridge.sandbox.woocommerce.serving import SCHEMA, webhook_values
+from bcbridge.sandbox.woocommerce.serving import SCHEMA, own_values
 from bcbridge.sandbox.woocommerce.shop import Shop
 from bcbridge.sandbox.woocommerce.trade import faults, trade
 from tests.sandbox.woocommerce_client import JSON, QUICK, WooClient, shop, until
@@ -132,7 +132,7 @@ async def test_a_fault_ordered_for_the_next_change_waits_for_one(tmp_path: Path)
         season=season.found,
         nouns={},
         faults=api.FAULTS,
-        values={**api.VALUES, **webhook_values(QUICK)},
+        values={**api.VALUES, **own_values(QUICK)},
     ) as world:
         shopper = Shopper(Shop(world, QUICK))
         await world.faults.order(once={"late_commit": 1})

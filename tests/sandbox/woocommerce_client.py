@@ -17,7 +17,7 @@ DEADLINE = 30
 API = "/wp-json/wc/v3"
 SECURE = {"X-Forwarded-Proto": "https"}
 KEYS = ("ck_sandbox", "cs_sandbox")
-QUICK = WooCommerceSettings(webhook_seconds=0.0, webhook_timeout_seconds=1.0)
+QUICK = WooCommerceSettings(webhook_seconds=0.0, webhook_timeout_seconds=1.0, write_seconds=(0.0, 0.0))
 
 
 class WooClient:

@@ -18,8 +18,11 @@ from bcbridge.sandbox.woocommerce.refusals import Refused, no_route, not_refunde
 from bcbridge.sandbox.woocommerce.routes import Routes
 from bcbridge.sandbox.woocommerce.shop import Shop
 from bcbridge.sandbox.woocommerce.signing import Guard, home
+from bcbridge.sandbox.woocommerce.stocking import Silent, Stocking
 
 BASE = "/wp-json/wc/v3"
+WRITES = ("PUT", "POST", "PATCH")
+OF_STOCK = BASE + "/products"
 Handler = Callable[[web.Request], Awaitable[Answer]]
 
 FAULTS = {
@@ -37,6 +40,11 @@ FAULTS = {
     "auth_stripped": "the host drops the Authorization header",
     "api_gone": "404 rest_no_route for everything below wc/v3: the plugin is switched off",
     "answer_lost": "does what was asked, then hangs up",
+    "stock_lost": "a write of products: hangs up, nothing was done",
+    "stock_answer_lost": "a write of products: does what was asked, then hangs up",
+    "stock_late": "a write of products: hangs up at once, and does what was asked stock_late_ms later",
+    "batch_500": "a batch of products breaks off with a 500; the first half of it is done",
+    "plugin_counts": "after a write of products a plugin counts the first of them anew, and finds one piece less",
     "moving_list": "when a page of orders by date modified has a next one, its first two orders are saved meanwhile",
     "equal_updated_at": "stamps are rounded down to equal_updated_at_seconds, so that many orders share one",
     "late_commit": "this change shows only late_commit_seconds after the stamp it has",
@@ -48,6 +56,7 @@ VALUES = {
     "retry_after_seconds": (2.0, "seconds"),
     "equal_updated_at_seconds": (60.0, "seconds"),
     "late_commit_seconds": (5.0, "seconds"),
+    "stock_late_ms": (3_000.0, "milliseconds"),
 }
 
 
@@ -56,13 +65,14 @@ class Api:
         self.shop = shop
         self.guard = Guard(shop.settings)
         self.answers = Routes(shop)
+        self.stocking = Stocking(shop)
 
     def routes(self) -> list[web.RouteDef]:
-        answers = self.answers
+        answers, stocking = self.answers, self.stocking
         known: list[tuple[str, str, Handler]] = [
             ("GET", "/orders", answers.orders),
             ("GET", r"/orders/{id:\d+}", answers.order),
-            *((method, r"/orders/{id:\d+}", answers.change_order) for method in ("PUT", "POST", "PATCH")),
+            *((method, r"/orders/{id:\d+}", answers.change_order) for method in WRITES),
             ("DELETE", r"/orders/{id:\d+}", answers.delete_order),
             ("GET", "/orders/statuses", answers.statuses),
             ("GET", r"/orders/{id:\d+}/refunds", answers.refunds_of),
@@ -74,12 +84,16 @@ class Api:
             ("GET", "/webhooks", answers.webhooks),
             ("POST", "/webhooks", answers.subscribe),
             ("GET", r"/webhooks/{id:\d+}", answers.webhook),
-            *((method, r"/webhooks/{id:\d+}", answers.change_webhook) for method in ("PUT", "POST", "PATCH")),
+            *((method, r"/webhooks/{id:\d+}", answers.change_webhook) for method in WRITES),
             ("DELETE", r"/webhooks/{id:\d+}", answers.unsubscribe),
             ("GET", "/products", answers.products),
             ("GET", r"/products/{id:\d+}", answers.product),
+            *((method, r"/products/{id:\d+}", stocking.product) for method in WRITES),
+            *((method, "/products/batch", stocking.products) for method in WRITES),
             ("GET", r"/products/{id:\d+}/variations", answers.variations),
+            *((method, r"/products/{id:\d+}/variations/batch", stocking.variations) for method in WRITES),
             ("GET", r"/products/{id:\d+}/variations/{variation:\d+}", answers.variation),
+            *((method, r"/products/{id:\d+}/variations/{variation:\d+}", stocking.variation) for method in WRITES),
             ("GET", "/system_status", answers.system_status),
             ("GET", r"/settings/{group:[\w-]+}", answers.settings_group),
             ("GET", r"/settings/{group:[\w-]+}/{id:[\w-]+}", answers.setting),
@@ -102,10 +116,13 @@ class Api:
             spoilt = await self.spoilt(request)
             if spoilt is not None:
                 return spoilt
-            said = await self.said(request, handler, keyed=keyed)
+            try:
+                said = await self.said(request, handler, keyed=keyed)
+            except Silent:
+                return hang_up(request)
             if said.read_on and await strikes("moving_list"):
                 await self.shop.touch(said.read_on)
-            if await strikes("answer_lost"):
+            if await strikes("answer_lost") or (of_stock(request) and await strikes("stock_answer_lost")):
                 return hang_up(request)
             return response(said, home(request), warned=await strikes("php_warning"))
 
@@ -138,6 +155,8 @@ class Api:
         if await faults.strikes("timeout"):
             await anyio.sleep(faults.value("timeout_ms") / 1000)
             return hang_up(request)
+        if of_stock(request) and await faults.strikes("stock_lost"):
+            return hang_up(request)
         for name in PAGES:
             if await faults.strikes(name):
                 return page(name)
@@ -158,6 +177,11 @@ class Api:
         if request.path.startswith(BASE) and await strikes("api_gone"):
             return no_route()
         return None
+
+
+def of_stock(request: web.Request) -> bool:
+    """Whether it writes products."""
+    return request.method != "GET" and request.path.startswith(OF_STOCK)
 
 
 async def nothing_here(_: web.Request) -> Answer:

@@ -1,4 +1,5 @@
-"""What may stand in an address, read as WordPress reads it: everything is text, and what is not known is not seen."""
+"""What may stand in an address, read as WordPress reads it: everything is text, and what is not known is not seen; and
+what stands in a body."""
 
 from __future__ import annotations
 
@@ -7,8 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
+from aiohttp import web
+
+from bcbridge.sandbox.shopping.cart import JSON
 from bcbridge.sandbox.woocommerce import dates
-from bcbridge.sandbox.woocommerce.refusals import invalid
+from bcbridge.sandbox.woocommerce.refusals import invalid, not_json
 
 Fault = tuple[str, str]
 """The kind of fault by WordPress's name, and what is wrong in words."""
@@ -152,3 +157,17 @@ def orders(statuses: Sequence[str]) -> dict[str, Argument]:
         "include_meta": Argument(many=True),
         "exclude_meta": Argument(many=True),
     }
+
+
+async def body_of(request: web.Request) -> JSON:
+    """The JSON object of a call; none is an empty one. Raises `Refused` (400)."""
+    raw = await request.read()
+    if not raw.strip():
+        return {}
+    try:
+        given = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        raise not_json() from None
+    if not isinstance(given, dict):
+        raise not_json()
+    return given

@@ -12,12 +12,14 @@ from decimal import Decimal
 from typing import Any
 
 from bcbridge.sandbox.shopping.cart import JSON, BadCart
-from bcbridge.sandbox.woocommerce import totals
+from bcbridge.sandbox.woocommerce import counting, totals
 from bcbridge.sandbox.woocommerce.amounts import NOTHING, cents, kept
 from bcbridge.sandbox.woocommerce.checkout import PAID, REDUCING, random_like
+from bcbridge.sandbox.woocommerce.counting import REDUCED
 from bcbridge.sandbox.woocommerce.numbering import Numbering
 
 DEAD = ("cancelled", "refunded", "trash", "checkout-draft")
+RESTOCKED = "_restock_refunded_items"
 REFUND_PARTS = ("line_items", "shipping_lines", "fee_lines")
 
 
@@ -67,15 +69,15 @@ def set_status(order: JSON, status: str, at: str, ids: Numbering) -> list[JSON]:
 
 
 def reduce_stock(order: JSON, ids: Numbering) -> None:
-    """Takes what was not taken yet."""
+    """Takes what was not taken yet, of what is counted."""
     for line in order["line_items"]:
-        if line["product_id"] and meta_of(line, "_reduced_stock") is None:
-            line["meta_data"].append({"id": ids.next("meta"), "key": "_reduced_stock", "value": str(line["quantity"])})
+        if meta_of(line, REDUCED) is None and counting.of_line(ids.connection, line) is not None:
+            line["meta_data"].append({"id": ids.next("meta"), "key": REDUCED, "value": str(line["quantity"])})
 
 
 def restore_stock(order: JSON) -> None:
     for line in order["line_items"]:
-        line["meta_data"] = [one for one in line["meta_data"] if one["key"] != "_reduced_stock"]
+        line["meta_data"] = [one for one in line["meta_data"] if one["key"] != REDUCED]
 
 
 def meta_of(line: JSON, key: str) -> JSON | None:
@@ -121,9 +123,10 @@ def rescale(line: JSON, quantity: int) -> None:
 
 
 def taken_from_stock(line: JSON) -> None:
-    reduced = meta_of(line, "_reduced_stock")
+    """Another quantity is taken, less what refunds have put back."""
+    reduced, restocked = meta_of(line, REDUCED), meta_of(line, RESTOCKED)
     if reduced is not None:
-        reduced["value"] = str(line["quantity"])
+        reduced["value"] = str(max(line["quantity"] - int(restocked["value"] if restocked else 0), 0))
 
 
 # --- refunds
@@ -219,12 +222,12 @@ def back_tax(ids: Numbering, tax: JSON, pieces: list[Piece]) -> JSON:
 def put_back(order: JSON, ids: Numbering, pieces: list[Piece]) -> None:
     """Into the stock: only pieces, and only of what had been taken from it."""
     for line, piece in of_part(order, "line_items", pieces):
-        reduced = meta_of(line, "_reduced_stock")
+        reduced = meta_of(line, REDUCED)
         if reduced is None or not piece.quantity:
             continue
         reduced["value"] = str(int(reduced["value"]) - piece.quantity)
-        known = meta_of(line, "_restock_refunded_items")
+        known = meta_of(line, RESTOCKED)
         if known is None:
-            line["meta_data"].append({"id": ids.next("meta"), "key": "_restock_refunded_items", "value": "0"})
+            line["meta_data"].append({"id": ids.next("meta"), "key": RESTOCKED, "value": "0"})
             known = line["meta_data"][-1]
         known["value"] = str(int(known["value"]) + piece.quantity)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from bcbridge.sandbox.shopping.cart import JSON, BadCart, Cart, CartLine, Discount, Shipping, Tender
-from bcbridge.sandbox.woocommerce import season, totals
+from bcbridge.sandbox.woocommerce import counting, season, totals
 from bcbridge.sandbox.woocommerce.amounts import CENT, NOTHING, cents, kept, plain, spread
 from bcbridge.sandbox.woocommerce.numbering import Numbering
 from bcbridge.sandbox.woocommerce.season import CELL_BY_ID, REDUCED_RATES
@@ -173,8 +173,9 @@ class Checkout:
         yield from line.properties.items()
         yield "_delivery_estimate", ESTIMATE
         yield "_gross_weight", 0.25
-        if self.status in REDUCING and line.product_id:
-            yield "_reduced_stock", str(line.quantity)
+        counted = counting.of(self.ids.connection, variation_id or int(line.product_id or 0))
+        if self.status in REDUCING and counted is not None:
+            yield counting.REDUCED, str(line.quantity)
 
     def split(self, amount: Decimal, line: CartLine) -> Sum:
         """Takes the tax out of an amount that contains it, or puts it on one that does not."""

@@ -6,7 +6,7 @@ import orjson
 from aiohttp import web
 
 from bcbridge.sandbox.base import answer
-from bcbridge.sandbox.woocommerce import season
+from bcbridge.sandbox.woocommerce import counting, season
 from bcbridge.sandbox.woocommerce.shop import Shop
 
 
@@ -15,7 +15,8 @@ def catalogue_routes(shop: Shop) -> list[web.RouteDef]:
 
     async def change(request: web.Request) -> web.Response:
         identifier, fields = int(request.match_info["id"]), orjson.loads(await request.read())
-        found = await shop.books.write(lambda c: season.change(c, identifier, fields))
+        now = shop.now()
+        found = await shop.books.write(lambda c: counting.by_hand(c, identifier, fields, now))
         await shop.restock()
         return answer({"error": f"nothing has the id {identifier}"}, 404) if found is None else answer(found)
 

@@ -36,7 +36,10 @@ def missing(*names: str) -> Refused:
 
 def invalid(faults: dict[str, tuple[str, str]]) -> Refused:
     """Of each parameter: the kind of fault, and what is wrong in words."""
-    details = {name: {"code": kind, "message": said, "data": None} for name, (kind, said) in faults.items()}
+    details = {
+        name: {"code": kind, "message": said, "data": {"param": name} if kind == "rest_invalid_type" else None}
+        for name, (kind, said) in faults.items()
+    }
     data = {"status": 400, "params": {name: said for name, (_, said) in faults.items()}, "details": details}
     return Refused(400, "rest_invalid_param", f"Invalid parameter(s): {', '.join(faults)}", data)
 

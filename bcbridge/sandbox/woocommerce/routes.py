@@ -12,13 +12,14 @@ import orjson
 from aiohttp import web
 
 from bcbridge.sandbox.shopping.cart import JSON
-from bcbridge.sandbox.woocommerce import about, arguments, changes, orders, queries, season, webhooks
+from bcbridge.sandbox.woocommerce import about, arguments, changes, counting, orders, queries, season, webhooks
 from bcbridge.sandbox.woocommerce.answers import Answer, list_headers
+from bcbridge.sandbox.woocommerce.arguments import body_of
 from bcbridge.sandbox.woocommerce.changes import Refusal
 from bcbridge.sandbox.woocommerce.checkout import PAID
 from bcbridge.sandbox.woocommerce.numbering import Numbering
 from bcbridge.sandbox.woocommerce.orders import Query
-from bcbridge.sandbox.woocommerce.refusals import Refused, invalid_id, missing, not_json, not_refunded
+from bcbridge.sandbox.woocommerce.refusals import Refused, invalid_id, missing, not_refunded
 from bcbridge.sandbox.woocommerce.shop import Shop
 from bcbridge.sandbox.woocommerce.showing import View, trimmed
 from bcbridge.sandbox.woocommerce.signing import home
@@ -247,13 +248,13 @@ class Routes:
     async def products(self, request: web.Request) -> Answer:
         given = arguments.read(request.query, arguments.PRODUCTS)
         query, page = queries.products(given), page_of(given)
-        total, found = await self.shop.books.read(lambda c: rows(c, "products", query, page))
+        total, found = await self.shop.books.read(lambda c: goods(c, query, page))
         view = self.view(request, given)
         shown = [shaped(view.product(one), request, given) for one in found]
         return Answer(shown, headers=self.paged(request, page, total, {"context": "view"}))
 
     async def product(self, request: web.Request) -> Answer:
-        found = await self.shop.books.read(lambda c: season.stored(c, number(request)))
+        found = await self.shop.books.read(lambda c: one_of_goods(c, number(request)))
         if found is None:
             raise invalid_id("product")
         return Answer(shaped(self.view(request, {}).product(found), request, {}))
@@ -261,13 +262,13 @@ class Routes:
     async def variations(self, request: web.Request) -> Answer:
         given = arguments.read(request.query, arguments.PRODUCTS)
         query, page = queries.variations(given, number(request)), page_of(given)
-        total, found = await self.shop.books.read(lambda c: rows(c, "products", query, page))
+        total, found = await self.shop.books.read(lambda c: goods(c, query, page))
         view = self.view(request, given)
         shown = [shaped(view.variation(one), request, given) for one in found]
         return Answer(shown, headers=self.paged(request, page, total, {"context": "view"}))
 
     async def variation(self, request: web.Request) -> Answer:
-        found = await self.shop.books.read(lambda c: season.stored(c, number(request, "variation")))
+        found = await self.shop.books.read(lambda c: one_of_goods(c, number(request, "variation")))
         if found is None or found["parent_id"] != number(request):
             raise invalid_id("product_variation")
         return Answer(shaped(self.view(request, {}).variation(found), request, {}))
@@ -349,6 +350,17 @@ def rows(connection: sqlite3.Connection, table: str, query: Query, page: Page) -
     return total, orders.listed(connection, table, query, limit=page.size, offset=page.skipped)
 
 
+def goods(connection: sqlite3.Connection, query: Query, page: Page) -> tuple[int, list[JSON]]:
+    """Products and variations, with what a variation has of its parent."""
+    total, found = rows(connection, "products", query, page)
+    return total, counting.as_shown(connection, found)
+
+
+def one_of_goods(connection: sqlite3.Connection, identifier: int) -> JSON | None:
+    kept = season.stored(connection, identifier)
+    return None if kept is None else counting.as_shown(connection, [kept])[0]
+
+
 def page_of(given: Mapping[str, Any]) -> Page:
     number, size = given.get("page", 1), given.get("per_page", 10)
     return Page(number, size, given.get("offset", (number - 1) * size))
@@ -362,16 +374,3 @@ def shaped(document: JSON, request: web.Request, given: Mapping[str, Any]) -> JS
         document["meta_data"] = [one for one in document["meta_data"] if one["key"] not in given["exclude_meta"]]
     fields = [part for part in request.query.get("_fields", "").split(",") if part.strip()]
     return trimmed(document, fields) if fields else document
-
-
-async def body_of(request: web.Request) -> JSON:
-    raw = await request.read()
-    if not raw.strip():
-        return {}
-    try:
-        given = orjson.loads(raw)
-    except orjson.JSONDecodeError:
-        raise not_json() from None
-    if not isinstance(given, dict):
-        raise not_json()
-    return given

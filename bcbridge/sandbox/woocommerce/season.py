@@ -10,13 +10,16 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from decimal import Decimal
+from itertools import chain
 from typing import NamedTuple
 
 import orjson
 
 from bcbridge.sandbox import catalogue
 from bcbridge.sandbox.catalogue import Sku, Style
+from bcbridge.sandbox.shopping import stock
 from bcbridge.sandbox.shopping.cart import JSON, CartLine
+from bcbridge.sandbox.shopping.stock import Place
 
 SCHEMA = """
 CREATE TABLE products (
@@ -37,6 +40,9 @@ REDUCED = frozenset({"Canvas Tote"})
 REDUCED_RATES = {"FR": Decimal("0.055"), "DE": Decimal("0.07"), "IE": Decimal("0.135"), "GB": Decimal("0.05")}
 COLOUR, SIZE = (1, "Colour", "pa_colour"), (2, "Size", "pa_size")
 INSERT = "INSERT INTO products VALUES (?, ?, ?, ?, ?, ?)"
+KEEP = "UPDATE products SET type = ?, sku = ?, gtin = ?, document = ? WHERE id = ?"
+MORE_FROM, MORE_SIZES = 1_000_000, ("XXS", "XS", "S", "M", "L", "XL", "XXL", "3XL")
+"""Ids and sizes of styles beside the season's."""
 
 
 class Cell(NamedTuple):
@@ -120,11 +126,11 @@ class Shelf:
         self.products: dict[int, Live] = {}
 
     def restocked(self, connection: sqlite3.Connection) -> None:
-        rows = connection.execute("SELECT id, parent_id, sku, gtin, document FROM products").fetchall()
-        names = {identifier: str(orjson.loads(document)["name"]) for identifier, _, _, _, document in rows}
+        named = "SELECT id, json_extract(document, '$.name') FROM products WHERE type = 'variable'"
+        names = dict(connection.execute(named).fetchall())
+        rows = connection.execute("SELECT id, parent_id, sku, gtin FROM products").fetchall()
         self.products = {
-            identifier: Live(sku, gtin, names.get(parent) if parent else None)
-            for identifier, parent, sku, gtin, _ in rows
+            identifier: Live(sku, gtin, names.get(parent) if parent else None) for identifier, parent, sku, gtin in rows
         }
 
     def live(self, product_id: int, variation_id: int) -> Live | None:
@@ -134,11 +140,13 @@ class Shelf:
 # --- the season
 
 
-def found(connection: sqlite3.Connection, _seed: int) -> None:
+def found(connection: sqlite3.Connection, _seed: int, *, more_styles: int = 0) -> None:
     """The season, in one transaction."""
-    for document in documents():
+    for document in chain(documents(), more(more_styles)):
         row = (document["id"], document["parent_id"], document["type"], document["sku"], document["global_unique_id"])
         connection.execute(INSERT, (*row, orjson.dumps(document).decode()))
+        if document["manage_stock"]:
+            stock.found(connection, Place(str(document["id"])), document["sku"], document["stock_quantity"])
 
 
 def documents() -> Iterator[JSON]:
@@ -151,6 +159,26 @@ def documents() -> Iterator[JSON]:
     for identifier, group in parents.items():
         yield variable(identifier, group)
         yield from (variation(cell) for cell in group)
+
+
+def more(styles: int) -> Iterator[JSON]:
+    """So many styles of eight sizes that the ERP's season knows nothing of, like one of its own."""
+    cell = next(cell for cell in CELLS if cell.variation_id)
+    for number in range(styles):
+        parent = MORE_FROM + number * (len(MORE_SIZES) + 1)
+        ids = range(parent + 1, parent + 1 + len(MORE_SIZES))
+        whole = variable(parent, [cell])
+        sizes = attribute(SIZE, list(MORE_SIZES), variation=True)
+        yield {**whole, "sku": f"MORE-{number}", "variations": list(ids), "attributes": [whole["attributes"][0], sizes]}
+        for identifier, size in zip(ids, MORE_SIZES, strict=True):
+            one = variation(cell) | {"id": identifier, "parent_id": parent}
+            colour, kept = one["attributes"]
+            yield one | more_code(identifier) | {"attributes": [colour, {**kept, "option": size}]}
+
+
+def more_code(identifier: int) -> JSON:
+    code = f"{700_000_000_000 + identifier}"
+    return {"sku": code, "global_unique_id": code}
 
 
 def simple(cell: Cell) -> JSON:
@@ -225,7 +253,7 @@ def product(identifier: int, name: str, kind: str, sku: Sku) -> JSON:
         "tax_status": "taxable",
         "tax_class": tax_class(sku.style),
         "manage_stock": True,
-        "stock_quantity": 100,
+        "stock_quantity": stock.SEASON,
         "backorders": "no",
         "backorders_allowed": False,
         "backordered": False,
@@ -275,10 +303,13 @@ def change(connection: sqlite3.Connection, identifier: int, fields: JSON) -> JSO
     document = stored(connection, identifier)
     if document is None:
         return None
-    changed = {**document, **fields}
-    row = (changed["sku"], changed["global_unique_id"], orjson.dumps(changed).decode(), identifier)
-    connection.execute("UPDATE products SET sku = ?, gtin = ?, document = ? WHERE id = ?", row)
-    return changed
+    return keep(connection, {**document, **fields})
+
+
+def keep(connection: sqlite3.Connection, document: JSON) -> JSON:
+    codes = (document["type"], document["sku"], document["global_unique_id"])
+    connection.execute(KEEP, (*codes, orjson.dumps(document).decode(), document["id"]))
+    return document
 
 
 def remove(connection: sqlite3.Connection, identifier: int) -> bool:

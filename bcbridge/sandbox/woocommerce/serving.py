@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 from aiohttp import web
@@ -41,10 +42,10 @@ async def serving(folder: Path, *, port: int = 0, settings: WooCommerceSettings 
         "woocommerce",
         folder,
         schema=SCHEMA,
-        season=season.found,
+        season=partial(season.found, more_styles=settings.more_styles),
         nouns={**NOUNS, **courier.NOUNS},
         faults={**api.FAULTS, **courier.FAULTS},
-        values={**api.VALUES, **stock.VALUES, **courier.VALUES, **webhook_values(settings)},
+        values={**api.VALUES, **stock.VALUES, **courier.VALUES, **own_values(settings)},
         seed=settings.seed,
     ) as opened:
         opened.about = settings.about
@@ -53,11 +54,13 @@ async def serving(folder: Path, *, port: int = 0, settings: WooCommerceSettings 
         the_shop.bell = messenger.woken.set
 
         async def renewed() -> None:
+            await the_shop.set_options()
             await the_shop.restock()
             await buyer.forget()
             await the_shop.subscribe_defaults()
 
         opened.after_reset = renewed
+        await the_shop.set_options()
         await the_shop.restock()
         await the_shop.subscribe_defaults()
         app = web.Application(client_max_size=BODY_CEILING)
@@ -65,13 +68,17 @@ async def serving(folder: Path, *, port: int = 0, settings: WooCommerceSettings 
         app.add_routes([*Api(the_shop).routes(), *by_hand])
         async with Server.running(app, port=port) as server, background() as tasks:
             the_shop.home = server.url
+            the_shop.workers.tasks = tasks
             tasks.start_soon(buyer.run)
             tasks.start_soon(messenger.run)
             yield server
 
 
-def webhook_values(settings: WooCommerceSettings) -> dict[str, tuple[float, str]]:
+def own_values(settings: WooCommerceSettings) -> dict[str, tuple[float, str]]:
+    least, most = settings.write_seconds
     return {
+        "write_least_ms": (least * 1000, "milliseconds that writing the stock of eight variations takes at least"),
+        "write_most_ms": (most * 1000, "and at most"),
         "webhook_seconds": (settings.webhook_seconds, "seconds from a change to its webhooks"),
         "webhook_once_seconds": (ONCE_SECONDS, "seconds within which one object is told of once"),
     }

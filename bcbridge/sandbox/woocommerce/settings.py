@@ -47,6 +47,15 @@ class WooCommerceSettings:
     webhook_seconds: float = 0.5
     unpaid_seconds: tuple[float, float] = (3.0, 10.0)
     cancel_seconds: tuple[float, float] = (2.0, 8.0)
+    manage_stock: bool = True
+    """WooCommerce's own switch; off, nothing is counted and the shop sells without end."""
+    hold_stock_minutes: str = "60"
+    write_seconds: tuple[float, float] = (0.4, 1.0)
+    """What writing the stock of a product with eight variations takes, at least and at most."""
+    write_at_once: int = 2
+    """How many such calls PHP works on at a time."""
+    more_styles: int = 0
+    """Styles of eight sizes beside the season's, that the ERP knows nothing of: for whoever wants a large shop."""
     seed: int = 1
 
     @property

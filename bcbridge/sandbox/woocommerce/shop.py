@@ -6,11 +6,13 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 
 from bcbridge.sandbox.base import World
-from bcbridge.sandbox.shopping.cart import JSON, BadCart, Cart, Compact
+from bcbridge.sandbox.shopping import stock
+from bcbridge.sandbox.shopping.cart import JSON, BadCart, Cart, CartLine, Compact
 from bcbridge.sandbox.shopping.courier import Delivery, Letter
 from bcbridge.sandbox.shopping.doors import merge
-from bcbridge.sandbox.shopping.shop import Premises
-from bcbridge.sandbox.woocommerce import dates, orders, season, totals, webhooks
+from bcbridge.sandbox.shopping.shop import Premises, Timed
+from bcbridge.sandbox.shopping.stock import Choice, Move, Place
+from bcbridge.sandbox.woocommerce import counting, dates, orders, season, totals, webhooks
 from bcbridge.sandbox.woocommerce.checkout import Checkout
 from bcbridge.sandbox.woocommerce.events import EVENTS, Turn
 from bcbridge.sandbox.woocommerce.numbering import Numbering
@@ -20,6 +22,7 @@ from bcbridge.sandbox.woocommerce.season import Shelf
 from bcbridge.sandbox.woocommerce.settings import WooCommerceSettings
 from bcbridge.sandbox.woocommerce.showing import View
 from bcbridge.sandbox.woocommerce.trade import WORDLESS, trade
+from bcbridge.sandbox.woocommerce.workers import Workers
 
 BRIEFLY = ("id", "number", "status", "currency", "total")
 OF_PRODUCTS = ("sku", "global_unique_id", "price", "image", "parent_name")
@@ -40,6 +43,7 @@ class Shop(Premises[WooCommerceSettings]):
         )
         self.events = tuple(EVENTS)
         self.shelf = Shelf()
+        self.workers = Workers(settings.write_at_once)
         self.home = ""
         self.lates = True
 
@@ -54,6 +58,10 @@ class Shop(Premises[WooCommerceSettings]):
     async def restock(self) -> None:
         """Reads what is listed, after a start, a reset or a change of a product."""
         await self.books.read(self.shelf.restocked)
+
+    async def set_options(self) -> None:
+        """What the merchant has set, at a start and after a reset."""
+        await self.books.write(lambda c: counting.option(c, on=self.settings.manage_stock))
 
     async def show_late(self) -> None:
         """Lets show what has committed meanwhile."""
@@ -84,6 +92,7 @@ class Shop(Premises[WooCommerceSettings]):
 
     def opened(self, connection: sqlite3.Connection, order: JSON, moment: Moment) -> int:
         orders.add(connection, order, moment)
+        self.count(connection, order, moment)
         self.ring(connection, order["id"], moment, CREATED)
         return int(order["id"])
 
@@ -113,6 +122,28 @@ class Shop(Premises[WooCommerceSettings]):
     def brief(self, document: JSON) -> JSON:
         return {name: document[name] for name in BRIEFLY}
 
+    # --- stock
+
+    def choices(self, connection: sqlite3.Connection, line: CartLine, cart: Cart) -> Sequence[Choice]:
+        return counting.choices(connection, line)
+
+    def places(self, connection: sqlite3.Connection, sku: str) -> Sequence[Choice]:
+        return counting.places(connection, sku)
+
+    def counted(self, connection: sqlite3.Connection, place: Place, number: int, moment: Timed) -> Move | None:
+        move = super().counted(connection, place, number, moment)
+        self.moved(connection, [] if move is None else [move], Moment(moment.now))
+        return move
+
+    def count(self, connection: sqlite3.Connection, order: JSON, moment: Moment) -> None:
+        """Off the stock, or back, what the order's lines say. It is off at once, also where the order shows late."""
+        moves = stock.held(connection, order["id"], counting.taken(connection, order), moment.now)
+        self.moved(connection, moves, moment)
+
+    def moved(self, connection: sqlite3.Connection, moves: Sequence[Move], moment: Moment) -> None:
+        for identifier in counting.show(connection, moves, moment.stamp):
+            self.ring(connection, identifier, moment, ("product.updated",))
+
     # --- what is kept, and who is told
 
     def keep(
@@ -130,6 +161,7 @@ class Shop(Premises[WooCommerceSettings]):
         for refund in refunds:
             orders.add_refund(connection, refund)
         orders.save(connection, order, moment)
+        self.count(connection, order, moment)
         self.ring(connection, order["id"], moment, topics)
 
     def ring(self, connection: sqlite3.Connection, order_id: int, moment: Moment, topics: Sequence[str]) -> None:
@@ -200,10 +232,20 @@ class Hook:
             return not_allowed("GET", one=True).body
         if delivery.topic.endswith(".deleted"):
             return {"id": delivery.order_id}
+        if delivery.topic.startswith("product."):
+            return self.product(connection, delivery.order_id)
         order = orders.seen(connection, delivery.order_id, self.shop.now())
         if order is None:
             return invalid_id("shop_order").body
         return self.shop.view(self.shop.home).order(earlier(order) if stale else order)
+
+    def product(self, connection: sqlite3.Connection, identifier: int) -> JSON:
+        """A variation is told as a product."""
+        kept = season.stored(connection, identifier)
+        if kept is None:
+            return invalid_id("product").body
+        (shown,) = counting.as_shown(connection, [kept])
+        return self.shop.view(self.shop.home).product(shown)
 
     def taken(self, connection: sqlite3.Connection, delivery: Delivery, status: int) -> bool:
         if delivery.topic == webhooks.PING:

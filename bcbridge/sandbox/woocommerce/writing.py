@@ -11,6 +11,7 @@ from bcbridge.sandbox.woocommerce import changes, orders, season, totals
 from bcbridge.sandbox.woocommerce.amounts import NOTHING, kept
 from bcbridge.sandbox.woocommerce.arguments import Argument
 from bcbridge.sandbox.woocommerce.changes import Piece
+from bcbridge.sandbox.woocommerce.checkout import REDUCING
 from bcbridge.sandbox.woocommerce.numbering import Numbering
 from bcbridge.sandbox.woocommerce.orders import Moment
 from bcbridge.sandbox.woocommerce.refusals import Refused, invalid, not_refunded
@@ -65,6 +66,8 @@ def set_line(order: JSON, given: JSON, ids: Numbering, connection: sqlite3.Conne
     """A line without an id is added, one with quantity 0 removed; another quantity leaves what it costs as it was."""
     if "id" not in given:
         order["line_items"].append(added(order, given, ids, connection))
+        if order["status"] in REDUCING:
+            changes.reduce_stock(order, ids)
         return
     line = next((one for one in order["line_items"] if one["id"] == given["id"]), None)
     if line is None:
