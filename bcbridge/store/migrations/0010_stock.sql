@@ -133,8 +133,9 @@ CREATE TABLE stock_shown (
     item        TEXT NOT NULL,
     grp         TEXT NOT NULL DEFAULT '',
     variant     TEXT NOT NULL DEFAULT '',
-    state       TEXT NOT NULL DEFAULT 'kept' CHECK (state IN ('kept', 'left_alone', 'gone', 'twice')),
-    why         TEXT NOT NULL DEFAULT '',       -- why it is left alone
+    state       TEXT NOT NULL DEFAULT 'kept' CHECK (state IN ('kept', 'left_alone', 'gone', 'twice',
+                                                                 'refused')),
+    why         TEXT NOT NULL DEFAULT '',       -- why it is not kept
     explained   INTEGER,                        -- NULL: not anchored yet
     answered_at TEXT,                           -- the last answer (settling) that set it
     dirty       TEXT NOT NULL DEFAULT '',       -- what made it doubtful
@@ -149,6 +150,7 @@ CREATE TABLE stock_shown (
     PRIMARY KEY (sku, channel, location)
 ) WITHOUT ROWID;
 CREATE INDEX stock_shown_due ON stock_shown (channel, due, target, due_at) WHERE due IS NOT NULL AND writing IS NULL;
+CREATE INDEX stock_shown_odd ON stock_shown (channel, state, item) WHERE state <> 'kept';
 CREATE INDEX stock_shown_by_item ON stock_shown (channel, item, location);
 CREATE INDEX stock_shown_writing ON stock_shown (writing) WHERE writing IS NOT NULL;
 

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import orjson
 
-from bcbridge.model.stock import ShelfItem, TakesOff
+from bcbridge.model.shelf import Anchored, Kept, Place, Reading
+from bcbridge.model.stock import TakesOff
 from bcbridge.store.stamps import stamp
 
 PLACED_SKEW = timedelta(seconds=2)
@@ -113,14 +113,6 @@ def forget_changes(tx: sqlite3.Connection, *, now: datetime) -> int:
 # -- which items there are ---------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """An item of the shelf and the SKU it was found to be."""
-
-    sku: str
-    item: ShelfItem
-
-
 _STANDING = """
 SELECT item, state, seen, faces, why FROM stock_shown WHERE sku = :sku AND channel = :channel AND location = :location
 """
@@ -184,9 +176,21 @@ def _keep(tx: sqlite3.Connection, channel: str, read: int, kept: Kept) -> None:
         tx.execute(_SEEN if standing["item"] == item.item else _ANOTHER, row)
 
 
+_MISSING = """
+UPDATE stock_shown SET state = 'gone', why = :why, explained = NULL, dirty = '', due = NULL
+WHERE sku = :sku AND channel = :channel AND location = :location AND writing IS NULL
+"""
+
+
+def missing(tx: sqlite3.Connection, channel: str, places: Sequence[Place], why: str) -> None:
+    """Looked for and not found; the next read of the shelf says whether they are there after all."""
+    for sku, location in places:
+        tx.execute(_MISSING, {"sku": sku, "channel": channel, "location": location, "why": why})
+
+
 _LEFT = "SELECT item FROM stock_shown WHERE channel = ? AND item > ? ORDER BY item LIMIT 1 OFFSET ?"
 _GONE = """
-UPDATE stock_shown SET state = 'gone', why = 'the channel no longer shows it', due = NULL
+UPDATE stock_shown SET state = 'gone', why = 'the channel no longer shows it', explained = NULL, dirty = '', due = NULL
 WHERE channel = :channel AND item > :after AND item <= :last AND seen <> :read AND state <> 'gone'
 """
 _ONCE_AGAIN = """
@@ -211,35 +215,6 @@ def end_read(tx: sqlite3.Connection, channel: str, read: int, *, after: str = ""
 
 
 # -- numbers read from the channel -------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What a channel showed at a moment between ``asked`` and ``answered``."""
-
-    sku: str
-    location: str
-    item: str
-    shown: int
-    asked: datetime
-    answered: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Anchored:
-    """What a reading came to. ``explained``: E before (None: there was none, or it was doubtful); ``actual``: what the
-    reading makes of it; ``sure`` False: an order changed in the very moment, or a write was on its way."""
-
-    sku: str
-    location: str
-    explained: int | None
-    actual: int
-    sure: bool
-
-    @property
-    def drifted(self) -> bool:
-        """Something moved the number that no order and no write of ours explains."""
-        return self.sure and self.explained is not None and self.explained != self.actual
 
 
 _ANCHORABLE = """

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from bcbridge.model.ids import Ref
+from bcbridge.model.shelf import Anchored, Kept, Reading
 from bcbridge.model.stock import ShelfItem
 from bcbridge.store.db import connect, migrate
 from bcbridge.store.stamps import stamp
 from bcbridge.store.stock import shown
-from bcbridge.store.stock.shown import Kept, Reading
 
 START = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 OUTLET = (
@@ -69,7 +69,7 @@ def keep(tx: sqlite3.Connection, channel: str, *items: ShelfItem, read: int = 1,
 
 def anchor(
     tx: sqlite3.Connection, channel: str, location: str, number: int, *, seconds: float = 0, heal: bool = True
-) -> list[shown.Anchored]:
+) -> list[Anchored]:
     reading = Reading("S", location, "i1", number, at(seconds), at(seconds + 1))
     return shown.anchor(tx, channel, [reading], heal=heal)
 

@@ -1,0 +1,209 @@
+"""What the flows that tell and compare one channel's numbers may remember, behind one narrow door.
+
+Units stay short: what is long is cut here, and each slice leaves the store right by itself.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from bcbridge.model.shelf import Anchored, Cause, Drift, DriftSigns, DueRow, Intent, Kept, Place, Reading
+from bcbridge.model.stock import RowAnswer, WriteKind
+from bcbridge.store.db import Store
+from bcbridge.store.stock import compares, compute, rules, shown, writes
+
+T = TypeVar("T")
+Slice = Callable[[sqlite3.Connection, int], int | None]
+"""A unit that takes rows from one on and returns where the next begins; None at the end."""
+ROUNDS = 1000
+"""Slices of one call or walk, at most."""
+
+
+@dataclass(slots=True)
+class ShelfMemory:
+    """One channel's numbers. ``new_key``: a key under which a call is made, never the same twice."""
+
+    store: Store
+    channel: str
+    now: Callable[[], datetime]
+    new_key: Callable[[], str]
+    _lag: float = 0.0
+
+    # -- telling -----------------------------------------------------------------------------------------------
+
+    async def due(self, limit: int) -> list[DueRow]:
+        return await writes.due(self.store.read, self.channel, limit=limit, now=self.now())
+
+    async def next_due(self) -> datetime | None:
+        return await writes.next_due(self.store.read, self.channel)
+
+    async def begin(self, places: Sequence[Place]) -> list[Intent]:
+        """The calls that tell these numbers are on disk when this returns."""
+        intents: list[Intent] = []
+        for ours in _sliced(places):
+            unit = self._begin(ours, intents)
+            intents = await self.store.write(unit)
+        return intents
+
+    def _begin(self, places: Sequence[Place], joined: Sequence[Intent]) -> Callable[[sqlite3.Connection], list[Intent]]:
+        return lambda tx: writes.begin(tx, self.channel, places, new_key=self.new_key, now=self.now(), joined=joined)
+
+    async def answered(self, intent: Intent, answers: Sequence[RowAnswer], *, settles: bool) -> None:
+        now = self.now()
+        await self._slices(
+            lambda tx, first: writes.answered(tx, intent, answers, settles=settles, now=now, first=first)
+        )
+        if not settles:
+            await self._timed(intent, now)
+
+    async def settled(self, intent: Intent) -> None:
+        now = self.now()
+        await self._slices(lambda tx, first: writes.settled(tx, intent, now=now, first=first))
+
+    async def not_sent(self, intent: Intent, reason: str) -> None:
+        now = self.now()
+        await self._slices(lambda tx, first: writes.not_sent(tx, intent, reason, now=now, first=first))
+
+    async def lost(self, intent: Intent, reason: str) -> None:
+        now = self.now()
+        await self._slices(lambda tx, first: writes.lost(tx, intent, reason, now=now, first=first))
+
+    async def again(self) -> list[Intent]:
+        """Calls in doubt that are to be made once more, as they were."""
+        return await self.store.write(lambda tx: writes.again(tx, self.channel, now=self.now()))
+
+    async def late(self, after: timedelta) -> None:
+        """Blind writes that had no answer and can no longer land: their numbers are due once more."""
+        now = self.now()
+        for intent in await self._open("in_doubt"):
+            if intent.write.kind is WriteKind.SET and intent.ended is not None and intent.ended + after <= now:
+                unit = self._late(intent, now)
+                await self._slices(unit)
+
+    @staticmethod
+    def _late(intent: Intent, now: datetime) -> Slice:
+        return lambda tx, first: writes.late(tx, intent, now=now, first=first)
+
+    async def settling(self) -> list[Intent]:
+        return await self._open("settling")
+
+    async def recover(self) -> int:
+        """After a start: calls that were under way are in doubt; numbers that nothing would write any more are marked
+        again. Returns how many calls."""
+        cut = 0
+        while intents := await self._open("under_way"):
+            for intent in intents:
+                await self.lost(intent, "the process ended during the call")
+            cut += len(intents)
+        await self.mark(await writes.unmarked(self.store.read, self.channel))
+        return cut
+
+    async def push_all(self) -> None:
+        """Tell every number again, behind all that is more urgent."""
+        now = self.now()
+        after: str | None = ""
+        while after is not None:
+            after = await self.store.write(self._all(after, now))
+
+    def _all(self, after: str, now: datetime) -> Callable[[sqlite3.Connection], str | None]:
+        return lambda tx: writes.mark_all(tx, self.channel, after=after, now=now)
+
+    async def mark(self, skus: Sequence[str]) -> None:
+        for ours in _sliced(skus):
+            await self.store.write(self._mark(ours))
+
+    def _mark(self, skus: Sequence[str]) -> Callable[[sqlite3.Connection], object]:
+        return lambda tx: compute.mark(tx, skus, now=self.now())
+
+    async def _open(self, state: str) -> list[Intent]:
+        return await self.store.write(lambda tx: writes.open_writes(tx, self.channel, state))
+
+    async def _slices(self, unit: Slice) -> None:
+        first: int | None = 0
+        for _ in range(ROUNDS):
+            if first is None:
+                return
+            first = await self.store.write(_from(unit, first))
+
+    async def _timed(self, intent: Intent, now: datetime) -> None:
+        """How long a number takes to get there, from the moment it was to fall."""
+        if intent.due is None:
+            return
+        took = max(0.0, (now - intent.due).total_seconds())
+        smooth = took if not self._lag else self._lag + (took - self._lag) * SMOOTHING
+        self._lag = smooth
+        await self.store.write(lambda tx: rules.keep_lag(tx, self.channel, smooth))
+
+    # -- reading -----------------------------------------------------------------------------------------------
+
+    async def begin_read(self) -> int:
+        return await self.store.write(lambda tx: compares.begin(tx, self.channel, now=self.now()))
+
+    async def keep_items(self, read: int, items: Sequence[Kept]) -> None:
+        for ours in _sliced(items):
+            await self.store.write(self._keep(read, ours))
+
+    def _keep(self, read: int, items: Sequence[Kept]) -> Callable[[sqlite3.Connection], None]:
+        def unit(tx: sqlite3.Connection) -> None:
+            shown.keep_items(tx, self.channel, read, items)
+            compares.count(tx, read, len(items))
+
+        return unit
+
+    async def anchor(self, readings: Sequence[Reading], *, heal: bool) -> list[Anchored]:
+        """What was read becomes what is explained, once the orders are known past it; what differs from the target is
+        due then."""
+        anchored: list[Anchored] = []
+        for ours in _sliced(readings):
+            anchored += await self.store.write(self._anchor(ours, heal))
+        return anchored
+
+    def _anchor(self, readings: Sequence[Reading], heal: bool) -> Callable[[sqlite3.Connection], list[Anchored]]:
+        def unit(tx: sqlite3.Connection) -> list[Anchored]:
+            anchored = shown.anchor(tx, self.channel, readings, heal=heal)
+            compute.mark(tx, {one.sku for one in anchored}, now=self.now())
+            return anchored
+
+        return unit
+
+    async def missing(self, places: Sequence[Place], why: str) -> None:
+        """The channel has no such items (any more), or shows no number of them."""
+        await self.store.write(lambda tx: shown.missing(tx, self.channel, places, why))
+
+    async def signs(self, read: int, drift: Drift) -> DriftSigns:
+        return await compares.signs(self.store.read, self.channel, read, drift)
+
+    async def end_read(self, read: int, found: Sequence[tuple[Drift, Cause]], *, healed: bool) -> None:
+        """The whole shelf was read: what it did not show is gone."""
+        after: str | None = ""
+        while after is not None:
+            after = await self.store.write(self._end(read, after))
+        for ours in _sliced(found):
+            await self.store.write(self._found(read, ours, healed))
+        await self.store.write(lambda tx: compares.end(tx, read, now=self.now()))
+        while await self.store.write(lambda tx: shown.forget_changes(tx, now=self.now())):
+            pass
+
+    def _end(self, read: int, after: str) -> Callable[[sqlite3.Connection], str | None]:
+        return lambda tx: shown.end_read(tx, self.channel, read, after=after)
+
+    def _found(
+        self, read: int, found: Sequence[tuple[Drift, Cause]], healed: bool
+    ) -> Callable[[sqlite3.Connection], None]:
+        return lambda tx: compares.keep(tx, read, found, healed=healed)
+
+
+SMOOTHING = 0.2
+"""The share that the latest call has in the lag that is kept."""
+
+
+def _sliced(rows: Sequence[T]) -> list[Sequence[T]]:
+    return [rows[at : at + compute.SLICE] for at in range(0, len(rows), compute.SLICE)]
+
+
+def _from(unit: Slice, first: int) -> Callable[[sqlite3.Connection], int | None]:
+    return lambda tx: unit(tx, first)

@@ -1,0 +1,431 @@
+"""What a channel was told, call by call: an intent on disk before each, its answer moves E (ADR 0031, point 6).
+
+under_way -> answered | not_sent | in_doubt | settling; settling -> answered; in_doubt -> under_way again (a channel
+that compares is asked under the same key with the same content) or lost. Nobody else writes a row whose write is open.
+
+A blind write of unknown outcome may land late: its rows are written at once, and again when that time is over
+(``late``). Every unit marks the SKUs that it touched, so that what is due is known when it is committed.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import orjson
+
+from bcbridge.model.ids import Ref
+from bcbridge.model.shelf import DueRow, Intent, Place
+from bcbridge.model.stock import RowAnswer, RowResult, StockChange, StockWrite, WriteKind
+from bcbridge.store.db import Readers
+from bcbridge.store.stamps import moment, stamp
+from bcbridge.store.stock import compute
+
+KEY_LIVES = timedelta(hours=1)
+"""Under an older key a channel may have forgotten what it did; then the number is read instead of guessed."""
+SLICE = compute.SLICE
+"""Rows in one unit at most."""
+FALLS = 1
+"""The urgency of what is to fall, at most."""
+UNANSWERED = "a number that was written had no answer"
+
+
+# -- what is due -------------------------------------------------------------------------------------------------
+
+
+_ROW = """
+SELECT s.sku, s.location, s.item, s.grp, s.explained, s.dirty, s.target, s.due, s.due_at, s.stale, o.compares
+FROM stock_shown AS s JOIN stock_outlets AS o USING (channel, location)
+"""
+_DUE = f"""
+{_ROW} WHERE s.channel = :channel AND s.due IS NOT NULL AND s.writing IS NULL AND s.due_at <= :now
+    AND s.target IS NOT NULL AND s.state = 'kept'
+ORDER BY s.due, s.target, s.due_at LIMIT :limit
+"""
+_STILL_DUE = f"""
+{_ROW} WHERE s.sku = :sku AND s.channel = :channel AND s.location = :location AND s.due IS NOT NULL
+    AND s.writing IS NULL AND s.target IS NOT NULL AND s.state = 'kept'
+"""
+_NEXT_DUE = """
+SELECT min(due_at) AS at FROM stock_shown WHERE channel = ? AND due IS NOT NULL AND writing IS NULL AND state = 'kept'
+"""
+
+
+async def due(reads: Readers, channel: str, *, limit: int, now: datetime) -> list[DueRow]:
+    """What is to be written first: what must fall and is nearest to zero, then the rest by urgency."""
+    rows = await reads.rows(_DUE, {"channel": channel, "now": stamp(now), "limit": limit})
+    return [_due_row(row) for row in rows]
+
+
+async def next_due(reads: Readers, channel: str) -> datetime | None:
+    """When the first row that waits becomes due; None where none waits."""
+    row = await reads.row(_NEXT_DUE, (channel,))
+    return moment(row["at"]) if row is not None and row["at"] else None
+
+
+def _due_row(row: sqlite3.Row) -> DueRow:
+    kind = _kind(row)
+    number, was = int(row["target"]), row["explained"]
+    if kind is WriteKind.COMPARE and row["stale"] is not None:
+        was = int(row["stale"])  # what stood there; what we have not seen of it stays taken off
+        number = max(0, was + number - int(row["explained"]))
+    change = StockChange(Ref(row["location"]), Ref(row["item"]), Ref(row["grp"]), number, was)
+    return DueRow(row["sku"], kind, int(row["due"]), change)
+
+
+def _kind(row: sqlite3.Row) -> WriteKind | None:
+    if not row["compares"]:
+        return WriteKind.SET
+    if row["dirty"] or row["explained"] is None:
+        return None
+    return WriteKind.ADJUST if row["target"] < row["explained"] else WriteKind.COMPARE
+
+
+# -- intents -----------------------------------------------------------------------------------------------------
+
+
+_WRITE = """
+INSERT INTO stock_writes (key, channel, kind, state, made_at, tries) VALUES (?, ?, ?, 'under_way', ?, 1)
+"""
+_WRITE_ROW = """
+INSERT INTO stock_write_rows (write_id, seq, sku, location, item, grp, number, was, explained, doubt, figure,
+                              figure_as_of, n, buffer, demand)
+VALUES (:write, :seq, :sku, :location, :item, :grp, :number, :was, :explained, :doubt, :figure, :as_of, :n, :buffer,
+        :demand)
+"""
+_WRITING = """
+UPDATE stock_shown SET writing = :write, dirty = '', due = NULL, due_at = NULL
+WHERE sku = :sku AND channel = :channel AND location = :location
+"""
+
+
+def begin(
+    tx: sqlite3.Connection,
+    channel: str,
+    places: Sequence[Place],
+    *,
+    new_key: Callable[[], str],
+    now: datetime,
+    joined: Sequence[Intent] = (),
+) -> list[Intent]:
+    """Write down the calls that tell these numbers, as they are at this moment: one of each kind.
+
+    Whatever is no longer due, or has become another write's, is left out. SLICE places in one unit at most; a call of
+    more is handed on as ``joined``, and grows. The calls may be made once the last unit is committed; until their
+    answers are, nobody else writes these rows.
+    """
+    compute.mark(tx, {sku for sku, _ in places}, now=now)
+    rows = [row for place in places if (row := _still_due(tx, channel, place)) is not None]
+    reckoned = compute.reckon(tx, {row["sku"] for row in rows}, now=now, channel=channel)
+    why = {(one.sku, one.location): one for one in reckoned}
+    intents = {intent.write.kind: intent for intent in joined}
+    for kind in WriteKind:
+        ours = [row for row in rows if _kind(row) is kind and (row["sku"], row["location"]) in why]
+        if ours:
+            intent = intents.get(kind) or _intend(tx, channel, kind, key=new_key(), now=now)
+            intents[kind] = _join(tx, intent, ours, why)
+    return list(intents.values())
+
+
+def _still_due(tx: sqlite3.Connection, channel: str, place: Place) -> sqlite3.Row | None:
+    at = {"sku": place[0], "channel": channel, "location": place[1]}
+    found: sqlite3.Row | None = tx.execute(_STILL_DUE, at).fetchone()
+    return found
+
+
+def _intend(tx: sqlite3.Connection, channel: str, kind: WriteKind, *, key: str, now: datetime) -> Intent:
+    write = tx.execute(_WRITE, (key, channel, kind.value, stamp(now))).lastrowid
+    assert write is not None
+    return Intent(write, channel, StockWrite(key, kind, (), run=str(write)), (), now)
+
+
+def _join(
+    tx: sqlite3.Connection, intent: Intent, rows: Sequence[sqlite3.Row], why: Mapping[Place, compute.Reckoning]
+) -> Intent:
+    changes = tuple(_due_row(row).change for row in rows)
+    for seq, (row, change) in enumerate(zip(rows, changes, strict=True), start=len(intent.skus)):
+        at = {"write": intent.id, "seq": seq, "sku": row["sku"], "channel": intent.channel, "location": row["location"]}
+        _keep_row(tx, at, row, change, why[row["sku"], row["location"]])
+    falls = [moment(row["due_at"]) for row in rows if row["due"] <= FALLS]
+    return replace(
+        intent,
+        write=replace(intent.write, changes=intent.write.changes + changes),
+        skus=intent.skus + tuple(row["sku"] for row in rows),
+        due=min([*falls, *([intent.due] if intent.due else [])], default=None),
+    )
+
+
+_COUNTED = """
+SELECT channel, order_ref, qty, state FROM stock_demand
+WHERE sku = ? AND settled = 0 AND state <> 'void' AND (state <> 'posted' OR posted_by >= ?) ORDER BY id DESC LIMIT ?
+"""
+DEMAND_KEPT = 50
+
+
+def _keep_row(
+    tx: sqlite3.Connection,
+    at: Mapping[str, object],
+    row: sqlite3.Row,
+    change: StockChange,
+    reason: compute.Reckoning,
+) -> None:
+    counted = tx.execute(_COUNTED, (reason.part, reason.as_of, DEMAND_KEPT)).fetchall() if reason.n else []
+    tx.execute(
+        _WRITE_ROW,
+        {
+            **at,
+            "item": change.item,
+            "grp": change.group,
+            "number": change.number,
+            "was": change.was,
+            "explained": row["explained"],
+            "doubt": row["dirty"],
+            "figure": reason.figure,
+            "as_of": reason.as_of,
+            "n": reason.n,
+            "buffer": reason.buffer,
+            "demand": orjson.dumps([tuple(one) for one in counted]).decode(),
+        },
+    )
+    tx.execute(_WRITING, at)
+
+
+# -- answers -----------------------------------------------------------------------------------------------------
+# Each function takes SLICE rows of a call, from ``first`` on, and returns where the next slice begins: None at the end.
+
+_MOVED = """
+UPDATE stock_shown SET explained = explained + :number - :was, answered_at = :now, stale = NULL, writing = NULL
+WHERE sku = :sku AND channel = :channel AND location = :location AND writing = :write
+"""
+_IS_NOW = """
+UPDATE stock_shown SET explained = :number, answered_at = :now, stale = NULL, writing = NULL
+WHERE sku = :sku AND channel = :channel AND location = :location AND writing = :write
+"""
+_STALE = """
+UPDATE stock_shown SET stale = :shown, writing = NULL, dirty = CASE
+    WHEN dirty = '' AND (:shown IS NULL OR :number = :was) THEN 'something else stands there' ELSE dirty END
+WHERE sku = :sku AND channel = :channel AND location = :location AND writing = :write
+"""
+_LEFT = """
+UPDATE stock_shown SET state = :state, why = :reason, explained = NULL, due = NULL, stale = NULL, writing = NULL
+WHERE sku = :sku AND channel = :channel AND location = :location AND writing = :write
+"""
+_AS_BEFORE = """
+UPDATE stock_shown SET writing = NULL, dirty = CASE WHEN dirty <> '' THEN dirty ELSE coalesce((
+    SELECT doubt FROM stock_write_rows WHERE write_id = :write AND seq = :seq), '') END
+WHERE sku = :sku AND channel = :channel AND location = :location AND writing = :write
+"""
+_DOUBTFUL = """
+UPDATE stock_shown SET dirty = :reason, writing = NULL
+WHERE sku = :sku AND channel = :channel AND location = :location AND writing = :write
+"""
+_RESULT = "UPDATE stock_write_rows SET result = :result, reason = :reason WHERE write_id = :write AND seq = :seq"
+_STATE = "UPDATE stock_writes SET state = :state, ended_at = :now, reason = :reason WHERE id = :write"
+
+_UPDATES = {
+    RowResult.STALE: _STALE,
+    RowResult.GONE: _LEFT,
+    RowResult.UNMANAGED: _LEFT,
+    RowResult.REFUSED: _LEFT,
+    RowResult.UNTRIED: _AS_BEFORE,
+}
+
+_STATES = {RowResult.GONE: "gone", RowResult.UNMANAGED: "left_alone", RowResult.REFUSED: "refused"}
+
+
+def answered(
+    tx: sqlite3.Connection,
+    intent: Intent,
+    answers: Sequence[RowAnswer],
+    *,
+    settles: bool,
+    now: datetime,
+    first: int = 0,
+) -> int | None:
+    """A definite answer, row by row. With ``settles`` the numbers that were taken are in force only later
+    (``settled``): until then nobody writes their rows."""
+    for row, answer in zip(_rows(intent, first, now), answers[first : first + SLICE], strict=True):
+        row |= {"shown": answer.shown, "result": answer.result.value, "reason": answer.reason}
+        row["state"] = _STATES.get(answer.result)
+        if answer.result is not RowResult.TAKEN:
+            tx.execute(_UPDATES[answer.result], row)
+        elif not settles:
+            tx.execute(_IS_NOW if intent.write.kind is WriteKind.SET else _MOVED, row)
+        tx.execute(_RESULT, row)
+    under_way = settles and any(answer.result is RowResult.TAKEN for answer in answers)
+    return _end_slice(tx, intent, first, "settling" if under_way else "answered", now=now)
+
+
+def settled(tx: sqlite3.Connection, intent: Intent, *, now: datetime, first: int = 0) -> int | None:
+    """What was taken is in force now."""
+    for row in _rows(intent, first, now):
+        tx.execute(_IS_NOW, row)
+    return _end_slice(tx, intent, first, "answered", now=now)
+
+
+def not_sent(tx: sqlite3.Connection, intent: Intent, reason: str, *, now: datetime, first: int = 0) -> int | None:
+    """The call had no effect: all is as before it, and due again."""
+    for row in _rows(intent, first, now):
+        tx.execute(_AS_BEFORE, row)
+    return _end_slice(tx, intent, first, "not_sent", now=now, reason=reason)
+
+
+def lost(tx: sqlite3.Connection, intent: Intent, reason: str, *, now: datetime, first: int = 0) -> int | None:
+    """No definite answer. A channel that compares is asked again under the same key (``again``), its rows wait for
+    that. The numbers of a blind write are doubtful: written at once, and again when it can no longer land."""
+    if intent.write.kind is not WriteKind.SET:
+        tx.execute(_STATE, {"write": intent.id, "state": "in_doubt", "now": stamp(now), "reason": reason})
+        return None
+    return _doubt(tx, intent, "in_doubt", reason, now=now, first=first)
+
+
+def _doubt(
+    tx: sqlite3.Connection, intent: Intent, state: str, reason: str, *, now: datetime, first: int = 0
+) -> int | None:
+    for row in _rows(intent, first, now):
+        tx.execute(_DOUBTFUL, {**row, "reason": UNANSWERED})
+    return _end_slice(tx, intent, first, state, now=now, reason=reason)
+
+
+def _rows(intent: Intent, first: int, now: datetime) -> Iterator[dict[str, object]]:
+    for seq in range(first, min(first + SLICE, len(intent.skus))):
+        change = intent.write.changes[seq]
+        yield {
+            "write": intent.id,
+            "seq": seq,
+            "channel": intent.channel,
+            "sku": intent.skus[seq],
+            "location": change.location,
+            "number": change.number,
+            "was": change.was,
+            "now": stamp(now),
+        }
+
+
+def _end_slice(
+    tx: sqlite3.Connection, intent: Intent, first: int, state: str, *, now: datetime, reason: str = ""
+) -> int | None:
+    """What is due of these rows is known in the unit that answered them; the last slice ends the call."""
+    after = first + SLICE
+    compute.mark(tx, set(intent.skus[first:after]), now=now)
+    if after < len(intent.skus):
+        return after
+    tx.execute(_STATE, {"write": intent.id, "state": state, "now": stamp(now), "reason": reason})
+    return None
+
+
+# -- writes without an answer ------------------------------------------------------------------------------------
+
+_OPEN = """
+SELECT id, channel, key, kind, made_at, ended_at, tries FROM stock_writes
+WHERE channel = :channel AND state IN ('under_way', 'settling', 'in_doubt') AND state = :state ORDER BY id LIMIT :many
+"""
+_ROWS_OF = "SELECT sku, location, item, grp, number, was FROM stock_write_rows WHERE write_id = ? ORDER BY seq"
+_AGAIN = "UPDATE stock_writes SET state = 'under_way', tries = tries + 1 WHERE id = ? AND state = 'in_doubt'"
+OPEN_AT_ONCE = 100
+WAIT = timedelta(seconds=1)
+"""Before a call is made again; as many times longer as it was tried."""
+LONGEST_WAIT = timedelta(minutes=1)
+
+
+def open_writes(tx: sqlite3.Connection, channel: str, state: str) -> list[Intent]:
+    """Calls ``under_way``, ``settling`` or ``in_doubt``, the oldest first, as they were written down."""
+    rows = tx.execute(_OPEN, {"channel": channel, "state": state, "many": OPEN_AT_ONCE}).fetchall()
+    return [_intent(tx, row) for row in rows]
+
+
+def _intent(tx: sqlite3.Connection, write: sqlite3.Row) -> Intent:
+    rows = tx.execute(_ROWS_OF, (write["id"],)).fetchall()
+    changes = tuple(
+        StockChange(Ref(row["location"]), Ref(row["item"]), Ref(row["grp"]), row["number"], row["was"]) for row in rows
+    )
+    return Intent(
+        id=write["id"],
+        channel=write["channel"],
+        write=StockWrite(write["key"], WriteKind(write["kind"]), changes, run=str(write["id"])),
+        skus=tuple(row["sku"] for row in rows),
+        made=moment(write["made_at"]),
+        ended=moment(write["ended_at"]) if write["ended_at"] else None,
+        tries=write["tries"],
+    )
+
+
+def again(tx: sqlite3.Connection, channel: str, *, now: datetime) -> list[Intent]:
+    """Calls in doubt that are to be made once more: same key, same content. One whose key has grown too old is lost,
+    and its numbers are read before they are written."""
+    calls = []
+    for intent in open_writes(tx, channel, "in_doubt"):
+        if intent.write.kind is WriteKind.SET:
+            continue
+        if intent.ended is not None and now < intent.ended + min(LONGEST_WAIT, intent.tries * WAIT):
+            continue
+        if now - intent.made > KEY_LIVES:
+            _doubt(tx, intent, "lost", "asked again until its key was too old", now=now)
+        elif tx.execute(_AGAIN, (intent.id,)).rowcount == 1:
+            calls.append(intent)
+    return calls
+
+
+_LATE = """
+UPDATE stock_shown SET dirty = :reason
+WHERE sku = :sku AND channel = :channel AND location = :location AND explained IS NOT NULL
+"""
+
+
+def late(tx: sqlite3.Connection, intent: Intent, *, now: datetime, first: int = 0) -> int | None:
+    """A blind write without an answer can no longer land: its numbers are written once more."""
+    for row in _rows(intent, first, now):
+        tx.execute(_LATE, {**row, "reason": "a number without an answer may have landed late"})
+    return _end_slice(tx, intent, first, "lost", now=now, reason=UNANSWERED)
+
+
+_UNMARKED = """
+SELECT DISTINCT sku FROM stock_shown
+WHERE channel = ? AND dirty <> '' AND due IS NULL AND writing IS NULL AND state = 'kept' AND explained IS NOT NULL
+"""
+
+
+async def unmarked(reads: Readers, channel: str) -> list[str]:
+    """Doubtful numbers that nothing will write: a call of many rows was cut short by the end of the process."""
+    return [str(row["sku"]) for row in await reads.rows(_UNMARKED, (channel,))]
+
+
+# -- a whole channel anew ----------------------------------------------------------------------------------------
+
+_NEXT_ITEM = "SELECT item FROM stock_shown WHERE channel = ? AND item > ? ORDER BY item LIMIT 1 OFFSET ?"
+_ALL_DUE = """
+UPDATE stock_shown SET due = :urgency, due_at = :now
+WHERE channel = :channel AND item > :after AND item <= :last AND state = 'kept' AND explained IS NOT NULL
+    AND target IS NOT NULL AND due IS NULL AND writing IS NULL
+"""
+FULL_PUSH = 9
+ALL_STEP = 2000
+LAST_ITEM = "\U0010ffff"
+
+
+def mark_all(tx: sqlite3.Connection, channel: str, *, after: str = "", now: datetime) -> str | None:
+    """Tell every number again, behind all that is more urgent. One slice; returns where the next begins, None at the
+    end."""
+    row = tx.execute(_NEXT_ITEM, (channel, after, ALL_STEP)).fetchone()
+    last = LAST_ITEM if row is None else str(row["item"])
+    span = {"channel": channel, "after": after, "last": last, "urgency": FULL_PUSH, "now": stamp(now)}
+    tx.execute(_ALL_DUE, span)
+    return None if row is None else last
+
+
+# -- what is forgotten -------------------------------------------------------------------------------------------
+
+_PRUNE = """
+DELETE FROM stock_writes WHERE id IN (
+    SELECT id FROM stock_writes WHERE made_at < :before AND state IN ('answered', 'lost', 'not_sent')
+    ORDER BY made_at LIMIT :step)
+"""
+PRUNE_STEP = 20
+"""Calls a step: each has up to some thousand rows."""
+
+
+def prune(tx: sqlite3.Connection, *, before: datetime) -> int:
+    """Calls made before this moment, with their rows; returns how many went, at most a step."""
+    return tx.execute(_PRUNE, {"before": stamp(before), "step": PRUNE_STEP}).rowcount
