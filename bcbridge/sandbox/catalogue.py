@@ -119,6 +119,7 @@ WAREHOUSES = (
     Warehouse("CA1", "California distribution", location="California DC"),
     Warehouse("POE", "Port of entry", kind="P"),
     Warehouse("FOB", "Free on board, at the vendor", kind="F"),
+    Warehouse("QRN", "Quarantine of returns", kind="Q"),
 )
 
 SHIPPERS = (
@@ -250,10 +251,30 @@ def _grid() -> Iterator[Sku]:
 
 SKUS: tuple[Sku, ...] = tuple(_grid())
 
+ECHO = Sku(_style("99990", "Echo Count", "WOM", "CORE", "Dummies", "1.00", ONE_SIZE, BLK, web=False), BLK, "OS",
+           _upc("WOM", 99_990))  # fmt: skip
+"""A SKU that stands in the ERP alone and that nobody sells: its count may be set, to see when a figure was taken."""
+
 SKU_BY_UPC = {sku.upc: sku for sku in SKUS}
 
 WEB_SKUS = tuple(sku for sku in SKUS if sku.style.web and sku.style.active)
 """What the shop may sell without trouble."""
+
+EXTRA_PER_STYLE = 100
+_EXTRA_COLOURS = tuple(Colour(f"X{at:02d}", f"Shade {at + 1}") for at in range(20))
+
+
+def extra_skus(count: int) -> Iterator[Sku]:
+    """Goods besides the season's, for a shop as large as somebody wishes: nobody buys them unless told to."""
+    for at in range(count):
+        number = at // EXTRA_PER_STYLE
+        style = Style(
+            f"9{number:05d}", f"Basic {number + 1}", "WOM", "CORE", "Tops", _EXTRA_COLOURS, ALPHA, Decimal("20.00")
+        )
+        colour, size = divmod(at % EXTRA_PER_STYLE, len(ALPHA))
+        digits = f"06{at:09d}"
+        yield Sku(style, _EXTRA_COLOURS[colour], ALPHA[size], digits + check_digit(digits))
+
 
 INACTIVE_SKUS = tuple(sku for sku in SKUS if not sku.style.active)
 """What the ERP no longer lets be ordered."""

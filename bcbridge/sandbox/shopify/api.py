@@ -10,6 +10,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import lru_cache, partial
 from typing import Any
 
@@ -32,9 +33,11 @@ from graphql import (
 from bcbridge.sandbox.base import answer, hang_up
 from bcbridge.sandbox.shopify.bag import JSON
 from bcbridge.sandbox.shopify.cost import CEILING, Bucket, Price, actual
+from bcbridge.sandbox.shopify.counting import WRITES
 from bcbridge.sandbox.shopify.parts import VERSION, Call
 from bcbridge.sandbox.shopify.schema import schema
 from bcbridge.sandbox.shopify.shop import Shop
+from bcbridge.sandbox.shopping.stock import Place
 
 VERSIONS = ("2026-01", "2026-04", "2026-07", "2026-10")
 UNAUTHORISED = {"errors": "[API] Invalid API key or access token (unrecognized login or wrong password)"}
@@ -95,8 +98,13 @@ class Api:
         asked = asked_of(await request.read())
         if asked is None:
             return answer({"errors": "Bad Request: a JSON object with a query is expected"}, 400)
+        counts = any(one in asked.query for one in WRITES)
+        if counts and await self.strikes("stock_call_lost"):
+            return hang_up(request)
+        if counts and await self.strikes("sold_meanwhile"):
+            await self.shop.sell_meanwhile(self.first_rows(asked))
         said = await self.said(asked)
-        if await self.strikes("answer_lost"):
+        if await self.strikes("answer_lost") or (counts and await self.strikes("stock_answer_lost")):
             return hang_up(request)
         headers = {"X-Shopify-API-Version": served, "X-Request-Id": secrets.token_hex(16)}
         return answer(said, headers=headers)
@@ -144,9 +152,13 @@ class Api:
         nulls = await self.strikes("access_nulls")
         scopes = frozenset(self.shop.settings.scopes)
         moment = await self.shop.moment()
+        value = self.shop.world.faults.value
+        stale = timedelta(seconds=value("stale_stock_seconds")) if await self.strikes("stale_stock") else None
+        as_of, by_itself = None if stale is None else moment.now - stale, value("stocks_by_itself") > 0
 
         def unit(connection: sqlite3.Connection) -> tuple[ExecutionResult, Call]:
             call = Call(connection, self.shop.settings, moment.now, scopes, nulls)
+            call.stock_as_of, call.stocks_by_itself = as_of, by_itself
             result = execute_sync(
                 schema(),
                 document,
@@ -156,17 +168,25 @@ class Api:
             )
             for order in call.changed:
                 self.shop.keep(connection, order, moment, topics=("ORDERS_UPDATED",))
+            self.shop.moved(connection, call.moves, moment)
             return result, call
 
         reads = operation_reads(operation)
         done = await (self.shop.books.read(unit) if reads else self.shop.books.write(unit))
-        if done[1].changed:
+        if done[1].changed or done[1].moves:
             self.shop.rung()
         if done[1].paid:  # before the answer: whoever was told is in the books
             await self.shop.served_paid(done[1].paid, moment)
         if done[1].beyond and await self.strikes("moving_list"):
             await self.shop.touch_beyond(done[1].beyond)
         return done
+
+    def first_rows(self, asked: Asked) -> list[Place]:
+        """Of a call that changes stock."""
+        given = asked.variables.get("input") or {}
+        rows = given.get("quantities") or given.get("changes") or []
+        count = int(self.shop.world.faults.value("sold_meanwhile_rows"))
+        return [Place(one["inventoryItemId"], one["locationId"]) for one in rows[:count]]
 
     def shaped(self, result: ExecutionResult, call: Call, price: int, spent: int) -> JSON:
         said: JSON = {"data": result.data, "extensions": {"cost": self.cost(price, spent)}}

@@ -69,12 +69,18 @@ def touch_fulfilment(order: JSON, at: str) -> None:
 
 
 def refund(
-    order: JSON, at: str, lines: dict[int, int], *, shipping: bool = False, amount: Decimal = Decimal(0)
+    order: JSON,
+    at: str,
+    lines: dict[int, int],
+    *,
+    shipping: bool = False,
+    amount: Decimal = Decimal(0),
+    restock: bool = True,
 ) -> None:
     """Credits units (and shipping, and an ``amount`` that belongs to no line) and gives the money back."""
     made = blank_refund(order, at)
     order["refunds"].append(made)
-    sales = list(refunded_lines(order, made, lines))
+    sales = list(refunded_lines(order, made, lines, restock=restock))
     if shipping:
         sales += refunded_shipping(order, made)
     if amount:
@@ -82,7 +88,7 @@ def refund(
     close_refund(order, made, sales, at)
 
 
-def cancel(order: JSON, at: str, reason: str = "CUSTOMER") -> None:
+def cancel(order: JSON, at: str, reason: str = "CUSTOMER", *, restock: bool = True) -> None:
     """Cancels: everything goes back, an authorisation is voided, nothing is left to ship."""
     if order["cancelledAt"]:
         raise BadCart(f"{order['name']} is cancelled already")
@@ -90,7 +96,8 @@ def cancel(order: JSON, at: str, reason: str = "CUSTOMER") -> None:
     made = blank_refund(order, at)
     order["refunds"].append(made)
     everything = {at_: line["currentQuantity"] for at_, line in enumerate(order["lineItems"])}
-    sales = list(refunded_lines(order, made, {at_: units for at_, units in everything.items() if units}))
+    kept = {at_: units for at_, units in everything.items() if units}
+    sales = list(refunded_lines(order, made, kept, restock=restock))
     sales += refunded_shipping(order, made)
     sales += agreements.charge_sales(order, -1)
     order["_sandbox"]["chargesRefunded"] = True
@@ -111,7 +118,7 @@ def blank_refund(order: JSON, at: str) -> JSON:
     }
 
 
-def refunded_lines(order: JSON, made: JSON, lines: dict[int, int]) -> Iterable[JSON]:
+def refunded_lines(order: JSON, made: JSON, lines: dict[int, int], *, restock: bool = True) -> Iterable[JSON]:
     money = currency_of(order).money
     for position, units in lines.items():
         line = line_at(order, position)
@@ -123,8 +130,8 @@ def refunded_lines(order: JSON, made: JSON, lines: dict[int, int]) -> Iterable[J
             {
                 "id": next_id(order, "RefundLineItem"),
                 "quantity": units,
-                "restockType": "CANCEL" if line["requiresShipping"] else "NO_RESTOCK",
-                "restocked": line["requiresShipping"],
+                "restockType": "CANCEL" if line["requiresShipping"] and restock else "NO_RESTOCK",
+                "restocked": line["requiresShipping"] and restock,
                 "location": None,
                 "lineItem": {"id": line["id"], "sku": line["sku"]},
                 "priceSet": line["originalUnitPriceSet"],

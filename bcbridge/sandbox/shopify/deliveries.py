@@ -22,10 +22,17 @@ from bcbridge.sandbox.shopify.orders import Moment
 from bcbridge.sandbox.shopify.parts import VERSION
 from bcbridge.sandbox.shopify.settings import ShopifySettings
 from bcbridge.sandbox.shopping.courier import Delivery, Letter, queue
+from bcbridge.sandbox.shopping.stock import Move
 
 RETRIES = 8
 SUBSCRIBERS = "SELECT id, uri FROM webhook_subscriptions WHERE topic = ?"
-RESOURCES = ("FULFILLMENT_ORDERS", "ORDER_TRANSACTIONS", "REVERSE_FULFILLMENT_ORDERS", "INVENTORY_ITEMS")
+RESOURCES = (
+    "FULFILLMENT_ORDERS",
+    "ORDER_TRANSACTIONS",
+    "REVERSE_FULFILLMENT_ORDERS",
+    "INVENTORY_ITEMS",
+    "INVENTORY_LEVELS",
+)
 """Those with an underscore of their own."""
 
 
@@ -47,6 +54,25 @@ def ring(connection: sqlite3.Connection, order: JSON, moment: Moment, topics: Se
                     body=text,
                 )
                 queue(connection, told, moment.now.timestamp())
+
+
+def ring_levels(connection: sqlite3.Connection, moves: Sequence[Move], moment: Moment) -> None:
+    """Queues what subscribers are told of numbers that moved, whoever moved them."""
+    topic = "INVENTORY_LEVELS_UPDATE"
+    for identifier, uri in connection.execute(SUBSCRIBERS, (topic,)).fetchall():
+        for move in moves:
+            told = Delivery(
+                id=0,
+                subscription_id=identifier,
+                order_id=0,
+                topic=topic,
+                uri=uri,
+                webhook_id=str(uuid.uuid4()),
+                event_id=str(uuid.uuid4()),
+                triggered_at=moment.now.isoformat().replace("+00:00", "Z"),
+                body=orjson.dumps(rest.level_body(move, moment.stamp)).decode(),
+            )
+            queue(connection, told, moment.now.timestamp())
 
 
 def bodies(topic: str, order: JSON) -> Iterator[str]:

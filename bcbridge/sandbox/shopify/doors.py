@@ -9,7 +9,7 @@ import orjson
 from aiohttp import web
 
 from bcbridge.sandbox.base import answer
-from bcbridge.sandbox.shopify import world
+from bcbridge.sandbox.shopify import inventory, world
 from bcbridge.sandbox.shopify.bag import JSON
 from bcbridge.sandbox.shopify.gid import number_of
 from bcbridge.sandbox.shopify.shop import Shop
@@ -22,6 +22,7 @@ def catalogue_routes(shop: Shop) -> list[web.RouteDef]:
     return [
         web.patch("/_sandbox/products/{id}", change_in(shop, world.change_product)),
         web.patch("/_sandbox/variants/{id}", change_in(shop, world.change_variant)),
+        web.patch("/_sandbox/inventory_items/{id}", change_in(shop, inventory.change_item)),
     ]
 
 

@@ -28,7 +28,9 @@ def paying(_: JSON) -> Callable[[JSON, str], None]:
 
 
 def cancelling(details: JSON) -> Callable[[JSON, str], None]:
-    return lambda order, at: changes.cancel(order, at, details.get("reason", "CUSTOMER"))
+    return lambda order, at: changes.cancel(
+        order, at, details.get("reason", "CUSTOMER"), restock=bool(details.get("restock", True))
+    )
 
 
 def holding(details: JSON) -> Callable[[JSON, str], None]:
@@ -46,7 +48,8 @@ def editing(details: JSON) -> Callable[[JSON, str], None]:
 def refunding(details: JSON) -> Callable[[JSON, str], None]:
     lines = positions(details.get("lines", {}))
     amount = Decimal(str(details.get("amount", "0")))
-    return lambda order, at: changes.refund(order, at, lines, shipping=bool(details.get("shipping")), amount=amount)
+    shipping, restock = bool(details.get("shipping")), bool(details.get("restock", True))
+    return lambda order, at: changes.refund(order, at, lines, shipping=shipping, amount=amount, restock=restock)
 
 
 EVENTS: dict[str, Event] = {

@@ -21,6 +21,7 @@ from bcbridge.sandbox.shopify.bag import JSON
 from bcbridge.sandbox.shopify.connections import Page, slice_of
 from bcbridge.sandbox.shopify.gid import kind_of, number_of
 from bcbridge.sandbox.shopify.settings import ShopifySettings
+from bcbridge.sandbox.shopping.stock import Move
 
 VISIBLE_DAYS = 60
 VERSION = "2026-10"
@@ -31,7 +32,9 @@ class Call:
     """What one request's resolvers work with; ``connection`` may write only in a mutation.
 
     ``changed`` are orders a mutation has changed, ``paid`` the ids of those that the answer shows as paid and standing,
-    ``beyond`` is where a page of orders that has a next one ended.
+    ``beyond`` is where a page of orders that has a next one ended, ``moves`` are numbers that a mutation has changed.
+    ``stock_as_of``: numbers are shown as they were then. ``stocks_by_itself``: setting a number where an item is not
+    stocked begins to count it there.
     """
 
     connection: sqlite3.Connection
@@ -43,6 +46,9 @@ class Call:
     changed: list[JSON] = field(default_factory=list)
     paid: set[int] = field(default_factory=set)
     beyond: tuple[Any, int] | None = None
+    moves: list[Move] = field(default_factory=list)
+    stock_as_of: datetime | None = None
+    stocks_by_itself: bool = True
 
     @property
     def oldest(self) -> str:
@@ -129,13 +135,6 @@ def document(connection: sqlite3.Connection, table: str, identifier: str) -> JSO
     return None if row is None else orjson.loads(row[0])
 
 
-def the_item(call: Call, order: JSON, named: JSON) -> JSON:
-    row = call.connection.execute(
-        "SELECT document FROM variants WHERE json_extract(document, '$.inventoryItem.id') = ?", (named["id"],)
-    ).fetchone()
-    return {**(orjson.loads(row[0])["inventoryItem"] if row else {}), **named}
-
-
 MENTIONS: dict[str, Callable[[Call, JSON, JSON], JSON]] = {
     "LineItem": in_order("lineItems"),
     "ShippingLine": in_order("shippingLines"),
@@ -145,7 +144,7 @@ MENTIONS: dict[str, Callable[[Call, JSON, JSON], JSON]] = {
     "Location": in_table("locations"),
     "ProductVariant": in_table("variants"),
     "Product": in_table("products"),
-    "InventoryItem": the_item,
+    "InventoryItem": in_table("inventory_items"),
 }
 
 
@@ -175,6 +174,7 @@ def typed(found: JSON, kind: str) -> JSON:
 
 
 TABLES = {
+    "InventoryItem": "inventory_items",
     "Location": "locations",
     "ProductVariant": "variants",
     "Product": "products",

@@ -13,6 +13,7 @@ from typing import Any
 from bcbridge.sandbox.shopify import totals
 from bcbridge.sandbox.shopify.bag import JSON, currency_of, read, total
 from bcbridge.sandbox.shopify.gid import number_of
+from bcbridge.sandbox.shopping.stock import Move
 
 HUMPS = re.compile(r"(?<!^)(?=[A-Z])")
 KINDS = {
@@ -316,6 +317,17 @@ def edit_bodies(order: JSON) -> Iterable[JSON]:
 def fulfilment_bodies(order: JSON) -> Iterable[JSON]:
     for one in order["fulfillmentOrders"]:
         yield {"fulfillment_order": {"id": one["id"], "status": one["status"].lower()}}
+
+
+def level_body(move: Move, at: str) -> JSON:
+    item, location = number_of(move.place.item), number_of(move.place.location)
+    return {
+        "inventory_item_id": item,
+        "location_id": location,
+        "available": move.after,
+        "updated_at": at,
+        "admin_graphql_api_id": f"gid://shopify/InventoryLevel/{location}?inventory_item_id={item}",
+    }
 
 
 def last_refund(order: JSON) -> Iterable[JSON]:

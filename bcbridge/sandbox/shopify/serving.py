@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 from aiohttp import web
 from anyio import to_thread
 
 from bcbridge.sandbox.base import BODY_CEILING, Server, World, admin_app_routes, background
-from bcbridge.sandbox.shopify import orders, shop, subscriptions, world
+from bcbridge.sandbox.shopify import counting, inventory, orders, shop, subscriptions, world
 from bcbridge.sandbox.shopify.api import Api
 from bcbridge.sandbox.shopify.deliveries import Hook
 from bcbridge.sandbox.shopify.doors import catalogue_routes
@@ -33,6 +34,10 @@ FAULTS = {
     "max_cost": "queries above max_cost_points are MAX_COST_EXCEEDED",
     "internal_error": "INTERNAL_SERVER_ERROR inside a 200",
     "answer_lost": "does what was asked, then hangs up",
+    "stock_answer_lost": "the same, of a call that changes stock",
+    "stock_call_lost": "hangs up on a call that would change stock; nothing is done",
+    "sold_meanwhile": "just before a call that changes stock, one of each of its first sold_meanwhile_rows is sold",
+    "stale_stock": "numbers are read as they were stale_stock_seconds ago",
     "access_nulls": "addresses, customer, email and phone are null, as without level-2 access",
     "index_lag": "the search index shows this change only after index_lag_seconds",
     "equal_updated_at": "stamps are rounded down to equal_updated_at_seconds, so that many orders share one",
@@ -44,6 +49,9 @@ VALUES = {
     "max_cost_points": (200.0, "points"),
     "index_lag_seconds": (30.0, "seconds"),
     "equal_updated_at_seconds": (60.0, "seconds"),
+    "sold_meanwhile_rows": (1.0, "rows"),
+    "stale_stock_seconds": (10.0, "seconds"),
+    "stocks_by_itself": (1.0, "1: setting a number begins to count an item there; 0: it must be activated first"),
 }
 NOUNS = {
     "orders": "SELECT id, document FROM orders WHERE id > :after ORDER BY id LIMIT :limit",
@@ -53,10 +61,11 @@ NOUNS = {
     "webhookSubscriptions": "SELECT id, document FROM webhook_subscriptions WHERE id > :after ORDER BY id LIMIT :limit",
     "locations": "SELECT id, document FROM locations WHERE id > :after ORDER BY id LIMIT :limit",
     "products": "SELECT id, document FROM products WHERE id > :after ORDER BY id LIMIT :limit",
+    "inventoryItems": inventory.ITEMS_NOUN,
     "variants": "SELECT id, document FROM variants WHERE id > :after ORDER BY id LIMIT :limit",
 }
-SCHEMA = shop.SCHEMA + orders.SCHEMA + world.SCHEMA + subscriptions.SCHEMA + shopper.SCHEMA + stock.SCHEMA
-SCHEMA += courier.SCHEMA
+SCHEMA = shop.SCHEMA + orders.SCHEMA + world.SCHEMA + inventory.SCHEMA + counting.SCHEMA + subscriptions.SCHEMA
+SCHEMA += shopper.SCHEMA + stock.SCHEMA + courier.SCHEMA
 
 
 @asynccontextmanager
@@ -67,7 +76,7 @@ async def serving(folder: Path, *, port: int = 0, settings: ShopifySettings | No
         "shopify",
         folder,
         schema=SCHEMA,
-        season=world.found,
+        season=partial(world.found, extra=settings.extra_skus),
         nouns={**NOUNS, **courier.NOUNS},
         faults={**FAULTS, **courier.FAULTS},
         values={**VALUES, **stock.VALUES, **courier.VALUES, **budget(settings)},

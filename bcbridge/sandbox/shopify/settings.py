@@ -36,7 +36,7 @@ class ShopifySettings:
 
     ``restore_rate`` is in points a second, ``bucket`` in points. ``retry_seconds`` is the wait before a webhook's
     first repeat; it doubles each time (Shopify's eight come to four hours). ``held_seconds`` and the like are how
-    long the shopper leaves an order on hold, unpaid or uncancelled.
+    long the shopper leaves an order on hold, unpaid or uncancelled. ``extra_skus`` are goods besides the season's.
     """
 
     shop: str = "bcbridge-sandbox.myshopify.com"
@@ -58,6 +58,7 @@ class ShopifySettings:
     held_seconds: tuple[float, float] = (4.0, 12.0)
     unpaid_seconds: tuple[float, float] = (3.0, 10.0)
     cancel_seconds: tuple[float, float] = (2.0, 8.0)
+    extra_skus: int = 0
     seed: int = 1
 
     @property

@@ -7,16 +7,18 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from bcbridge.sandbox.base import World
-from bcbridge.sandbox.shopify import checkout, deliveries, orders, subscriptions, totals, world
+from bcbridge.sandbox.shopify import checkout, deliveries, inventory, orders, subscriptions, totals, world
 from bcbridge.sandbox.shopify.bag import JSON
 from bcbridge.sandbox.shopify.events import EVENTS
 from bcbridge.sandbox.shopify.gid import gid, number_of, order_id
 from bcbridge.sandbox.shopify.orders import Moment
 from bcbridge.sandbox.shopify.settings import ShopifySettings
 from bcbridge.sandbox.shopify.trade import listed, trade
-from bcbridge.sandbox.shopping.cart import Cart, Compact
+from bcbridge.sandbox.shopping import stock
+from bcbridge.sandbox.shopping.cart import Cart, CartLine, Compact
 from bcbridge.sandbox.shopping.doors import merge
-from bcbridge.sandbox.shopping.shop import Premises
+from bcbridge.sandbox.shopping.shop import Premises, Timed
+from bcbridge.sandbox.shopping.stock import Choice, Move, Place
 
 SCHEMA = """
 CREATE TABLE tokens (token TEXT PRIMARY KEY, expires REAL NOT NULL) WITHOUT ROWID;
@@ -56,6 +58,7 @@ class Shop(Premises[ShopifySettings]):
 
     def opened(self, connection: sqlite3.Connection, order: JSON, moment: Moment) -> int:
         orders.add(connection, order, moment)
+        self.took(connection, order, moment)
         self.ring(connection, order, moment, opening_topics(order))
         return number_of(order["id"])
 
@@ -85,6 +88,49 @@ class Shop(Premises[ShopifySettings]):
     def brief(self, document: JSON) -> JSON:
         return {name: document[name] for name in BRIEFLY}
 
+    # --- stock
+
+    def choices(self, connection: sqlite3.Connection, line: CartLine, cart: Cart) -> list[Choice]:
+        """Where the cart would have it from, then anywhere else; an order that nobody routes takes nothing off."""
+        wanted = line.location if line.location is not None else cart.location
+        if wanted is None or line.inventory_item_id is None:
+            return []
+        names = [str(one["name"]) for one in self.locations]
+        first = [wanted] if wanted else names[:1]
+        return inventory.choices(connection, line.inventory_item_id, [*first, *(n for n in names if n not in first)])
+
+    def places(self, connection: sqlite3.Connection, sku: str) -> list[Choice]:
+        return inventory.places(connection, sku)
+
+    def counted(self, connection: sqlite3.Connection, place: Place, number: int, moment: Timed) -> Move | None:
+        move = super().counted(connection, place, number, moment)
+        self.moved(connection, [move] if move else [], Moment(moment.now))
+        return move
+
+    def took(self, connection: sqlite3.Connection, order: JSON, moment: Moment) -> None:
+        identifier = number_of(order["id"])
+        self.moved(connection, stock.held(connection, identifier, inventory.taken(order), moment.now), moment)
+
+    def moved(self, connection: sqlite3.Connection, moves: Sequence[Move], moment: Moment) -> None:
+        """Numbers have moved: their levels were touched, and whoever wants to hears of it."""
+        inventory.touched(connection, moves, moment.stamp)
+        deliveries.ring_levels(connection, moves, moment)
+
+    async def sell_meanwhile(self, wanted: Iterable[Place]) -> None:
+        """Somebody buys one of each of these, where there is one."""
+        moment = await self.moment()
+        named = {one["id"]: str(one["name"]) for one in self.locations}
+
+        def unit(connection: sqlite3.Connection) -> None:
+            for place in wanted:
+                sku = inventory.sku_of(connection, place.item)
+                if sku in self.compact.listed and (stock.shown(connection, place) or 0) > 0:
+                    cart = self.compact.cart({"lines": [{"sku": sku}], "location": named[place.location]})
+                    self.placed(connection, cart, moment, {"unbookable": []})
+
+        await self.books.write(unit)
+        self.rung()
+
     # --- what is kept, and who is told
 
     def keep(
@@ -99,6 +145,7 @@ class Shop(Premises[ShopifySettings]):
         if touch:
             order["updatedAt"] = max(moment.stamp, order["updatedAt"])
         orders.save(connection, order, moment)
+        self.took(connection, order, moment)
         self.ring(connection, order, moment, topics)
 
     def ring(self, connection: sqlite3.Connection, order: JSON, moment: Moment, topics: Sequence[str]) -> None:

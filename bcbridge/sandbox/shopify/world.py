@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -11,6 +11,7 @@ import orjson
 
 from bcbridge.sandbox import catalogue
 from bcbridge.sandbox.catalogue import Sku, Style
+from bcbridge.sandbox.shopify import inventory
 from bcbridge.sandbox.shopify.bag import JSON
 from bcbridge.sandbox.shopify.gid import gid, number_of
 
@@ -19,6 +20,8 @@ FIRST_PRODUCT = 8_400_000_000_000
 FIRST_VARIANT = 45_300_000_000_000
 FIRST_ITEM = 47_400_000_000_000
 FIRST_LOCATION = 72_100_000_001
+EXTRA = 10_000
+"""Where the ids of goods besides the season's begin."""
 
 RATES = {"EUR": Decimal("1.08"), "GBP": Decimal("1.27"), "CAD": Decimal("0.73")}
 """What one unit of a customer's currency is worth in US dollars."""
@@ -65,6 +68,14 @@ class Cell(NamedTuple):
         return f"{self.sku.colour.name} / {self.sku.size}"
 
 
+def extra_cells(count: int) -> Iterator[Cell]:
+    """Goods besides the season's, a hundred a product."""
+    for at, sku in enumerate(catalogue.extra_skus(count)):
+        product_id = gid("Product", FIRST_PRODUCT + EXTRA + at // catalogue.EXTRA_PER_STYLE)
+        ids = (gid("ProductVariant", FIRST_VARIANT + EXTRA + at), gid("InventoryItem", FIRST_ITEM + EXTRA + at))
+        yield Cell(sku, product_id, *ids)
+
+
 def cells() -> tuple[Cell, ...]:
     """What the shop lists: all its web styles, archived ones included."""
     styles = {style.number: at for at, style in enumerate(catalogue.STYLES)}
@@ -84,25 +95,27 @@ CELLS = cells()
 UPC_OF_VARIANT = {cell.variant_id: cell.sku.upc for cell in CELLS}
 
 
-def found(connection: sqlite3.Connection, _seed: int) -> None:
+def found(connection: sqlite3.Connection, _seed: int, *, extra: int = 0) -> None:
     """The season, in one transaction."""
-    for place in locations():
+    everything, there = [*CELLS, *extra_cells(extra)], locations()
+    for place in there:
         row = (number_of(place["id"]), place["name"], text(place))
         connection.execute("INSERT INTO locations VALUES (?, ?, ?)", row)
-    for one in products():
+    for one in products(everything):
         values = (number_of(one["id"]), one["handle"], one["title"], text(one))
         connection.execute("INSERT INTO products VALUES (?, ?, ?, ?)", values)
-    for cell in CELLS:
+    for cell in everything:
         connection.execute("INSERT INTO variants VALUES (?, ?, ?, ?, ?, ?)", variant_row(cell))
+        inventory.stocked(connection, item(cell), there, OPENED)
 
 
 def text(document: JSON) -> str:
     return orjson.dumps(document).decode()
 
 
-def products() -> Iterator[JSON]:
+def products(everything: Iterable[Cell]) -> Iterator[JSON]:
     seen: dict[str, list[Cell]] = {}
-    for cell in CELLS:
+    for cell in everything:
         seen.setdefault(cell.product_id, []).append(cell)
     for identifier, group in seen.items():
         yield product(identifier, group[0].sku.style)
@@ -140,15 +153,6 @@ def variant_row(cell: Cell) -> tuple[int, int, str, str, str, str]:
 
 def variant(cell: Cell) -> JSON:
     upc, style = cell.sku.upc, cell.sku.style
-    item = {
-        "id": cell.inventory_item_id,
-        "legacyResourceId": str(number_of(cell.inventory_item_id)),
-        "sku": upc,
-        "tracked": True,
-        "requiresShipping": True,
-        "duplicateSkuCount": 0,
-        "unitCost": {"amount": f"{style.cost:.2f}", "currencyCode": "USD"},
-    }
     return {
         "id": cell.variant_id,
         "legacyResourceId": str(number_of(cell.variant_id)),
@@ -159,13 +163,28 @@ def variant(cell: Cell) -> JSON:
         "position": 1,
         "price": f"{style.price:.2f}",
         "taxable": True,
-        "inventoryQuantity": 100,
+        "inventoryPolicy": "DENY",
+        "requiresComponents": False,
         "product": {"id": cell.product_id},
         "selectedOptions": [
             {"name": "Colour", "value": cell.sku.colour.name},
             {"name": "Size", "value": cell.sku.size},
         ],
-        "inventoryItem": item,
+        "inventoryItem": {"id": cell.inventory_item_id},
+        "createdAt": OPENED,
+        "updatedAt": OPENED,
+    }
+
+
+def item(cell: Cell) -> JSON:
+    return {
+        "id": cell.inventory_item_id,
+        "legacyResourceId": str(number_of(cell.inventory_item_id)),
+        "sku": cell.sku.upc,
+        "tracked": True,
+        "requiresShipping": True,
+        "unitCost": {"amount": f"{cell.sku.style.cost:.2f}", "currencyCode": "USD"},
+        "variant": {"id": cell.variant_id},
         "createdAt": OPENED,
         "updatedAt": OPENED,
     }
@@ -184,12 +203,13 @@ def change_product(connection: sqlite3.Connection, identifier: int, fields: JSON
 
 
 def change_variant(connection: sqlite3.Connection, identifier: int, fields: JSON) -> JSON | None:
-    """The merchant's hand on a variant: another SKU, another barcode, another price."""
+    """The merchant's hand on a variant: another SKU, another barcode, another price; sold on when there is none
+    (``inventoryPolicy``), a bundle of others (``requiresComponents``)."""
     found = stored(connection, "variants", identifier)
     if found is None:
         return None
     changed = {**found, **fields}
-    changed["inventoryItem"] = {**found["inventoryItem"], "sku": changed["sku"]}
+    inventory.change_item(connection, number_of(found["inventoryItem"]["id"]), {"sku": changed["sku"]})
     values = (changed["sku"], changed["barcode"], text(changed), identifier)
     connection.execute("UPDATE variants SET sku = ?, barcode = ?, document = ? WHERE id = ?", values)
     return changed
