@@ -282,6 +282,7 @@ class Erp(Connector, Protocol):
     warehouses: Source[Warehouse]
     ship_vias: Source[ShipVia]
     sales_orders: Sink[SalesOrder]
+    stock: StockFeed
     widths: Widths
 
 

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+import orjson
+
 from bcbridge.connectors.bluecherry import wire
-from bcbridge.connectors.bluecherry.clock import parse_stamp
-from bcbridge.connectors.bluecherry.settings import ORDER, BlueCherrySettings
-from bcbridge.connectors.bluecherry.walk import Longest, Row, Rows, Walk
+from bcbridge.connectors.bluecherry.clock import ErpClock, parse_stamp
+from bcbridge.connectors.bluecherry.settings import INVENTORY, ORDER, BlueCherrySettings
+from bcbridge.connectors.bluecherry.walk import Ask, Longest, Row, Rows, Walk
 from bcbridge.connectors.budget import Budget, Share
 from bcbridge.connectors.http import Answer, Http, decide_read, decide_write
 from bcbridge.errors import BridgeError, OpenCircuit, Reject, Retry
@@ -37,6 +39,15 @@ class Hits:
     asked: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """One page of the inventory as it came: its rows, in their names, and what stood beside them."""
+
+    rows: Sequence[Any]
+    beside: Mapping[str, Any]
+    asked: datetime
+
+
 class Client:
     """One BlueCherry over HTTP. All reads raise Retry or OpenCircuit."""
 
@@ -48,7 +59,7 @@ class Client:
         self._clock = settings.clock
         self._key = key
         self._now = now
-        self._longest = {resource: Longest() for resource in ("style", "location", "shipper", ORDER)}
+        self._longest = {resource: Longest() for resource in ("style", "location", "shipper", ORDER, INVENTORY)}
         self._http = Http(
             name,
             _base(settings),
@@ -106,6 +117,33 @@ class Client:
                 return Hits(tuple(found), rows.asked)
         return Hits(tuple(found), rows.asked)
 
+    async def inventory(self, after: datetime | None, page: int, *, share: Share) -> Leaf:
+        """Figures changed after a local stamp; all of them for None. Read fast: quantities alone, no money."""
+        params = {**self._paged(page, self._settings.stock_page_size), **self._changed(INVENTORY, after)}
+        path = self._profile.paths.inventory
+        answer = await self._answer(path, params, share)
+        try:
+            reply = orjson.loads(answer.body)
+        except orjson.JSONDecodeError:
+            raise OpenCircuit(f"{path}: the answer is not JSON", by_content=True) from None
+        if not isinstance(reply, dict):
+            raise OpenCircuit(f"{path}: the answer is JSON, but not an object", by_content=True)
+        self._mind_messages(path, reply)
+        rows, beside = _figures(reply)
+        leaf = Leaf(rows, beside, answer.asked)
+        self._longest[INVENTORY].note(leaf.rows)
+        return leaf
+
+    def ends_inventory(self, leaf: Leaf) -> bool:
+        """Whether nothing comes behind this page."""
+        return self._longest[INVENTORY].ends(leaf.rows)
+
+    def walk_inventory(self, ask: Ask, clock: ErpClock) -> Walk:
+        return Walk(ask, clock, self._longest[INVENTORY], self._now())
+
+    def now(self) -> datetime:
+        return self._now()
+
     def walk(self, resource: str, *, share: Share) -> Walk:
         """A walk over all changes of ``style`` or ``order``."""
         call = {"style": self.styles, ORDER: self.orders}[resource]
@@ -137,10 +175,17 @@ class Client:
             self._profile.paths.order, content=body, params=self._environment(), decide=self._decide_write
         )
 
+    async def post_count(self, body: bytes) -> Answer | NotSent | Doubtful:
+        """Send one array of stock counts once. Raises OpenCircuit where we were not let in, or during quiet hours."""
+        self._mind_quiet_hours()
+        return await self._http.write(
+            self._profile.paths.count, content=body, params=self._environment(), decide=self._decide_write
+        )
+
     def _decide_write(self, answer: Answer) -> BridgeError | NotSent | Doubtful | None:
         decision = decide_write(answer)
         if answer.status in (404, 405, 415) and decision is None:
-            return OpenCircuit(f"the order resource answered {answer.status}: is its path right?{self._said(answer)}")
+            return OpenCircuit(f"the resource answered {answer.status}: is its path right?{self._said(answer)}")
         if isinstance(decision, OpenCircuit):
             return OpenCircuit(f"{decision}{self._said(answer)}", after=decision.after)
         return decision
@@ -161,17 +206,24 @@ class Client:
         return Rows(self._plain_rows(resource, reply), asked)
 
     async def _reply(self, path: str, params: Mapping[str, str], share: Share) -> tuple[dict[str, Any], datetime]:
-        self._mind_quiet_hours()
-        params = {**params, **self._environment()}
-        answer = await self._http.read(path, params=params, share=share, decide=self._decide)
+        answer = await self._answer(path, params, share)
         try:
             reply = wire.parse(answer.body)
         except wire.Unreadable as fault:
             raise OpenCircuit(f"{path}: {fault}", by_content=True) from None
+        self._mind_messages(path, reply)
+        return reply, answer.asked
+
+    async def _answer(self, path: str, params: Mapping[str, str], share: Share) -> Answer:
+        self._mind_quiet_hours()
+        params = {**params, **self._environment()}
+        return await self._http.read(path, params=params, share=share, decide=self._decide)
+
+    def _mind_messages(self, path: str, reply: Mapping[str, Any]) -> None:
+        """An error inside a 200."""
         said = wire.messages(reply)
         if said and "data" not in reply:
             raise Retry(f"{path} refuses to be read: {self.without_key('; '.join(said))}")
-        return reply, answer.asked
 
     def _headers(self, resource: str, reply: Mapping[str, Any]) -> list[Row]:
         """The documents of a page, in our names."""
@@ -246,6 +298,16 @@ class Client:
 
     def _ours(self, resource: str) -> dict[str, str]:
         return {theirs: ours for ours, theirs in self._profile.aliases.get(resource, {}).items()}
+
+
+def _figures(reply: Mapping[str, Any]) -> tuple[Sequence[Any], Mapping[str, Any]]:
+    """The rows and what stands beside them. No source shows this resource's envelope: that of a master or that of a
+    document, both are taken."""
+    data = reply.get("data")
+    rows = data.get("header") if isinstance(data, dict) else data
+    if not isinstance(rows, list):
+        raise OpenCircuit("inventory: neither data nor data.header is a list of rows", by_content=True)
+    return rows, {**reply, **data} if isinstance(data, dict) else reply
 
 
 def quoted(value: str) -> str:

@@ -1,15 +1,16 @@
-"""One configured BlueCherry: styles, warehouses, ship vias, and the sink of sales orders."""
+"""One configured BlueCherry: styles, warehouses, ship vias, figures of stock, and the sink of sales orders."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from bcbridge.connectors.base import Erp, Finding, Sink, Source, Tools
+from bcbridge.connectors.base import Erp, Finding, Sink, Source, StockFeed, Tools
 from bcbridge.connectors.bluecherry.client import Client
 from bcbridge.connectors.bluecherry.doctor import examine
 from bcbridge.connectors.bluecherry.masters import Styles, ship_vias, warehouses
 from bcbridge.connectors.bluecherry.orders import SalesOrders
 from bcbridge.connectors.bluecherry.settings import BlueCherrySettings
+from bcbridge.connectors.bluecherry.stock import Stock
 from bcbridge.model.catalog import CatalogSku, ShipVia, Warehouse
 from bcbridge.model.ids import ConnectorName
 from bcbridge.model.sales_order import SalesOrder
@@ -29,6 +30,7 @@ class BlueCherry:
         self.ship_vias: Source[ShipVia] = ship_vias(client, settings)
         self._orders = SalesOrders(f"{name}.orders", client, settings)
         self.sales_orders: Sink[SalesOrder] = self._orders
+        self.stock: StockFeed = Stock(name, client, settings)
         self.widths = settings.profile.widths
 
     def quiet_until(self, now: datetime) -> datetime | None:

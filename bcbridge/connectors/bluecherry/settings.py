@@ -8,19 +8,37 @@ README. ``aliases`` say what a customer's BlueCherry calls them.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
 
 from bcbridge.connectors.base import PostingRules
 from bcbridge.connectors.bluecherry.clock import ErpClock, QuietWindow
+from bcbridge.connectors.bluecherry.ledger import COMPONENTS, PLACED
+from bcbridge.model.ids import Upc
+from bcbridge.model.stock import Evidence, EvidenceRules
 from bcbridge.model.widths import Widths
 
 ORDER = "order"
-RESOURCES = ("pick", "style", "location", "shipper", ORDER)
+INVENTORY = "inventory"
+COUNT = "count"
+RESOURCES = ("pick", "style", "location", "shipper", ORDER, INVENTORY, COUNT)
+BUCKETS = 24
+BUCKET_NAMES = ("size{:02}_qty", "call{:02}", "upc{:02}")
+"""A size's quantity, whether it is live, and its UPC, in a row of buckets; the last assumed."""
 
 ASSUMED_NAMES: Mapping[str, frozenset[str]] = {
     "style": frozenset({"active_ok", "last_mod"}),
@@ -35,6 +53,14 @@ ASSUMED_NAMES: Mapping[str, frozenset[str]] = {
             # documented for the pick ticket, assumed to be called the same on an order (NOTES.md 7.4)
             *("po_num", "altpo", "ord_num", "ord_status", "ord_type", "customer", "division", "department", "season"),
             *("location", "shipper", "end_date", "curr_code", "tax_amt", "frgt_amt", "disc_amt", "misc_amt", "notes"),
+        }
+    ),
+    INVENTORY: frozenset(
+        {
+            *("upc", "location", "lot", "last_mod", "ots", "qoh", "pick_qty", "ots_wip"),
+            *COMPONENTS,
+            PLACED,
+            *(name.format(number) for name in BUCKET_NAMES for number in range(1, BUCKETS + 1)),
         }
     ),
 }
@@ -59,6 +85,8 @@ def _checked_aliases(aliases: dict[str, dict[str, str]]) -> dict[str, dict[str, 
     return aliases
 
 
+STOCK_PAGE = 250
+Proof = Annotated[Evidence, Field(strict=False)]
 Names = Annotated[tuple[str, ...], Field(strict=False)]
 Aliases = Annotated[dict[str, dict[str, str]], AfterValidator(_checked_aliases)]
 Path = Annotated[str, Field(pattern=r"^/[A-Za-z0-9_/.-]+$")]
@@ -73,6 +101,27 @@ class Paths(Section):
     shipper: Path = "/api/Shipper"
     order: Path = "/api/order"
     """Assumed."""
+    inventory: Path = "/api/inventory"
+    """Assumed."""
+    count: Path = "/api/PhysicalInventoryTM"
+    """A stock count, posted; only for the echo (``echo_sku``)."""
+
+
+class EchoSku(Section):
+    """A SKU that nobody sells, whose count we may set: seen again among the figures, it dates them.
+
+    Its parts are those of its style in BlueCherry; what is empty there is left empty here.
+    """
+
+    upc: Annotated[str, Field(min_length=1)]
+    warehouse: Annotated[str, Field(min_length=1)]
+    division: str = ""
+    style: str = ""
+    color_code: str = ""
+    lbl_code: str = ""
+    dimension: str = ""
+    size_desc: str = ""
+    season: str = ""
 
 
 class Profile(Section):
@@ -115,8 +164,35 @@ class Profile(Section):
     posts_in_order: bool = False
     """Whether the ERP posts what it accepted in the order it accepted it; only an operator can know."""
     widths: Widths = Widths()
-    unverified: Names = (ORDER,)
+    unverified: Names = (ORDER, INVENTORY, COUNT)
     """Resources nobody has confirmed against this customer's BlueCherry: their writes wait in production."""
+
+    stock_evidence: Annotated[tuple[Proof, ...], Field(strict=False, min_length=1)] = (Evidence.EXPORT_WRITTEN,)
+    """What says when a figure was taken (docs/stock.md); ``doctor`` measures which of them this ERP allows."""
+    stock_build_seconds: NonNegativeFloat = 600.0
+    """The longest an export takes from its first figure to its last."""
+    stock_max_age_seconds: PositiveFloat = 7_200.0
+    """No figure that the ERP gives is older than this; used by the evidence ``max_age`` alone."""
+    clock_skew_seconds: NonNegativeFloat = 5.0
+    """The greatest difference between the ERP's clock and ours."""
+    stock_cycle_seconds: PositiveFloat | None = None
+    """How often figures are published, where it is known; otherwise it is found out."""
+    stock_export_field: str = ""
+    """The column, or the field beside ``data``, that stamps the publication a row comes from. The evidence
+    ``export_start`` needs it to be the start of the build."""
+    stock_rows: Literal["exploded", "buckets"] = "exploded"
+    """A row per size, or one with ``size01_qty`` to ``size24_qty``; ``call01`` to ``call24`` say which of them live."""
+    stock_bucket_number: Literal["ots", "qoh_minus_pick"] = "ots"
+    """What the quantities of such a row are."""
+    stock_locations: Names = ()
+    """The locations that hold stock; empty: every one that is not left out below or by ``locations_ignored``."""
+    locations_not_for_sale: Names = ()
+    """Returns, quarantine, damaged goods: real, and none of it to be sold."""
+    lots_ignored: Names = ()
+    echo_sku: EchoSku | None = None
+    """For the evidence ``echo``: bcbridge writes counts of this SKU, and of no other."""
+    stock_watch_seconds: NonNegativeFloat = 12.0
+    """How long ``doctor`` watches the figures, to see what moves."""
 
     @model_validator(mode="after")
     def _known_resources(self) -> Profile:
@@ -124,6 +200,26 @@ class Profile(Section):
         if unknown:
             raise ValueError(f"unverified names no resource: {', '.join(unknown)}; known: {', '.join(RESOURCES)}")
         return self
+
+    @model_validator(mode="after")
+    def _evidence_has_what_it_needs(self) -> Profile:
+        if Evidence.EXPORT_START in self.stock_evidence and not self.stock_export_field:
+            raise ValueError('stock_evidence "export_start" needs stock_export_field: where that stamp stands')
+        if (Evidence.ECHO in self.stock_evidence) != (self.echo_sku is not None):
+            raise ValueError('stock_evidence "echo" and echo_sku go together')
+        return self
+
+    @property
+    def evidence(self) -> EvidenceRules:
+        echo = self.echo_sku
+        return EvidenceRules(
+            kinds=self.stock_evidence,
+            build=timedelta(seconds=self.stock_build_seconds),
+            max_age=timedelta(seconds=self.stock_max_age_seconds),
+            skew=timedelta(seconds=self.clock_skew_seconds),
+            echo=(Upc(echo.upc), echo.warehouse) if echo else None,
+            cycle=timedelta(seconds=self.stock_cycle_seconds) if self.stock_cycle_seconds else None,
+        )
 
     def commits(self, status: str) -> bool:
         """Whether an order of this status takes stock."""
@@ -211,6 +307,16 @@ class BlueCherrySettings(Section):
             posting_window=timedelta(hours=self.posting_window_hours),
             confirm_by_reference_after=timedelta(minutes=self.confirm_by_reference_minutes),
         )
+
+    @property
+    def stock_page_size(self) -> int:
+        """As many rows as this ERP gives, and no more than can be read without holding anybody up."""
+        return min(STOCK_PAGE, self.page_size_max)
+
+    @property
+    def stock_clock(self) -> ErpClock:
+        """Figures appear when their export is built: so much later than they were changed."""
+        return replace(self.clock, overlap=self.clock.overlap + self.profile.evidence.build)
 
     @property
     def clock(self) -> ErpClock:

@@ -88,6 +88,8 @@ class Stretch:
     rows: tuple[Row, ...]
     asked: datetime
     mark: Mark
+    whole: bool = False
+    """At the end of the walk: whether it is proven to have shown every row."""
 
 
 Ask = Callable[[datetime | None, int], Awaitable[Rows]]
@@ -158,9 +160,9 @@ class Walk:
             place = _behind(place, page.rows)
             if ended:
                 one_page = place.page == 2 or (place.page == 3 and not page.rows)
-                settled = one_page or last_pass or _whole(place, missed, repeated=bool(known_before))
-                mark = Mark(self._high) if settled else Mark(self._high, Place(place.after))
-                yield Stretch(new, page.asked, mark)
+                whole = one_page or _whole(place, missed, repeated=bool(known_before))
+                mark = Mark(self._high) if whole or last_pass else Mark(self._high, Place(place.after))
+                yield Stretch(new, page.asked, mark, whole)
                 return
             if new:
                 yield Stretch(new, page.asked, Mark(self._high, place))

@@ -92,6 +92,30 @@ def size_row(size: str, upc: object, **changes: Any) -> dict[str, Any]:
     } | changes
 
 
+def stock_row(upc: object = "040123000020", pkey: object = 1, **changes: Any) -> dict[str, Any]:
+    """As the ERP would list its figures of one SKU, place and lot, without the ledger's components."""
+    return {
+        "pkey": pkey,
+        "division": "WOM",
+        "style": "00417",
+        "color_code": "BLK",
+        "lbl_code": "MAIN",
+        "dimension": "",
+        "size_desc": "S",
+        "upc": upc,
+        "location": "NJ1",
+        "lot": "",
+        "qoh": 121,
+        "pick_qty": 10,
+        "open_qty": 12,
+        "reserved_qty": 3,
+        "wip_qty": 20,
+        "ots": 92,
+        "ots_wip": 113,
+        "last_mod": "2026-03-01 07:00:00",
+    } | changes
+
+
 def order_row(reference: str = "SU1001P1G1", pkey: int = 200201, **changes: Any) -> dict[str, Any]:
     """As the ERP would list the order above."""
     return {

@@ -27,7 +27,7 @@ def test_three_settings_are_enough_and_the_documented_names_are_the_defaults() -
     assert found.key_header_name == "Ocp-Apim-Subscription-Key"
     assert (found.page_size, found.page_size_max, found.max_concurrency) == (100, 200, 1)
     assert found.profile.paths.location == "/api/Location"
-    assert found.profile.unverified == ("order",)
+    assert found.profile.unverified == ("order", "inventory", "count")
 
 
 def test_a_profile_stands_inline_in_the_same_table() -> None:
@@ -64,6 +64,11 @@ widths = { reference = 20 }
         ('[profile.aliases.invoice]\nupc = "barcode"', "aliases"),
         ('[profile.aliases.order]\nord_qty = "q"\nterms = "q"', "aliases"),
         ('[profile.paths]\norder = "api/order"', "paths"),
+        ('[profile]\nstock_evidence = ["hope"]', "stock_evidence"),
+        ("[profile]\nstock_evidence = []", "stock_evidence"),
+        ('[profile]\nstock_evidence = ["export_start"]', "stock_export_field"),
+        ('[profile]\nstock_evidence = ["echo"]', "echo_sku"),
+        ('[profile.echo_sku]\nupc = "1"\nwarehouse = "NJ1"', "echo"),
         ("[profile.paths]\norders = '/api/order'", "orders"),
     ],
 )

@@ -1,0 +1,234 @@
+"""Rows of the inventory resource to stock in our words: pure (NOTES.md 7.3, 7.7).
+
+Half a million rows come in one pull, so nothing is built that is not kept: one look-up per field, and a second, more
+patient reading only for what is not plainly what it should be. What is no stock (a pseudo-location, a place or lot
+that is not for sale) is left out without a word. A row that is stock and cannot be read is *odd*: said in words, and
+nobody's zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import lru_cache
+from operator import itemgetter
+from typing import Any, cast
+
+from bcbridge.connectors.bluecherry.clock import ErpClock, parse_stamp
+from bcbridge.connectors.bluecherry.ledger import COMPONENTS, PLACED, Numbers, numbers
+from bcbridge.connectors.bluecherry.settings import BUCKET_NAMES, BUCKETS, INVENTORY, Profile
+from bcbridge.errors import Malformed
+from bcbridge.model.ids import Upc
+from bcbridge.model.stock import NO_PARTS, StockRow
+
+Fields = Mapping[str, Any]
+
+MOST = 1_000_000_000
+"""Pieces beyond this are no pieces."""
+STAMPS_KEPT = 4_096
+"""Rows share stamps: so many are read once only."""
+WHOLE_NUMBERS = {int}
+NOTHING = {type(None)}
+SKU_PARTS = ("division", "style", "color_code", "lbl_code", "dimension", "size_desc")
+
+
+@dataclass(slots=True)
+class Reading:
+    """What one page says. ``lost``: some row that names a SKU could not be read, so its absence means nothing."""
+
+    rows: list[StockRow] = field(default_factory=list)
+    odd: list[str] = field(default_factory=list)
+    lost: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What every row says of itself, whatever its numbers are called."""
+
+    warehouse: str
+    lot: str
+    stamp: datetime | None
+    export: datetime | None
+
+
+class Inventory:
+    """Reads pages by one profile. Keeps nothing of them but the stamps it has seen."""
+
+    def __init__(self, profile: Profile, clock: ErpClock) -> None:
+        names = profile.aliases.get(INVENTORY, {})
+        self._theirs: Callable[[str], str] = lambda ours: names.get(ours, ours)
+        self._profile = profile
+        self._export = profile.stock_export_field
+        self._upc, self._location, self._lot = map(self._theirs, ("upc", "location", "lot"))
+        self._last_mod = self._theirs("last_mod")
+        self._named_by = (self._upc, *SKU_PARTS, self._location, self._lot)
+        self._components = itemgetter(*map(self._theirs, COMPONENTS))
+        self._placed = self._theirs(PLACED)
+        self._own = {ours: self._theirs(ours) for ours in ("ots", "qoh", "pick_qty", "ots_wip")}
+        self._buckets = [self._bucket_names(number) for number in range(1, BUCKETS + 1)]
+        self._no_stock = frozenset(profile.locations_ignored + profile.locations_not_for_sale)
+        self._only = frozenset(profile.stock_locations)
+        self._no_lots = frozenset(profile.lots_ignored)
+        self._exploded = profile.stock_rows == "exploded"
+        self._earliest = lru_cache(STAMPS_KEPT)(lambda text: _earliest(text, clock))
+
+    def read(self, raw: Sequence[object], beside: Fields, *, latest: datetime) -> Reading:
+        """One page: its rows as they came, and what stood beside them. A stamp after ``latest`` is none."""
+        found = Reading()
+        outer = self.publication(beside)
+        for one in raw if self._exploded else self._apart(raw):
+            try:
+                if not isinstance(one, dict):
+                    raise Malformed("not a row")
+                place = self._place(one, outer, latest)
+                if place is not None:
+                    found.rows.append(self._row(one, place))
+            except Malformed as fault:
+                found.odd.append(f"{_which(one)}: {fault}")
+                found.lost = found.lost or not isinstance(fault, Nameless)
+        return found
+
+    def publication(self, beside: Fields) -> datetime | None:
+        """The stamp of the export, where a page as a whole carries it: the earlier reading, UTC."""
+        return self._moment(beside.get(self._export)) if self._export else None
+
+    def key(self, row: Fields) -> str:
+        """What tells rows apart: their key, or where they have none, all that a row of stock is named by."""
+        key = row.get("pkey")
+        return str(key) if key not in (None, "") else "/".join(str(row.get(name)) for name in self._named_by)
+
+    def stamp(self, row: Fields) -> datetime | None:
+        """When the row says it was changed: the earlier reading, UTC."""
+        return self._moment(row.get(self._last_mod))
+
+    def left_out(self, row: Fields) -> str:
+        """Why this row is no stock, as ``location POE``; empty where it is. Raises Malformed."""
+        if self._location not in row:
+            raise Malformed(f"without {self._location}")
+        warehouse, lot = _code(row[self._location]), _code(row.get(self._lot))
+        if warehouse in self._no_stock or (self._only and warehouse not in self._only):
+            return f"location {warehouse or 'without a name'}"
+        return f"lot {lot}" if lot in self._no_lots else ""
+
+    # -- one row -----------------------------------------------------------------------------------------------
+
+    def _place(self, row: Fields, outer: datetime | None, latest: datetime) -> Place | None:
+        if self.left_out(row):
+            return None
+        stamp = self._moment(row.get(self._last_mod))
+        export = (self._moment(row.get(self._export)) or outer) if self._export else None
+        return Place(
+            _code(row[self._location]),
+            _code(row.get(self._lot)),
+            stamp if stamp and stamp <= latest else None,
+            export if export and export <= latest else None,
+        )
+
+    def _row(self, row: Fields, at: Place) -> StockRow:
+        upc = _upc(row.get(self._upc))
+        given = self._given(row)
+        if given is None:
+            return _stock(upc, at, self._their_numbers(row), NO_PARTS)
+        parts = {name: pieces for name, pieces in zip(COMPONENTS, given, strict=True) if pieces}
+        if placed := _pieces(row.get(self._placed)):
+            parts[PLACED] = placed
+        return _stock(upc, at, numbers(given), parts)
+
+    def _given(self, row: Fields) -> Sequence[int] | None:
+        """Every component of the formulas; None where one is not among the columns, or none is filled."""
+        try:
+            given = self._components(row)
+        except KeyError:
+            return None
+        kinds = set(map(type, given))
+        if kinds == WHOLE_NUMBERS:
+            return cast(Sequence[int], given)
+        return None if kinds == NOTHING else tuple(map(_pieces, given))
+
+    def _their_numbers(self, row: Fields) -> Numbers:
+        """Where a number is not given, OTS stands for it: with no work in progress both others are at least that."""
+        said = {ours: value for ours, theirs in self._own.items() if (value := row.get(theirs)) not in (None, "")}
+        if "ots" not in said:
+            raise Malformed("neither all components nor ots")
+        ots = _pieces(said["ots"])
+        qoh = _pieces(said.get("qoh", ots))
+        at_hand = qoh - _pieces(said["pick_qty"]) if "qoh" in said and "pick_qty" in said else ots
+        return Numbers(qoh, at_hand, ots, _pieces(said.get("ots_wip", ots)))
+
+    # -- rows of 24 buckets ------------------------------------------------------------------------------------
+
+    def _bucket_names(self, number: int) -> tuple[str, str, str]:
+        quantity, call, upc = (name.format(number) for name in BUCKET_NAMES)
+        return self._theirs(quantity), self._theirs(call), self._theirs(upc)
+
+    def _apart(self, raw: Sequence[object]) -> Iterator[object]:
+        """A row for each size that is live, with the one number it carries; what it does not carry is none."""
+        for row in raw:
+            if not isinstance(row, dict):
+                yield row
+                continue
+            for quantity, call, upc in self._buckets:
+                if str(row.get(call) or "").strip().upper() == "Y":
+                    yield {**row, self._upc: row.get(upc), **self._carried(row.get(quantity) or 0)}
+
+    def _carried(self, pieces: object) -> Fields:
+        if self._profile.stock_bucket_number == "ots":
+            return {self._own["ots"]: pieces}
+        return {self._own["qoh"]: pieces, self._own["pick_qty"]: 0, self._own["ots"]: 0}
+
+    def _moment(self, said: object) -> datetime | None:
+        return self._earliest(said) if isinstance(said, str) and said else None
+
+
+class Nameless(Malformed):
+    """A row of no SKU: nobody can miss it."""
+
+
+def _stock(upc: Upc, at: Place, are: Numbers, parts: Mapping[str, int]) -> StockRow:
+    if not (-MOST < are.ots < MOST and -MOST < are.qoh_minus_pick < MOST and -MOST < are.ots_wip < MOST):
+        raise Malformed("more pieces than there can be")
+    return StockRow(upc, at.warehouse, at.lot, are.ots, are.qoh_minus_pick, are.ots_wip, at.stamp, at.export, parts)
+
+
+def _upc(said: object) -> Upc:
+    if said is None or (isinstance(said, str) and not said.strip()):
+        raise Nameless("without a UPC")
+    if not isinstance(said, str):
+        raise Malformed("a UPC that is a number: its leading zeros would be lost")
+    return Upc(said.strip())
+
+
+def _code(said: object) -> str:
+    if said is None:
+        return ""
+    if not isinstance(said, str):
+        raise Malformed("a number where a code stands")
+    return said.rstrip()
+
+
+def _pieces(said: object) -> int:
+    """A whole number, however it is written; nothing is none."""
+    if type(said) is int:
+        return said
+    if said is None or said == "":
+        return 0
+    try:
+        number = float(said) if isinstance(said, float | str) else None
+    except ValueError:
+        number = None
+    if number is None or not number.is_integer() or abs(number) > MOST:
+        raise Malformed("a quantity that is no whole number of pieces")
+    return int(number)
+
+
+def _earliest(text: str, clock: ErpClock) -> datetime | None:
+    try:
+        return clock.earliest(parse_stamp(text))
+    except ValueError:
+        return None
+
+
+def _which(row: object) -> str:
+    key = row.get("pkey") if isinstance(row, dict) else None
+    return f"inventory row {key}" if isinstance(key, int | str) else "an inventory row"
