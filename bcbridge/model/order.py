@@ -116,6 +116,8 @@ class OrderLine(Record):
     """As it was copied when it was sold, by a channel that tells today's beside it; ``None`` where it does not."""
     ship_to: Address | None = None
     """Where this line goes, on an order with several addresses; ``None``: to the order's own."""
+    taken: int | None = None
+    """Pieces that the channel has taken off its own number for this line, as it stands; ``None``: it does not tell."""
 
 
 class Shipping(Record):

@@ -8,6 +8,7 @@ sold; nothing prevents it over there.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -24,8 +25,10 @@ REFUNDED = "(refunded)"
 FEE = "(fee)"
 ATTRIBUTE = "pa_"
 """Begins the keys of what a variation is told by, as ``pa_size``."""
-STOCK_KEYS = ("_reduced_stock", "_restock_refunded_items")
+TAKEN_KEY = "_reduced_stock"
+STOCK_KEYS = (TAKEN_KEY, "_restock_refunded_items")
 """Hidden attributes of a line that are kept: what the order took out of stock, and what refunds put back."""
+PIECES = re.compile(r"-?[0-9]{1,9}")
 LONGEST_VALUE = 2000
 """Characters of an attribute's value; plugins keep whole forms in one."""
 
@@ -82,6 +85,7 @@ class Parts:
             taxes=self._rates.taxes(net),
             attributes=attributes(line.meta_data, hidden=STOCK_KEYS),
             sku_is_live=True,
+            taken=_taken(line),
         )
 
     def _allowances(self) -> tuple[tuple[Allowance, ...], ...]:
@@ -195,6 +199,13 @@ def _variant(line: wire.LineItem) -> Ref | None:
         return Ref(str(line.variation_id))
     varied = any(one.key.startswith(ATTRIBUTE) for one in line.meta_data)
     return Ref(str(line.product_id)) if line.product_id and not varied else None
+
+
+def _taken(line: wire.LineItem) -> int | None:
+    """Refunds that put pieces back have lowered it already, below zero where more came back than was taken; without
+    it nothing was taken. Half a piece is a plugin's, and not read."""
+    said = next((str(one.value) for one in line.meta_data if one.key == TAKEN_KEY), "0")
+    return int(said) if PIECES.fullmatch(said) else None
 
 
 def _said(value: object) -> str:

@@ -106,6 +106,7 @@ def line(
         "attributes": (("pa_colour", colour), ("pa_size", size), *(stock or {}).items()),
         "ordered": quantity,
         "allowances": (),
+        "taken": int((stock or {}).get("_reduced_stock", "0")),
         **said,
     }
     return OrderLine(

@@ -81,6 +81,7 @@ LINE = OrderLine(
     unit_price=Decimal("100.00"),
     amount=Decimal("100.00"),
     sku_is_live=True,
+    taken=0,
 )
 PLAIN = Order(
     ref=Ref("1001"),
@@ -129,6 +130,7 @@ RICH = PLAIN.model_copy(
                     "allowances": (Allowance(name="welcome10", amount=Decimal("10.00")),),
                     "taxes": (Tax(title="NJ State Tax", rate=Decimal("0.06625"), amount=Decimal("5.96")),),
                     "attributes": (("Engraving", "for Grace"), ("_reduced_stock", "3")),
+                    "taken": 3,
                 }
             ),
         ),
