@@ -39,7 +39,7 @@ async def test_a_style_holds_its_sizes_under_rows_i(tmp_path: Path) -> None:
     assert [size["size_desc"] for size in sizes] == ["XS", "S", "M", "L", "XL"]
     assert {size["fkey"] for size in sizes} == {black["pkey"]}
     assert sizes[0]["upc"].startswith("0")
-    assert len(styles) == len(catalogue.STYLES)
+    assert len(styles) == len(catalogue.STYLES) + 1, "and the one that is there to be counted"
     assert {style["active_ok"] for style in styles} == {"Y", "N"}
     stamps = [style["last_mod"] for style in styles]
     assert len(set(stamps)) < len(stamps), "rows share one last_mod, as after a mass update"
@@ -136,7 +136,8 @@ async def test_stock_follows_the_documented_ledger(tmp_path: Path) -> None:
 async def test_stock_lies_also_where_it_is_no_stock(tmp_path: Path) -> None:
     async with erp_in(tmp_path) as erp:
         places = [place for page in (1, 2) for place in await erp.read("inventory", _pgno=page)]
-    assert {place["location"] for place in places} == {"NJ1", "CA1", "POE"}
+    assert {place["location"] for place in places} == {"NJ1", "CA1", "POE", "FOB", "QRN", ""}
+    assert {place["lot"] for place in places} == {"", "L2"}
 
 
 async def test_a_posted_order_takes_open_to_sell(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -11,10 +11,11 @@ from aiohttp import web
 from anyio.abc import TaskGroup
 
 from bcbridge.sandbox.base import World, answer, hang_up
-from bcbridge.sandbox.bluecherry import accepting, reading
+from bcbridge.sandbox.bluecherry import accepting, counts, reading
 from bcbridge.sandbox.bluecherry.accepting import Refused
 from bcbridge.sandbox.bluecherry.filters import BadFilter
 from bcbridge.sandbox.bluecherry.gateway import Gateway, internal_error
+from bcbridge.sandbox.bluecherry.inventory import Inventory
 from bcbridge.sandbox.bluecherry.reading import RESOURCES, Reading, Resource
 from bcbridge.sandbox.bluecherry.settings import BlueCherrySettings
 
@@ -26,11 +27,18 @@ ORDERED_REFUSALS = {
 }
 
 
+Accept = Callable[[bytes], Awaitable[int]]
+"""Puts a posted array on disk and returns its ``pkey``; raises `Refused`."""
+
+
 class Api:
     """What a client with a good key reaches."""
 
-    def __init__(self, world: World, gateway: Gateway, settings: BlueCherrySettings, tasks: TaskGroup) -> None:
+    def __init__(
+        self, world: World, gateway: Gateway, inventory: Inventory, settings: BlueCherrySettings, tasks: TaskGroup
+    ) -> None:
         self._world = world
+        self._inventory = inventory
         self._gateway = gateway
         self._settings = settings
         self._tasks = tasks
@@ -38,7 +46,12 @@ class Api:
     def routes(self) -> list[web.RouteDef]:
         base = f"/{self._settings.merchant_code}/api"
         reads = [web.get(f"{base}/{r.path}", self._reader(r), allow_head=False) for r in RESOURCES]
-        return [*reads, web.post(f"{base}/order", self.post_orders)]
+        return [
+            *reads,
+            web.get(f"{base}/inventory", self.read_stock, allow_head=False),
+            web.post(f"{base}/order", self._poster(self._accept)),
+            web.post(f"{base}/PhysicalInventoryTM", self._poster(self._accept_counts)),
+        ]
 
     # --- reading -----------------------------------------------------------------------------------------------
 
@@ -61,6 +74,17 @@ class Api:
         rows = await self._world.books.read(page.run)
         return answer(reading.envelope(resource, rows, as_list=await strikes("list_wrong_shape")))
 
+    async def read_stock(self, request: web.Request) -> web.Response:
+        """One page of figures."""
+        strikes = self._world.faults.strikes
+        if await strikes("contract_break"):
+            return answer({"result": "ok"})
+        try:
+            rows = await self._inventory.read(request.query, filtered=not await strikes("filter_ignored"))
+        except BadFilter as error:
+            return answer(accepting.messages([str(error)]))
+        return answer({"data": rows})
+
     async def _with_faults(self, resource: Resource, page: Reading) -> Reading:
         """The reading, less its children or their rows where that was ordered."""
         if not resource.document or page.show is reading.headers:
@@ -76,20 +100,26 @@ class Api:
 
     # --- writing -----------------------------------------------------------------------------------------------
 
-    async def post_orders(self, request: web.Request) -> web.Response:
-        """A JSON array of sales orders: one ``pkey`` for all, or the reasons why none."""
+    def _poster(self, accept: Accept) -> Any:
+        async def post(request: web.Request) -> web.StreamResponse:
+            return await self.post(request, accept)
+
+        return post
+
+    async def post(self, request: web.Request, accept: Accept) -> web.Response:
+        """A JSON array of documents: one ``pkey`` for all, or the reasons why none."""
         body = await request.read()
         strikes = self._world.faults.strikes
         if await strikes("answer_lost_before"):
             return hang_up(request)
         if await strikes("late_acceptance"):
-            self._tasks.start_soon(self._accept_late, body)
+            self._tasks.start_soon(self._accept_late, accept, body)
             return hang_up(request)
         for name, shape in ORDERED_REFUSALS.items():
             if await strikes(name):
                 return answer(shape(["The order was refused.", "The sandbox was told to."]))
         try:
-            pkey = await self._accept(body)
+            pkey = await accept(body)
         except Refused as no:
             return answer(no.body)
         return await self._say_yes(request, pkey)
@@ -100,11 +130,16 @@ class Api:
         refuse = self._settings.refuse_duplicates
         return await self._world.books.write(lambda c: acceptance.keep(c, at=now, refuse_duplicates=refuse))
 
-    async def _accept_late(self, body: bytes) -> None:
+    async def _accept_counts(self, body: bytes) -> int:
+        counted = counts.check(body)
+        now = self._world.clock.now()
+        return await self._world.books.write(lambda c: counted.keep(c, at=now))
+
+    async def _accept_late(self, accept: Accept, body: bytes) -> None:
         """What a gateway does that still held the request when its client had given up."""
         await anyio.sleep(self._world.faults.value("late_ms") / 1000)
         try:
-            await self._accept(body)
+            await accept(body)
         except Refused:
             return  # there is nobody left to tell
 

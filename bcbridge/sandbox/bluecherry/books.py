@@ -14,6 +14,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from bcbridge.sandbox.base import dump
+from bcbridge.sandbox.bluecherry import ledger
 
 Row = dict[str, Any]
 
@@ -27,9 +28,26 @@ CREATE TABLE {table} (
 CREATE INDEX {table}_by_last_mod ON {table} (last_mod, pkey);
 """
 
+_SUMS = ", ".join(f"'{name}', \"{name}\"" for name in ledger.TYPES)
+_STOCK = f"""
+CREATE VIEW stock AS
+SELECT i.pkey, i.upc, i.location, i.last_mod, s.style, '{{}}' AS children, json_object(
+    'pkey', i.pkey, 'division', s.division, 'style', s.style, 'color_code', s.color_code,
+    'lbl_code', s.lbl_code, 'dimension', s.dimension, 'size_desc', s.size_desc, 'upc', i.upc,
+    'location', i.location, 'lot', i.lot, {_SUMS},
+    'qoh', {ledger.formula(ledger.QOH)},
+    'pick_qty', pk, 'open_qty', op, 'reserved_qty', rs, 'wip_qty', wp,
+    'ots', {ledger.formula(ledger.OTS)},
+    'ots_wip', {ledger.formula(ledger.OTS_WIP)},
+    'last_mod', i.last_mod) AS header
+FROM inventory AS i JOIN skus AS s ON s.upc = i.upc;
+"""  # noqa: S608 - our own names
+
 SCHEMA = (
     "".join(_RECORDS.format(table=table) for table in ("styles", "locations", "shippers", "picks"))
     + """
+CREATE INDEX picks_without_invoice ON picks (json_extract(header, '$.ord_num'))
+    WHERE json_extract(header, '$.inv_num') = '';
 CREATE TABLE orders (
     pkey INTEGER PRIMARY KEY,
     header TEXT NOT NULL,
@@ -44,6 +62,14 @@ CREATE INDEX orders_by_last_mod ON orders (last_mod, pkey);
 CREATE INDEX orders_by_po_num ON orders (po_num, customer);
 CREATE INDEX orders_by_ord_num ON orders (ord_num);
 CREATE INDEX orders_by_altpo ON orders (altpo);
+CREATE TABLE progress (
+    pkey INTEGER PRIMARY KEY,
+    open_qty INTEGER NOT NULL,
+    pick_qty INTEGER NOT NULL,
+    ord_status TEXT NOT NULL
+);
+CREATE INDEX progress_open ON progress (pkey) WHERE open_qty > 0;
+CREATE INDEX progress_picked ON progress (pkey) WHERE pick_qty > 0;
 CREATE TABLE inbound (
     id INTEGER PRIMARY KEY,
     pkey INTEGER NOT NULL,
@@ -70,32 +96,6 @@ CREATE TABLE skus (
 ) WITHOUT ROWID;
 CREATE INDEX skus_by_parts ON skus (style, color_code, size_desc);
 CREATE TABLE customers (customer TEXT PRIMARY KEY, name TEXT NOT NULL, curr_code TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE inventory (
-    pkey INTEGER PRIMARY KEY,
-    upc TEXT NOT NULL,
-    location TEXT NOT NULL,
-    lot TEXT NOT NULL DEFAULT '',
-    sa INTEGER NOT NULL, rt INTEGER NOT NULL, r1 INTEGER NOT NULL, r2 INTEGER NOT NULL,
-    "in" INTEGER NOT NULL, cm INTEGER NOT NULL, pk INTEGER NOT NULL, rs INTEGER NOT NULL,
-    op INTEGER NOT NULL, dm INTEGER NOT NULL, st INTEGER NOT NULL, rv INTEGER NOT NULL,
-    ri INTEGER NOT NULL, rp INTEGER NOT NULL, ro INTEGER NOT NULL, wp INTEGER NOT NULL,
-    last_mod TEXT NOT NULL,
-    UNIQUE (upc, location, lot)
-);
-CREATE INDEX inventory_by_last_mod ON inventory (last_mod, pkey);
-CREATE VIEW stock AS
-SELECT i.pkey, i.upc, i.location, i.last_mod, s.style, '{}' AS children, json_object(
-    'pkey', i.pkey, 'division', s.division, 'style', s.style, 'color_code', s.color_code,
-    'lbl_code', s.lbl_code, 'dimension', s.dimension, 'size_desc', s.size_desc, 'upc', i.upc,
-    'location', i.location, 'lot', i.lot,
-    'sa', sa, 'rt', rt, 'r1', r1, 'r2', r2, 'in', "in", 'cm', cm, 'pk', pk, 'rs', rs, 'op', op, 'dm', dm,
-    'st', st, 'rv', rv, 'ri', ri, 'rp', rp, 'ro', ro, 'wp', wp,
-    'qoh', sa + rt + r1 + r2 - "in" - cm + rv - ri,
-    'pick_qty', pk, 'open_qty', op, 'reserved_qty', rs, 'wip_qty', wp,
-    'ots', sa + rt + r1 + r2 - "in" - cm - pk - rs - op - dm,
-    'ots_wip', sa + rt + r1 + r2 - "in" - cm - pk - rs - op - dm + st + rv - ri - rp - ro,
-    'last_mod', i.last_mod) AS header
-FROM inventory AS i JOIN skus AS s ON s.upc = i.upc;
 CREATE TABLE calls (
     id INTEGER PRIMARY KEY,
     path TEXT NOT NULL,
@@ -104,6 +104,8 @@ CREATE TABLE calls (
     UNIQUE (path, status)
 );
 """
+    + ledger.SCHEMA
+    + _STOCK
 )
 
 
@@ -133,6 +135,7 @@ NOUNS = {
     "inbound": _INBOUND,
     **{table: _all_of(table) for table in ("styles", "locations", "shippers", "picks")},
     "inventory": _all_of("stock"),
+    **ledger.NOUNS,
     "calls": _CALLS,
 }
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 _CLAUSE = re.compile(r"\s*(?P<field>\w+)\s+(?P<operator>\w+)\s+'(?P<value>(?:[^']|'')*)'\s*")
 _AND = re.compile(r"and\s", re.IGNORECASE)
-_OPERATORS = {"eq": "=", "gt": ">"}
+OPERATORS = {"eq": "=", "gt": ">"}
 
 
 class BadFilter(Exception):
@@ -46,7 +46,7 @@ def parse(expression: str) -> list[Clause]:
 
 def _clause(found: re.Match[str]) -> Clause:
     operator = found["operator"].lower()
-    if operator not in _OPERATORS:
+    if operator not in OPERATORS:
         raise BadFilter(f"The operator '{found['operator']}' is not supported.")
     return Clause(found["field"], operator, found["value"].replace("''", "'"))
 
@@ -61,7 +61,7 @@ def asked(query: Mapping[str, str]) -> list[Clause]:
 def condition(clause: Clause, *, columns: frozenset[str], fields: frozenset[str]) -> tuple[str, str]:
     """SQL text with one ``?``, and its value. ``columns`` are the table's own, ``fields`` live in its JSON."""
     if clause.field in columns:
-        return f"{clause.field} {_OPERATORS[clause.operator]} ?", clause.value
+        return f"{clause.field} {OPERATORS[clause.operator]} ?", clause.value
     if clause.field in fields:
-        return f"CAST(json_extract(header, '$.{clause.field}') AS TEXT) {_OPERATORS[clause.operator]} ?", clause.value
+        return f"CAST(json_extract(header, '$.{clause.field}') AS TEXT) {OPERATORS[clause.operator]} ?", clause.value
     raise BadFilter(f"Invalid column name '{clause.field}'.")

@@ -1,19 +1,34 @@
-"""A sales order as the ERP holds it: how a posted document becomes a header and its children."""
+"""A sales order as the ERP holds it: how a posted document becomes a header and its children, and how its pieces go on.
+
+Every piece of a line is open, picked, invoiced or cancelled. While its order commits stock, the ledger knows the
+same: booking raises OP, picking moves it to PK, invoicing to IN (only then does QOH fall), a cancel takes it off.
+"""
 
 from __future__ import annotations
 
+import json
 import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from bcbridge.sandbox import catalogue
+from bcbridge.sandbox.bluecherry import ledger
 from bcbridge.sandbox.bluecherry.accepting import AMOUNTS, COLLECTIONS, rows_of
 from bcbridge.sandbox.bluecherry.books import Row, next_pkey, put
+from bcbridge.sandbox.bluecherry.ledger import Place
+from bcbridge.sandbox.bluecherry.pen import Pen
 
 FIRST_PKEY = 200_001
 FIRST_NUMBER = 100_001
 """``ord_num`` and ``pkey`` are counted apart, so that taking one for the other shows."""
 
 OPEN = "O"
+CLOSED = "C"
+"""An order that comes into the books closed is history: its pieces left long ago."""
+
+HOUSE_ACCOUNTS = frozenset(account.code for account in catalogue.HOUSE_ACCOUNTS)
 
 _PARTS = ("division", "style", "color_code", "lbl_code", "dimension", "size_desc", "upc")
 
@@ -51,10 +66,14 @@ FROM skus AS k JOIN styles AS s ON s.pkey = k.style_pkey"""
 _BY_PARTS = "k.style = ? AND k.color_code = ? AND k.size_desc = ? AND k.lbl_code = ? AND k.dimension = ?"
 
 
-def book(connection: sqlite3.Connection, document: Row, *, entered: str, stamp: str) -> Row:
+# --- booking ---------------------------------------------------------------------------------------------------
+
+
+def book(connection: sqlite3.Connection, document: Row, pen: Pen, *, entered: str = "") -> Row:
     """Makes the sales order and returns its header: what was sent, keys, status, and the ERP's own stamps.
 
-    ``entered`` becomes ``orgentdate``, ``stamp`` every ``last_mod``; both are ERP-local.
+    Its pieces are taken from stock in the same transaction, unless its status is a held one. ``entered`` is
+    ``orgentdate``, ERP-local; the pen's stamp every ``last_mod``.
     """
     pkey = next_pkey(connection, "orders", FIRST_PKEY)
     sent = {name: value for name, value in document.items() if name not in COLLECTIONS}
@@ -64,27 +83,30 @@ def book(connection: sqlite3.Connection, document: Row, *, entered: str, stamp: 
         "pkey": pkey,
         "ord_num": f"{pkey - FIRST_PKEY + FIRST_NUMBER:07d}",
         "ord_status": document.get("ord_status") or OPEN,
-        "orgentdate": entered,
-        "last_mod": stamp,
+        "orgentdate": entered or pen.stamp,
+        "last_mod": pen.stamp,
     }
     lines = [_line(connection, header, row, place) for place, row in enumerate(rows_of(document, "orderdetail"), 1)]
     header["total_qty"] = sum(line["ord_qty"] for line in lines)
-    put(connection, "orders", header, _children(document, header, lines))
+    order = Booked(header, _children(document, header, lines))
+    order.commit_open(connection, pen)
+    order.keep(connection)
     return header
 
 
 def _line(connection: sqlite3.Connection, header: Row, row: Row, place: int) -> Row:
     sku = sku_of(connection, row) or {}
     quantity = row["ord_qty"]
+    gone = header["ord_status"] == CLOSED
     return {
         "line_seq": place,
         **row,
         "location": row.get("location") or header["location"],
         **{name: value for name, value in sku.items() if name in _PARTS},
         "ord_num": header["ord_num"],
-        "open_qty": quantity,
+        "open_qty": 0 if gone else quantity,
         "pick_qty": 0,
-        "inv_qty": 0,
+        "inv_qty": quantity if gone else 0,
         "cxl_qty": 0,
         "total_qty": quantity,
     }
@@ -101,3 +123,96 @@ def _children(document: Row, header: Row, lines: list[Row]) -> dict[str, Any]:
         children[name] = {"rows": stamped}
         key += len(rows)
     return children
+
+
+# --- the life of its pieces ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Step:
+    """Pieces of a line go from one of its quantities to another; what the ledger makes of each."""
+
+    come_from: str
+    go_to: str
+    types: Mapping[str, int]
+
+
+STEPS: Mapping[str, Step] = {
+    "pick": Step("open_qty", "pick_qty", {"op": -1, "pk": 1}),
+    "unpick": Step("pick_qty", "open_qty", {"pk": -1, "op": 1}),
+    "ship": Step("pick_qty", "inv_qty", {"pk": -1, "in": 1}),
+    "cancel": Step("open_qty", "cxl_qty", {"op": -1}),
+}
+
+
+@dataclass
+class Booked:
+    """A sales order taken out of the books; `keep` puts it back."""
+
+    header: Row
+    children: dict[str, Any]
+
+    @classmethod
+    def found(cls, connection: sqlite3.Connection, ord_num: str) -> Booked:
+        """Raises ValueError where there is none."""
+        found = connection.execute("SELECT header, children FROM orders WHERE ord_num = ?", (ord_num,)).fetchone()
+        if found is None:
+            raise ValueError(f"there is no order {ord_num}")
+        return cls(json.loads(found[0], parse_float=Decimal), json.loads(found[1], parse_float=Decimal))
+
+    @property
+    def lines(self) -> list[Row]:
+        rows: list[Row] = self.children["orderdetail"]["rows"]
+        return rows
+
+    def commits(self, pen: Pen) -> bool:
+        """Whether its open pieces are taken from stock: a held order's are not."""
+        return bool(self.header["ord_status"] != pen.settings.held_status)
+
+    def commit_open(self, connection: sqlite3.Connection, pen: Pen) -> None:
+        if not self.commits(pen):
+            return
+        house = self.header["customer"] in HOUSE_ACCOUNTS
+        for line in self.lines:
+            if line["open_qty"]:
+                ledger.commit_open(connection, _place(line), line["open_qty"], stamp=pen.stamp, at=pen.at, house=house)
+
+    def step(self, connection: sqlite3.Connection, line: Row, name: str, pieces: int, pen: Pen) -> None:
+        """Moves pieces of one of its lines; ValueError where it has not so many, or is held."""
+        step = STEPS[name]
+        if not 0 < pieces <= line[step.come_from]:
+            raise ValueError(f"order {self.header['ord_num']} line {line['line_seq']} cannot {name} {pieces} pieces")
+        committed = self.commits(pen)
+        if not committed and name != "cancel":
+            raise ValueError(f"order {self.header['ord_num']} is held")
+        line[step.come_from] -= pieces
+        line[step.go_to] += pieces
+        line["last_mod"] = self.header["last_mod"] = pen.stamp
+        if committed:
+            moved = {type_: sign * pieces for type_, sign in step.types.items()}
+            ledger.move(connection, _place(line), moved, stamp=pen.stamp)
+
+    def turn(self, connection: sqlite3.Connection, status: str, pen: Pen) -> None:
+        """Gives it another status: what is held frees its open pieces, what is released takes them."""
+        before = self.commits(pen)
+        self.header["ord_status"] = status
+        self.header["last_mod"] = pen.stamp
+        if before and not self.commits(pen):
+            if any(line["pick_qty"] for line in self.lines):
+                raise ValueError(f"order {self.header['ord_num']} is being picked")
+            for line in self.lines:
+                ledger.move(connection, _place(line), {"op": -line["open_qty"]}, stamp=pen.stamp)
+        elif not before:
+            self.commit_open(connection, pen)
+
+    def keep(self, connection: sqlite3.Connection) -> None:
+        put(connection, "orders", self.header, self.children)
+        values = (self.header["pkey"], self._sum("open_qty"), self._sum("pick_qty"), self.header["ord_status"])
+        connection.execute("INSERT OR REPLACE INTO progress VALUES (?, ?, ?, ?)", values)
+
+    def _sum(self, name: str) -> int:
+        return sum(line[name] for line in self.lines)
+
+
+def _place(line: Row) -> Place:
+    return Place(line.get("upc") or "", line["location"])

@@ -1,7 +1,7 @@
 """The background job that makes sales orders of what the API accepted (NOTES 4.3): later, in cycles, or not.
 
 Accepted is not posted: unknown customers, SKUs, divisions, locations and shippers are found here, after the
-API has long said yes. All orders of one cycle share one ``last_mod``.
+API has long said yes. Counts are booked by the same job. All orders of one cycle share one ``last_mod``.
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ from decimal import Decimal
 import anyio
 
 from bcbridge.sandbox.base import World
+from bcbridge.sandbox.bluecherry import counts
 from bcbridge.sandbox.bluecherry.accepting import rows_of
-from bcbridge.sandbox.bluecherry.books import Row, erp_stamp
+from bcbridge.sandbox.bluecherry.books import Row
 from bcbridge.sandbox.bluecherry.orders import book, sku_of
+from bcbridge.sandbox.bluecherry.pen import Pen, Pens
 
 BATCH = 500
 """Inbound orders of one cycle: one transaction, and the next cycle goes on."""
@@ -44,9 +46,9 @@ class _Fate:
 class PostingJob:
     """Posts what was accepted, every ``post_every_seconds`` and when told to."""
 
-    def __init__(self, world: World, *, erp_timezone: str) -> None:
+    def __init__(self, world: World, pens: Pens) -> None:
         self._world = world
-        self._zone = erp_timezone
+        self._pens = pens
         self._one_at_a_time = anyio.Lock()
 
     async def run(self) -> None:
@@ -59,7 +61,7 @@ class PostingJob:
         """One run of the job, now."""
         async with self._one_at_a_time:
             waiting = await self._world.books.read(_waiting_ids)
-            if not waiting:
+            if not waiting and not await self._world.books.read(counts.waiting):
                 return Cycle()
             faults = self._world.faults
             if await faults.strikes("posting_stopped"):
@@ -70,8 +72,8 @@ class PostingJob:
                 id_: _Fate(await faults.strikes("posting_refuses"), await faults.strikes("changed_on_posting"))
                 for id_ in waiting[:BATCH]
             }
-            now = self._world.clock.now()
-            return await self._world.books.write(lambda c: _post(c, fates, now=now, zone=self._zone))
+            pen = self._pens()
+            return await self._world.books.write(lambda c: _post(c, fates, pen))
 
     async def _wait(self) -> None:
         """Until the interval, as it is set now, has gone by."""
@@ -86,13 +88,13 @@ def _waiting_ids(connection: sqlite3.Connection) -> list[int]:
     return [id_ for (id_,) in found]
 
 
-def _post(connection: sqlite3.Connection, fates: dict[int, _Fate], *, now: datetime, zone: str) -> Cycle:
-    stamp = erp_stamp(now, zone)
-    posted = sum(_post_one(connection, id_, fate, stamp=stamp, zone=zone) for id_, fate in fates.items())
+def _post(connection: sqlite3.Connection, fates: dict[int, _Fate], pen: Pen) -> Cycle:
+    counts.post(connection, pen)
+    posted = sum(_post_one(connection, id_, fate, pen) for id_, fate in fates.items())
     return Cycle(posted=posted, refused=len(fates) - posted)
 
 
-def _post_one(connection: sqlite3.Connection, id_: int, fate: _Fate, *, stamp: str, zone: str) -> bool:
+def _post_one(connection: sqlite3.Connection, id_: int, fate: _Fate, pen: Pen) -> bool:
     row = connection.execute("SELECT body, accepted_at FROM inbound WHERE id = ? AND status = 'accepted'", (id_,))
     found = row.fetchone()
     if found is None:  # the world was reset meanwhile
@@ -103,10 +105,8 @@ def _post_one(connection: sqlite3.Connection, id_: int, fate: _Fate, *, stamp: s
         connection.execute(_REFUSE, {"id": id_, "reason": "; ".join(problems)})
         return False
     kept = _changed(document) if fate.change else document
-    entered = erp_stamp(datetime.fromisoformat(found[1]), zone)
-    header = book(connection, kept, entered=entered, stamp=stamp)
+    header = book(connection, kept, pen, entered=pen.stamp_of(datetime.fromisoformat(found[1])))
     connection.execute(_POSTED, {"id": id_, "ord_num": header["ord_num"]})
-    _take_from_stock(connection, kept, header, stamp)
     return True
 
 
@@ -165,14 +165,3 @@ def _line_problems(connection: sqlite3.Connection, document: Row, line: Row) -> 
 
 def _one(connection: sqlite3.Connection, statement: str, value: str) -> bool:
     return connection.execute(statement, (value,)).fetchone() is not None
-
-
-def _take_from_stock(connection: sqlite3.Connection, document: Row, header: Row, stamp: str) -> None:
-    """Open sales order quantity (``OP``) grows where the line will be picked (NOTES 3)."""
-    for line in rows_of(document, "orderdetail"):
-        sku = sku_of(connection, line)
-        if sku is not None:
-            connection.execute(
-                "UPDATE inventory SET op = op + ?, last_mod = ? WHERE upc = ? AND location = ? AND lot = ''",
-                (line["ord_qty"], stamp, sku["upc"], line.get("location") or header["location"]),
-            )

@@ -83,14 +83,6 @@ RESOURCES = (
         document=False,
         ceiling=500,
     ),
-    Resource(
-        "inventory",
-        "stock",
-        frozenset({"pkey", "last_mod", "upc", "location", "style"}),
-        frozenset({"division", "color_code", "lbl_code", "dimension", "size_desc", "lot"}),
-        document=False,
-        ceiling=500,
-    ),
 )
 
 
@@ -138,8 +130,7 @@ def understand(resource: Resource, query: Mapping[str, str], *, filtered: bool =
 
     Rows come by ``pkey``. ``filtered=False`` reads as if no condition had been given.
     """
-    page = _number(query, "_pgno", 1)
-    size = min(_number(query, "_pgsize", resource.usual), resource.ceiling)
+    page, size = page_of(query, usual=resource.usual, ceiling=resource.ceiling)
     conditions = [
         filters.condition(clause, columns=resource.columns, fields=resource.fields) for clause in filters.asked(query)
     ]
@@ -153,6 +144,11 @@ def understand(resource: Resource, query: Mapping[str, str], *, filtered: bool =
         (*(value for _, value in conditions), size, (page - 1) * size),
         with_children if query.get("_include") == "all" else headers,
     )
+
+
+def page_of(query: Mapping[str, str], *, usual: int, ceiling: int) -> tuple[int, int]:
+    """Which page is asked for, from 1, and how many rows it has at most."""
+    return _number(query, "_pgno", 1), min(_number(query, "_pgsize", usual), ceiling)
 
 
 def _number(query: Mapping[str, str], name: str, usual: int) -> int:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import random
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from bcbridge.sandbox import catalogue
-from bcbridge.sandbox.bluecherry.accepting import AMOUNTS
-from bcbridge.sandbox.bluecherry.books import Row, erp_stamp, put
-from bcbridge.sandbox.bluecherry.orders import OPEN, book, sku_of
+from bcbridge.sandbox.bluecherry import ledger, picks
+from bcbridge.sandbox.bluecherry.books import Row, put
+from bcbridge.sandbox.bluecherry.ledger import Place
+from bcbridge.sandbox.bluecherry.orders import CLOSED, OPEN, book, sku_of
+from bcbridge.sandbox.bluecherry.pen import Pen
 from bcbridge.sandbox.bluecherry.settings import BlueCherrySettings
 
 WORKED_EXAMPLE = {
@@ -20,6 +22,10 @@ WORKED_EXAMPLE = {
     "op": 12, "dm": 0, "st": 20, "rv": 8, "ri": 4, "rp": 1, "ro": 2, "wp": 20,
 }  # fmt: skip
 """NOTES 3: on hand 121, open to sell 92, with ship-to WIP 113. The first SKU in the first warehouse."""
+
+_EXAMPLE = catalogue.SKUS[0]
+
+ECHO_PKEY = 19_990
 
 STYLES_OF_ONE_LOAD = 10
 """Styles that share one ``last_mod``, as after a mass update."""
@@ -34,22 +40,24 @@ class _Writing:
 
     connection: sqlite3.Connection
     dice: random.Random
-    now: datetime
-    zone: str
+    pen: Pen
 
     def stamp(self, **ago: int) -> str:
-        return erp_stamp(self.now - timedelta(**ago), self.zone)
+        return self.pen.earlier(timedelta(**ago)).stamp
 
 
 def season_of(settings: BlueCherrySettings) -> Callable[[sqlite3.Connection, int], None]:
     """The function that writes the season, for these settings."""
 
     def season(connection: sqlite3.Connection, seed: int) -> None:
-        writing = _Writing(connection, random.Random(seed), datetime.now(UTC), settings.erp_timezone)
+        writing = _Writing(connection, random.Random(seed), Pen(datetime.now(UTC), settings))
         _masters(writing)
         for place, style in enumerate(catalogue.STYLES):
             stamp = writing.stamp(days=40 - place // STYLES_OF_ONE_LOAD)
-            write_style(connection, style, pkey=10_001 + place, stamp=stamp)
+            grid = [sku for sku in catalogue.SKUS if sku.style is style]
+            write_style(connection, style, grid, pkey=10_001 + place, stamp=stamp)
+        echo = catalogue.ECHO
+        write_style(connection, echo.style, [echo], pkey=ECHO_PKEY, stamp=writing.stamp(days=40))
         _stock(writing)
         _picks(writing, _wholesale(writing, settings.wholesale_orders)[:_PICKS])
 
@@ -85,9 +93,10 @@ def _masters(writing: _Writing) -> None:
 # --- styles ----------------------------------------------------------------------------------------------------
 
 
-def write_style(connection: sqlite3.Connection, style: catalogue.Style, *, pkey: int, stamp: str) -> None:
+def write_style(
+    connection: sqlite3.Connection, style: catalogue.Style, grid: list[catalogue.Sku], *, pkey: int, stamp: str
+) -> None:
     """One style of the catalogue, with its grid, as the API shows it (NOTES 2.3)."""
-    grid = [sku for sku in catalogue.SKUS if sku.style is style]
     details = [_detail(style, colour, grid, pkey, place) for place, colour in enumerate(style.colours, 1)]
     put(connection, "styles", _style_header(style, pkey, stamp), {"styledetail": {"rows": details}})
     connection.executemany(
@@ -149,20 +158,25 @@ def _sku_row(sku: catalogue.Sku, style_pkey: int) -> tuple[object, ...]:
 
 # --- stock -----------------------------------------------------------------------------------------------------
 
-_COMPONENTS = ("sa", "rt", "r1", "r2", "in", "cm", "pk", "rs", "op", "dm", "st", "rv", "ri", "rp", "ro", "wp")
-
 
 def _stock(writing: _Writing) -> None:
-    """A ledger line per SKU and warehouse; some also at sea (POE), which is no stock."""
-    stamp = writing.stamp(hours=9)
-    rows = [(sku.upc, house, stamp, _ledger(writing)) for sku in catalogue.SKUS for house in ("NJ1", "CA1")]
-    rows += [(sku.upc, "POE", stamp, {"r1": 12}) for sku in catalogue.SKUS[::25]]
-    rows[0] = (*rows[0][:3], WORKED_EXAMPLE)
-    columns = ", ".join(f'"{name}"' for name in _COMPONENTS)
-    writing.connection.executemany(
-        f"INSERT INTO inventory (upc, location, last_mod, {columns}) VALUES ({', '.join('?' * 19)})",  # noqa: S608
-        [(upc, house, at, *(ledger.get(name, 0) for name in _COMPONENTS)) for upc, house, at, ledger in rows],
-    )
+    """A ledger line per SKU and warehouse, and what lies where there is no stock."""
+    rows = [(Place(sku.upc, house), _ledger(writing)) for sku in catalogue.SKUS for house in ("NJ1", "CA1")]
+    rows[0] = (rows[0][0], WORKED_EXAMPLE)
+    stamp = writing.stamp(days=62)
+    for place, sums in (*rows, *_odd_places()):
+        ledger.move(writing.connection, place, sums, stamp=stamp)
+
+
+def _odd_places() -> Iterator[tuple[Place, dict[str, int]]]:
+    """At sea, at the vendor, nowhere, in quarantine; a second lot, which is stock; and the echo."""
+    skus = catalogue.SKUS
+    yield from ((Place(sku.upc, "POE"), {"r1": 12}) for sku in skus[::25])
+    yield from ((Place(sku.upc, "FOB"), {"r1": 30}) for sku in skus[7::50])
+    yield from ((Place(sku.upc, ""), {"sa": 4}) for sku in skus[9::60])
+    yield from ((Place(sku.upc, "QRN"), {"rt": 2}) for sku in skus[5::30])
+    yield from ((Place(sku.upc, "NJ1", "L2"), {"r1": 6}) for sku in skus[3::40])
+    yield Place(catalogue.ECHO.upc, "NJ1"), {"sa": 0}
 
 
 def _ledger(writing: _Writing) -> dict[str, int]:
@@ -189,17 +203,26 @@ def _wholesale(writing: _Writing, count: int) -> list[tuple[Row, Row]]:
     booked = []
     for place in range(count):
         cycle, cycles = place // 5, (count + 4) // 5
-        stamp = writing.stamp(hours=24 + 24 * 60 * (cycles - cycle) // cycles)
+        pen = writing.pen.earlier(timedelta(hours=24 + 24 * 60 * (cycles - cycle) // cycles))
         document = _wholesale_order(writing, place)
-        booked.append((document, book(writing.connection, document, entered=stamp, stamp=stamp)))
+        _receive_for(writing.connection, document, pen)
+        booked.append((document, book(writing.connection, document, pen)))
     return booked
+
+
+def _receive_for(connection: sqlite3.Connection, document: Row, pen: Pen) -> None:
+    """What an open order of the season asks for came in for it: it takes nothing from what a shop may sell."""
+    if document["ord_status"] == CLOSED:
+        return
+    for line in document["orderdetail"]["rows"]:
+        ledger.move(connection, Place(line["upc"], document["location"]), {"r1": line["ord_qty"]}, stamp=pen.stamp)
 
 
 def _wholesale_order(writing: _Writing, place: int) -> Row:
     customer = writing.dice.choice(catalogue.WHOLESALE_CUSTOMERS)
     style = writing.dice.choice([style for style in catalogue.STYLES if style.active])
     colour = writing.dice.choice(style.colours)
-    grid = [sku for sku in catalogue.SKUS if sku.style is style and sku.colour is colour]
+    grid = [sku for sku in catalogue.SKUS if sku.style is style and sku.colour is colour and sku is not _EXAMPLE]
     return {
         "customer": customer.code,
         "po_num": f"{customer.code}-{45_000 + place}",
@@ -207,7 +230,7 @@ def _wholesale_order(writing: _Writing, place: int) -> Row:
         "season": style.season,
         "location": "NJ1",
         "ord_type": "W",
-        "ord_status": OPEN if place % 4 else "C",
+        "ord_status": OPEN if place % 4 else CLOSED,
         "shipper": "UPG",
         "terms": "N30",
         "curr_code": customer.currency,
@@ -243,50 +266,17 @@ def _wholesale_address(customer: catalogue.Customer, kind: str) -> Row:
 def _picks(writing: _Writing, booked: list[tuple[Row, Row]]) -> None:
     """Pick tickets: with zero rows, and with one UPC on two lines (NOTES 2.1, 2.5)."""
     for place, (document, header) in enumerate(booked, 1):
-        _pick(writing.connection, document, header, 300_000 + place)
+        _pick(writing.connection, document, header, picks.FIRST_PKEY + place - 1)
 
 
 def _pick(connection: sqlite3.Connection, document: Row, order: Row, pkey: int) -> None:
-    header = {
-        **{name: order.get(name, "") for name in _ECHOED},
-        "pkey": pkey,
-        "pick_num": f"{pkey - 300_000 + 50_000:07d}",
-        "pick_date": order["last_mod"][:10],
-        "inv_num": "",
-        "notes": "",
-    }
+    header = picks.header_of(order, pkey)
     wanted = document["orderdetail"]["rows"]
     split = [*wanted, {**wanted[0], "ord_qty": 2}]
     rows = [_pick_row(connection, header, line, place) for place, line in enumerate(split, 1)]
-    addresses = [
-        {**row, "pkey": pkey * 1_000 + 500 + n, "fkey": pkey} for n, row in enumerate(document["orderaddress"]["rows"])
-    ]
-    put(connection, "picks", header, {"pickdetail": {"rows": rows}, "pickaddress": {"rows": addresses}})
-
-
-_ECHOED = (
-    *("ord_num", "po_num", "altpo", "customer", "division", "department", "location", "end_date", "ord_type"),
-    *("ord_status", "shipper", "curr_code", *AMOUNTS, "last_mod"),
-)
+    picks.keep(connection, header, rows, document["orderaddress"]["rows"])
 
 
 def _pick_row(connection: sqlite3.Connection, header: Row, line: Row, place: int) -> Row:
-    sku = sku_of(connection, line) or {}
-    quantity = 0 if place % 4 == 0 else line["ord_qty"]
-    return {
-        **{name: sku.get(name, "") for name in ("style", "color_code", "lbl_code", "dimension", "size_desc")},
-        "pkey": header["pkey"] * 1_000 + place,
-        "fkey": header["pkey"],
-        "line_seq": place,
-        "pick_num": header["pick_num"],
-        "org_color": sku.get("color_code", ""),
-        "upc": line["upc"],
-        "price": line["price"],
-        "bk_qty": quantity,
-        "total_qty": line["ord_qty"],
-        "location": header["location"],
-        "lot": "",
-        "division": header["division"],
-        "vas_serial_no": "",
-        "notes": "",
-    }
+    pieces = 0 if place % 4 == 0 else line["ord_qty"]
+    return picks.row_of(header, sku_of(connection, line) or {}, line, place, pieces)

@@ -25,6 +25,40 @@ class BlueCherrySettings:
     """Sales orders of other channels that the season starts with."""
     refuse_duplicates: bool = False
     """Whether a ``po_num`` that this customer already has is refused when it is posted to the API again."""
+    held_status: str = "H"
+    """``ord_status`` of an order that takes no stock until it is released."""
+    stock_cycle_seconds: float = 0.0
+    """How often the stock export is built; 0: figures are live."""
+    stock_build_seconds: float = 0.0
+    """How long a build takes."""
+    stock_capture: str = "start"
+    """``start``: a build captures all rows at its start; ``rows``: one after another while it builds."""
+    stock_stamp: str = "row_ledger"
+    """What ``last_mod`` of a stock row is: ``row_ledger`` when the ledger's row last moved, ``export_written`` and
+    ``export_start`` when the export wrote the row (``export_start`` also names the start of the build in a column of
+    its own), ``none`` no stamps at all, ``live`` as ``row_ledger`` and never an export."""
+    stock_export_field: str = "export_date"
+    """The column that names the start of the build."""
+    stock_rewrites_all: bool = False
+    """Whether an export writes every row anew; else one that is as it was keeps the stamp it had."""
+    stock_rows: str = "exploded"
+    """``exploded``: a row per SKU; ``buckets``: a row per style and colour, with 24 quantities."""
+    stock_components: bool = True
+    """Whether rows show the sixteen sums of the ledger, or only the numbers made of them."""
+    life: float = 0.0
+    """How busy this ERP is by itself: picking, receiving, selling to other shops. 0: not at all; 1: modestly."""
+
+    def __post_init__(self) -> None:
+        for name, known in STOCK_CHOICES.items():
+            if getattr(self, name) not in known:
+                raise ValueError(f"{name} is one of {', '.join(known)}, not {getattr(self, name)!r}")
+
+
+STOCK_CHOICES = {
+    "stock_capture": ("start", "rows"),
+    "stock_stamp": ("live", "row_ledger", "export_start", "export_written", "none"),
+    "stock_rows": ("exploded", "buckets"),
+}
 
 
 GATEWAY_FAULTS = {
@@ -59,6 +93,13 @@ FAULTS = {
     "list_wrong_shape": "a document resource answers with a plain list",
     "empty_children": "the child collections of a document have no rows",
     "missing_children": "the child collections of a document are missing",
+    "export_missing": "a stock export is not built when its time has come",
+    "export_late": "a stock export begins export_late_seconds late",
+    "export_rows_missing": "a stock export lacks rows: a share of export_share_missing",
+    "export_all_zero": "a stock export has all rows, and no piece in any",
+    "export_cut": "a stock export ends in the middle",
+    "publish_between_pages": "a new stock export appears right before a page other than the first is answered",
+    "stock_replica_behind": "stock is answered from the export before",
     "duplicate_upc": "the style master shows the first UPC of the page on a second SKU as well",
 }
 
@@ -67,4 +108,9 @@ VALUES: dict[str, tuple[float, str]] = {
     "timeout_seconds": (60, "how long timeout hangs before its 504"),
     "late_ms": (3_000, "how long late_acceptance takes"),
     "retry_after_seconds": (2, "Retry-After of throttle_429"),
+    "export_late_seconds": (300, "how late export_late is"),
+    "export_share_missing": (0.2, "share of the rows that export_rows_missing leaves out"),
+    "stamps_ahead_seconds": (0, "the clock that stamps stock exports is so far ahead of the ERP's own"),
+    "stamps_behind_seconds": (0, "the clock that stamps stock exports is so far behind the ERP's own"),
+    "stamp_grain_seconds": (1, "every stamp is cut to so many seconds"),
 }
