@@ -112,17 +112,23 @@ def division_of(code: str, of: str, desk: Desk, findings: Findings) -> Division 
 
 
 def _pieces(line: OrderLine, desk: Desk, findings: Findings) -> tuple[tuple[str, int], ...]:
-    """Pieces per warehouse, in the channel's order. What no assignment covers leaves with the first."""
-    shares = [share for share in line.assignments if share.quantity > 0] or [NOWHERE]
-    codes = [warehouse_of(share, subject(line), desk, findings) for share in shares]
-    taken = dict.fromkeys(codes, 0)
-    left = line.quantity
-    for share, code in zip(shares, codes, strict=True):
-        here = min(share.quantity, left)
-        taken[code] += here
-        left -= here
-    taken[codes[0]] += left
+    """Pieces per warehouse, in the channel's order."""
+    taken: dict[str, int] = {}
+    for share, count in shares(line, line.quantity):
+        code = warehouse_of(share, subject(line), desk, findings)
+        taken[code] = taken.get(code, 0) + count
     return tuple((code, count) for code, count in taken.items() if count)
+
+
+def shares(line: OrderLine, pieces: int) -> list[tuple[Assignment, int]]:
+    """So many pieces of a line by its assignments; never none. What no assignment covers leaves with the first."""
+    told = [share for share in line.assignments if share.quantity > 0] or [NOWHERE]
+    left, counts = pieces, list[int]()
+    for share in told:
+        counts.append(min(share.quantity, left))
+        left -= counts[-1]
+    counts[0] += left
+    return list(zip(told, counts, strict=True))
 
 
 def warehouse_of(share: Assignment, of: str, desk: Desk, findings: Findings) -> str:
