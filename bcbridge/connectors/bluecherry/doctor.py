@@ -6,8 +6,10 @@ from collections import defaultdict
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 
+import anyio
+
 from bcbridge.connectors.base import Finding, Found, Severity
-from bcbridge.connectors.bluecherry import mapper
+from bcbridge.connectors.bluecherry import mapper, watch
 from bcbridge.connectors.bluecherry.client import Client
 from bcbridge.connectors.bluecherry.masters import Styles, warehouses
 from bcbridge.connectors.bluecherry.orders import SalesOrders
@@ -18,7 +20,7 @@ from bcbridge.connectors.looks import Look, looked_over
 from bcbridge.errors import BridgeError, Malformed, OpenCircuit, Retry
 
 SOON = timedelta(minutes=10)
-STYLE_PAGES = 100
+STYLE_PAGES = 80
 """So many pages of styles are looked through for doubled UPCs; the bridge itself looks at all of them."""
 NAMED = 5
 
@@ -30,8 +32,9 @@ async def examine(client: Client, orders: SalesOrders, settings: BlueCherrySetti
         _orders(client, settings, now),
         _read_back(orders),
         _pages(client, settings),
-        _styles(client, settings),
         _locations(client, settings),
+        watch.figures(client, settings, pause=anyio.sleep),
+        _styles(client, settings),
     )
     return [*_unverified(settings), *await looked_over((_seen(look), _blind) for look in looks)]
 

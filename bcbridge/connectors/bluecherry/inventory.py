@@ -91,7 +91,7 @@ class Inventory:
 
     def publication(self, beside: Fields) -> datetime | None:
         """The stamp of the export, where a page as a whole carries it: the earlier reading, UTC."""
-        return self._moment(beside.get(self._export)) if self._export else None
+        return self.moment(beside.get(self._export)) if self._export else None
 
     def key(self, row: Fields) -> str:
         """What tells rows apart: their key, or where they have none, all that a row of stock is named by."""
@@ -100,7 +100,7 @@ class Inventory:
 
     def stamp(self, row: Fields) -> datetime | None:
         """When the row says it was changed: the earlier reading, UTC."""
-        return self._moment(row.get(self._last_mod))
+        return self.moment(row.get(self._last_mod))
 
     def left_out(self, row: Fields) -> str:
         """Why this row is no stock, as ``location POE``; empty where it is. Raises Malformed."""
@@ -116,8 +116,8 @@ class Inventory:
     def _place(self, row: Fields, outer: datetime | None, latest: datetime) -> Place | None:
         if self.left_out(row):
             return None
-        stamp = self._moment(row.get(self._last_mod))
-        export = (self._moment(row.get(self._export)) or outer) if self._export else None
+        stamp = self.moment(row.get(self._last_mod))
+        export = (self.moment(row.get(self._export)) or outer) if self._export else None
         return Place(
             _code(row[self._location]),
             _code(row.get(self._lot)),
@@ -177,7 +177,8 @@ class Inventory:
             return {self._own["ots"]: pieces}
         return {self._own["qoh"]: pieces, self._own["pick_qty"]: 0, self._own["ots"]: 0}
 
-    def _moment(self, said: object) -> datetime | None:
+    def moment(self, said: object) -> datetime | None:
+        """A local stamp, whatever it stamps: the earlier reading, UTC; None where it is none."""
         return self._earliest(said) if isinstance(said, str) and said else None
 
 

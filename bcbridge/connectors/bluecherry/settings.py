@@ -191,7 +191,7 @@ class Profile(Section):
     lots_ignored: Names = ()
     echo_sku: EchoSku | None = None
     """For the evidence ``echo``: bcbridge writes counts of this SKU, and of no other."""
-    stock_watch_seconds: NonNegativeFloat = 12.0
+    stock_watch_seconds: NonNegativeFloat = 8.0
     """How long ``doctor`` watches the figures, to see what moves."""
 
     @model_validator(mode="after")

@@ -8,7 +8,8 @@ from aiohttp import web
 
 from bcbridge.connectors.base import Finding, Severity
 from tests.connectors.bluecherry.gateway import KEY, Answer, Call, Orders, calling, headers, ok, said
-from tests.connectors.bluecherry.season import order_row, style_row
+from tests.connectors.bluecherry.season import order_row, stock_row, style_row
+from tests.connectors.bluecherry.test_stock import Figures, season
 
 PICK, STYLE, ORDER, LOCATION = (f"/EXAMPL/api/{name}" for name in ("pick", "style", "order", "Location"))
 
@@ -24,6 +25,7 @@ def erp(**changed: Answer) -> Answer:
             if call.query["_pgno"] == "1"
             else ok({"data": []})
         ),
+        "inventory": Figures([stock_row()]).__call__,
     } | changed
 
     def answer(call: Call) -> web.Response:
@@ -38,7 +40,8 @@ def _first(call: Call) -> int:
 
 
 async def findings(answer: Answer, **changes: Any) -> list[Finding]:
-    async with calling(answer, **changes) as (connector, _):
+    profile = {"stock_watch_seconds": 0.0} | changes.pop("profile", {})
+    async with calling(answer, **changes, profile=profile) as (connector, _):
         return await connector.doctor()
 
 
@@ -111,3 +114,106 @@ async def test_a_location_that_cannot_be_read_does_not_hide_the_others() -> None
     found = await findings(erp(Location=lambda call: ok({"data": rows if call.query["_pgno"] == "1" else []})))
     assert "locations" in errors(found)
     assert any(one.text == "warehouses: NJ1" for one in found)
+
+
+# -- figures ---------------------------------------------------------------------------------------------------
+
+
+def about_stock(found: list[Finding], severity: Severity | None = None) -> str:
+    chosen = [one for one in found if one.topic.startswith("stock") and severity in (None, one.severity)]
+    return "\n".join(f"{one.text} -> {one.fix}" for one in chosen)
+
+
+def moving(rows: list[dict[str, Any]], *changes: dict[str, Any]) -> Figures:
+    """Before each look but the first at page 1 (the survey is one), the first row changes."""
+    figures = Figures(rows)
+    left = list(changes)
+
+    def change(asked: int) -> None:
+        if left:
+            rows[0] |= left.pop(0)
+
+    figures.between = change
+    return figures
+
+
+ROWS = {"page_size_max": 100}
+
+
+async def test_figures_in_good_order_say_whose_they_are_and_that_nothing_moved() -> None:
+    text = about_stock(await findings(erp(inventory=Figures(season(3))), **ROWS))
+    assert "3 figures looked at, in NJ1: the ERP's own numbers" in text
+    assert "all rows share one last_mod" in text
+    assert "no figure moved" in text
+    assert "gives no earlier ones" in text
+
+
+async def test_what_is_left_out_is_named() -> None:
+    rows = [*season(1), stock_row("2", 2, location="POE"), stock_row("3", 3, location="RET")]
+    found = await findings(erp(inventory=Figures(rows)), **ROWS, profile={"locations_not_for_sale": ["RET"]})
+    assert "left out of 3 rows: location POE (1), location RET (1)" in about_stock(found)
+    found = await findings(erp(inventory=Figures(rows)), **ROWS, profile={"stock_locations": ["CA1"]})
+    assert "no row is stock" in about_stock(found, Severity.ERROR)
+
+
+async def test_figures_under_other_names_point_to_the_aliases() -> None:
+    rows = [{"pkey": 1, "upc": "1", "whse": "NJ1", "avail": 3}]
+    text = about_stock(await findings(erp(inventory=Figures(rows)), **ROWS), Severity.ERROR)
+    assert "without location" in text
+    assert "profile.aliases.inventory" in text
+
+
+async def test_a_last_mod_that_moves_with_its_figure_may_be_the_ledgers() -> None:
+    rows = season(3)
+    rows[2]["last_mod"] = "2026-03-01 06:00:00"
+    figures = moving(rows, {}, {}, {"ots": 7, "last_mod": "2026-03-01 07:01:00"})
+    found = await findings(erp(inventory=figures), **ROWS, profile={"stock_evidence": ["row_ledger"]})
+    assert "1 figures moved, each with its last_mod" in about_stock(found)
+    assert about_stock(found, Severity.ERROR) == ""
+
+
+async def test_a_figure_that_moves_under_an_old_last_mod_is_dated_by_nothing() -> None:
+    rows = [*season(2), stock_row("3", 3, last_mod="2026-03-01 06:00:00")]
+    figures = moving(rows, {}, {}, {"ots": 7})
+    found = await findings(erp(inventory=figures), **ROWS, profile={"stock_evidence": ["row_ledger"]})
+    assert "moved while their last_mod stood still" in about_stock(found, Severity.ERROR)
+
+
+async def test_stamps_of_an_export_are_not_the_ledgers() -> None:
+    found = await findings(erp(inventory=Figures(season(3))), **ROWS, profile={"stock_evidence": ["row_ledger"]})
+    assert "all rows share one last_mod" in about_stock(found, Severity.ERROR)
+    rows = [*season(2), stock_row("3", 3, last_mod="2026-03-01 06:00:00")]
+    figures = moving(rows, {}, {}, {"last_mod": "2026-03-01 07:01:00"})
+    found = await findings(erp(inventory=figures), **ROWS, profile={"stock_evidence": ["row_ledger"]})
+    assert "a new last_mod and the same figure" in about_stock(found, Severity.ERROR)
+
+
+async def test_without_last_mod_the_evidence_must_be_another() -> None:
+    rows = season(2, last_mod=None)
+    assert "carry no last_mod" in about_stock(await findings(erp(inventory=Figures(rows)), **ROWS), Severity.ERROR)
+    found = await findings(erp(inventory=Figures(rows)), **ROWS, profile={"stock_evidence": ["unchanged"]})
+    assert about_stock(found, Severity.ERROR) == ""
+
+
+async def test_the_stamp_of_the_export_is_looked_for() -> None:
+    beside = {"built": "2026-03-01 09:45:00", "version": "9.1"}
+    found = await findings(erp(inventory=Figures(season(2), beside=beside)), **ROWS)
+    assert "may be the stamp of the export: built" in about_stock(found)
+    named = {"stock_export_field": "built"}
+    found = await findings(erp(inventory=Figures(season(2), beside=beside)), **ROWS, profile=named)
+    assert "built names 1 publication" in about_stock(found)
+    found = await findings(erp(inventory=Figures(season(2))), **ROWS, profile=named)
+    assert "2 of 2 rows come without built" in about_stock(found, Severity.ERROR)
+
+
+async def test_stamps_ahead_of_our_clock_and_a_deaf_filter_are_errors() -> None:
+    ahead = Figures(season(2, last_mod="2026-03-01 10:00:30"))
+    assert "30 s ahead of our clock" in about_stock(await findings(erp(inventory=ahead), **ROWS), Severity.ERROR)
+    rows = [*season(1), stock_row("2", 2, last_mod="2026-02-01 07:00:00")]
+    deaf = await findings(erp(inventory=lambda call: ok({"data": rows if call.query["_pgno"] == "1" else []})))
+    assert "its filter by last_mod is not kept" in about_stock(deaf, Severity.ERROR)
+
+
+async def test_an_erp_without_figures_is_a_warning() -> None:
+    found = await findings(erp(inventory=Figures([])))
+    assert "no figures at all" in about_stock(found, Severity.WARNING)

@@ -68,6 +68,7 @@ async def world(folder: Path, *, post_every_seconds: float = 0.1, **changes: Any
             "erp_timezone": "America/New_York",
             "requests_per_minute": 60_000,
             "request_timeout_seconds": 1,
+            "profile": {"stock_watch_seconds": 0},
         }
         tools = Tools(now=lambda: datetime.now(UTC), secret=lambda reference: KEY)
         connector = build(ConnectorName("bluecherry"), BlueCherrySettings.model_validate(given | changes), tools)

@@ -35,6 +35,7 @@ def settings(url: str) -> Json:
         "requests_per_minute": 60_000,
         "request_timeout_seconds": 3,
         "page_size": PAGE,
+        "profile": {"stock_watch_seconds": 0},
     }
 
 
