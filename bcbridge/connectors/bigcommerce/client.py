@@ -16,11 +16,12 @@ from typing import Any, TypeVar
 import anyio
 import orjson
 
-from bcbridge.connectors.bigcommerce.failures import decision
+from bcbridge.connectors.bigcommerce.failures import decision, written
 from bcbridge.connectors.bigcommerce.quota import Quota
 from bcbridge.connectors.budget import Share
 from bcbridge.connectors.http import Answer, Http
 from bcbridge.errors import BridgeError, OpenCircuit, Retry
+from bcbridge.model.answers import Doubtful, NotSent
 
 Data = dict[str, Any]
 """A decoded JSON object of theirs."""
@@ -48,6 +49,10 @@ class Reply:
         """The rows of a v2 list; none for a 204."""
         return _objects([] if self.content is None else self.content)
 
+    def rows_v3(self) -> list[Data]:
+        """The rows of a v3 list."""
+        return _objects(self.data() or [])
+
     def data(self) -> Any:
         """What a v3 answer carries."""
         return None if self.content is None else self.content["data"]
@@ -70,6 +75,26 @@ class Client:
         """A call that changes something and may be repeated, for the keeper looks before it writes."""
         return await self._call(method, path, None, body, Share.NORMAL)
 
+    async def write(self, method: str, path: str, body: Data) -> Answer | NotSent | Doubtful:
+        """A call of stock that changes something, made once. Raises OpenCircuit where nothing was changed."""
+        async with self._gate:
+            try:
+                await self._turn()
+            except Retry as busy:
+                return NotSent(str(busy), busy.after)
+            self.quota.left()
+            try:
+                return await self._http.write(
+                    path,
+                    method=method,
+                    content=orjson.dumps(body),
+                    headers={"X-Auth-Token": self._token},
+                    share=Share.STOCK,
+                    decide=lambda one: written(one, self.quota),
+                )
+            finally:
+                self.quota.ended()
+
     async def all_v2(self, path: str, params: Mapping[str, object] | None = None) -> list[Data]:
         """A v2 list to its end: it says no total, so until a page is not full."""
         found: list[Data] = []
@@ -86,19 +111,34 @@ class Client:
             before = rows
         raise OddAnswer(f"{path} does not end", by_content=True)
 
-    async def pages_v3(self, path: str, params: Mapping[str, object] | None = None) -> AsyncIterator[list[Data]]:
+    async def replies_v3(
+        self,
+        path: str,
+        params: Mapping[str, object] | None = None,
+        *,
+        size: int = LARGEST_PAGE,
+        share: Share = Share.NORMAL,
+    ) -> AsyncIterator[Reply]:
         """A v3 list page by page, to the last one it counts."""
         for page in range(1, MOST_PAGES + 1):
-            reply = await self.get(path, {**(params or {}), "limit": LARGEST_PAGE, "page": page})
+            reply = await self.get(path, {**(params or {}), "limit": size, "page": page}, share=share)
             with as_agreed(path):
-                rows, pages = _objects(reply.data() or []), _total_pages(reply.content)
-            yield rows
-            if not rows or (page >= pages if pages is not None else len(rows) < LARGEST_PAGE):
+                rows, pages = reply.rows_v3(), _total_pages(reply.content)
+            yield reply
+            if not rows or (page >= pages if pages is not None else len(rows) < size):
                 return
         raise OddAnswer(f"{path} does not end", by_content=True)
 
-    async def all_v3(self, path: str, params: Mapping[str, object] | None = None) -> list[Data]:
-        return [row async for rows in self.pages_v3(path, params) for row in rows]
+    async def all_v3(
+        self,
+        path: str,
+        params: Mapping[str, object] | None = None,
+        *,
+        size: int = LARGEST_PAGE,
+        share: Share = Share.NORMAL,
+    ) -> list[Data]:
+        pages = self.replies_v3(path, params, size=size, share=share)
+        return [row async for page in pages for row in page.rows_v3()]
 
     async def _call(
         self, method: str, path: str, params: Mapping[str, object] | None, body: Data | None, share: Share

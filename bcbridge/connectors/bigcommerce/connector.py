@@ -6,11 +6,13 @@ from datetime import datetime
 
 from bcbridge.connectors.base import Finding, Tools
 from bcbridge.connectors.bigcommerce.client import Client, as_agreed
+from bcbridge.connectors.bigcommerce.counting import Behaviours
 from bcbridge.connectors.bigcommerce.doctor import Doctor
 from bcbridge.connectors.bigcommerce.keeper import Keeper
 from bcbridge.connectors.bigcommerce.orders import Orders
 from bcbridge.connectors.bigcommerce.quota import Quota
 from bcbridge.connectors.bigcommerce.settings import BigCommerceSettings
+from bcbridge.connectors.bigcommerce.stock import Stock
 from bcbridge.connectors.bigcommerce.webhook import Webhook
 from bcbridge.connectors.budget import Budget
 from bcbridge.connectors.http import Http
@@ -23,7 +25,7 @@ CALLS_AT_ONCE = 4
 
 
 class BigCommerce:
-    """A Connector. Offers ``orders`` (a Source), ``webhook`` and ``keeper``."""
+    """A Connector. Offers ``orders`` (a Source), ``stock`` (a Shelf), ``webhook`` and ``keeper``."""
 
     kind = "bigcommerce"
 
@@ -45,7 +47,9 @@ class BigCommerce:
         secret = tools.secret(settings.webhook_secret) if settings.webhook_secret else None
         client_secret = tools.secret(settings.client_secret) if settings.client_secret else None
         client_id = tools.secret(settings.client_id) if settings.client_id else None
-        self.orders = Orders(self._client, settings, now=tools.now, since=since)
+        behaviours = Behaviours(self._client, tools.now)
+        self.orders = Orders(self._client, settings, now=tools.now, behaviours=behaviours, since=since)
+        self.stock = Stock(self._client, settings, behaviours)
         self.webhook = Webhook(settings.store_hash, secret=secret, client_secret=client_secret, now=tools.now)
         self.keeper = Keeper(self._client, name, secret)
         self._doctor = Doctor(self._client, self.keeper, settings, client_id=client_id)

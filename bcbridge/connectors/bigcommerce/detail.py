@@ -5,6 +5,7 @@
 3. taxes     by name and rate, where there is any tax; coupons, where lines do not account for what they took off
 4. refunds   of all that were refunded, in one call
 5. variants  of all their lines, in one call: a line's own SKU may be that of its product
+6. counting  when orders of its channel move the store's numbers: asked for once an hour
 
 The order comes first: what changes while the rest is read leaves an older stamp on the document, and the list shows
 the newer one.
@@ -25,6 +26,7 @@ import orjson
 
 from bcbridge.connectors.base import Document
 from bcbridge.connectors.bigcommerce.client import Client, Data, OddAnswer, Reply, as_agreed, together
+from bcbridge.connectors.bigcommerce.counting import Behaviours
 from bcbridge.connectors.bigcommerce.dates import moment
 from bcbridge.connectors.bigcommerce.failures import Missing
 from bcbridge.connectors.bigcommerce.heads import ORDERS_PATH, is_order
@@ -81,9 +83,10 @@ class _Whole:
 class Details:
     """Fetches order documents. ``channels``: those whose orders are ours; none: all of them."""
 
-    def __init__(self, client: Client, channels: Sequence[int]) -> None:
+    def __init__(self, client: Client, channels: Sequence[int], behaviours: Behaviours) -> None:
         self._client = client
         self._channels = frozenset(channels)
+        self._behaviours = behaviours
 
     async def fetch(self, refs: Sequence[Ref]) -> list[Document]:
         """One document per order that is there, in the order asked; refs that name no order are absent, and what is
@@ -99,6 +102,7 @@ class Details:
         kept = [whole for whole, is_there in zip(ours, there, strict=True) if is_there]
         await self._refunds(kept)
         await self._variants(kept)
+        await self._counting(kept)
         documents = {one.ref: one for one in (*others, *(whole.document() for whole in kept))}
         return [documents[ref] for ref in asked if ref in documents]
 
@@ -162,6 +166,15 @@ class Details:
             known |= await self._variants_in(some)
         for whole in wholes:
             whole.more["variants"] = {str(variant): known[variant] for variant in whole.variants if variant in known}
+
+    async def _counting(self, wholes: Sequence[_Whole]) -> None:
+        for whole in wholes:
+            if not isinstance(whole.order, dict):  # one that is kept as it came
+                continue
+            channel = whole.order.get("channel_id")
+            found = await self._behaviours.of(channel if isinstance(channel, int) else None)
+            if found is not None:
+                whole.more["counting"] = {"at_order": found.at_order, "gives_back": found.gives_back}
 
     async def _variants_in(self, products: Iterable[int]) -> dict[int, Data]:
         """SKU and UPC of every variant of some products, by its id. There is no filter by several variants' ids."""

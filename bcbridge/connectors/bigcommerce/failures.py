@@ -11,9 +11,12 @@ from datetime import timedelta
 from typing import Any
 
 from bcbridge.connectors.bigcommerce.quota import Quota
-from bcbridge.connectors.http import Answer, decide_read
+from bcbridge.connectors.http import Answer, decide_read, decide_write
 from bcbridge.errors import BridgeError, OpenCircuit, Retry
+from bcbridge.model.answers import Doubtful, NotSent
 
+FOR_WHAT_IS_IN_IT = frozenset({400, 413, 422})
+"""Of a write: a row of it is wrong, or it has too many."""
 NOT_TAKEN = frozenset({400, 405, 406, 411, 413, 414, 415, 422})
 """The call itself is wrong: 413 a page larger than it may be, 422 a field they do not accept."""
 
@@ -50,6 +53,24 @@ def decision(answer: Answer, quota: Quota) -> BridgeError | None:
     if status == 507:
         return OpenCircuit("BigCommerce answered 507: a limit of the store's plan is reached")
     return decide_read(answer)
+
+
+def written(answer: Answer, quota: Quota) -> BridgeError | NotSent | Doubtful | None:
+    """What a write's answer asks for; None where it is good, or refused for what is in it."""
+    status = answer.status
+    if status == 429:
+        after = timedelta(seconds=quota.refused(answer.headers))
+        return NotSent("BigCommerce answered 429: too many calls", after)
+    if status in (409, 423):
+        quota.learn(answer.headers)
+        return NotSent(f"BigCommerce answered {status}", answer.retry_after)
+    if status in FOR_WHAT_IS_IN_IT:
+        quota.learn(answer.headers)
+        return None
+    if status < 400 or status == 408 or (status >= 500 and status != 507):
+        quota.learn(answer.headers)
+        return decide_write(answer)
+    return decision(answer, quota)
 
 
 def _not_there(answer: Answer) -> OpenCircuit:

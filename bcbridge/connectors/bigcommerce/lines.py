@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from bcbridge.connectors.bigcommerce import wire
 from bcbridge.connectors.bigcommerce.consignments import Destinations
+from bcbridge.connectors.bigcommerce.counting import taken
 from bcbridge.connectors.bigcommerce.discounts import Given
 from bcbridge.connectors.bigcommerce.money import NOTHING, Side
 from bcbridge.connectors.bigcommerce.taxes import Place
@@ -59,6 +60,7 @@ class Lines:
             sku_is_live=live,
             sku_sold=line.sku.strip(),
             ship_to=self.destinations.of_line(line),
+            taken=taken(self.whole, line),
         )
 
     def _sku(self, line: wire.Line) -> tuple[str, bool]:

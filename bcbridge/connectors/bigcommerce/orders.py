@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from bcbridge.connectors.base import Document, HeadList, Page
 from bcbridge.connectors.bigcommerce import mapper, people
 from bcbridge.connectors.bigcommerce.client import Client
+from bcbridge.connectors.bigcommerce.counting import Behaviours
 from bcbridge.connectors.bigcommerce.detail import ORDERS, Details
 from bcbridge.connectors.bigcommerce.heads import ChangeList, Rows, created_orders
 from bcbridge.connectors.bigcommerce.settings import BigCommerceSettings
@@ -28,6 +29,7 @@ class Orders:
         settings: BigCommerceSettings,
         *,
         now: Callable[[], datetime],
+        behaviours: Behaviours,
         since: datetime | None = None,
     ) -> None:
         self._client = client
@@ -35,7 +37,7 @@ class Orders:
         self._since = since or BEGINNING
         self._now = now
         self._channels: Sequence[int | None] = tuple(dict.fromkeys(settings.channel_ids)) or (None,)
-        self._details = Details(client, settings.channel_ids)
+        self._details = Details(client, settings.channel_ids, behaviours)
         self.lists: Sequence[HeadList] = tuple(self._list(channel) for channel in self._channels)
 
     async def sweep(self, created_from: datetime) -> AsyncIterator[Page]:

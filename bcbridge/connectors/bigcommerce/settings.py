@@ -43,6 +43,10 @@ class BigCommerceSettings(BaseModel):
     """The part of the store's quota that is left to its other apps."""
     bundles: Bundles = "children"
     """Of a bundle, what is booked: its parts with the bundle's money spread over them, the bundle, or every line."""
+    stock_settles_seconds: float = Field(default=60, ge=0, le=3600)
+    """The longest that an adjustment of stock was not in force after its answer: as long it is under way."""
+    aggregated_stock: bool = False
+    """Whether BigCommerce switched on that the storefront sees all locations' stock; else the default one's alone."""
     request_timeout_seconds: float = Field(default=30, gt=0, le=120)
 
     @property

@@ -96,6 +96,7 @@ class Line(Wire):
     total_tax: Number = NOTHING
     quantity: Count
     quantity_refunded: Count = 0
+    quantity_shipped: Count = 0
     parent_order_product_id: Id | None = None
     applied_discounts: tuple[AppliedDiscount, ...] = ()
     product_options: tuple[Option, ...] = ()
@@ -247,6 +248,13 @@ class Variant(Wire):
     upc: Text = ""
 
 
+class Counting(Wire):
+    """When orders of its channel move the store's numbers, as its settings said when it was fetched."""
+
+    at_order: bool
+    gives_back: bool
+
+
 class Whole(Wire):
     """One order document."""
 
@@ -259,6 +267,7 @@ class Whole(Wire):
     coupons: tuple[Coupon, ...] = ()
     refunds: tuple[Refund, ...] = ()
     variants: dict[str, Variant] = {}
+    counting: Counting | None = None
 
     @property
     def lines(self) -> tuple[Line, ...]:

@@ -54,6 +54,8 @@ class Store:
     coupons: dict[int, list[Json]] = field(default_factory=dict)
     refunds: list[Json] = field(default_factory=list)
     variants: list[Json] = field(default_factory=list)
+    stock_settings: dict[int, Json] = field(default_factory=lambda: {0: {"update_stock_behavior": "order_placed"}})
+    """By channel; 0: the store's own."""
     headers: Mapping[str, str] = field(default_factory=lambda: dict(FULL))
     meanwhile: Callable[[Asked], None] = lambda asked: None
     """Happens before each answer."""
@@ -70,9 +72,9 @@ class Store:
 
     @property
     def calls(self) -> Counter[str]:
-        """Paths asked for, ids left out."""
+        """Paths asked for, ids left out, and what is asked for once an hour."""
         steps = ([step for step in asked.path.split("/")[3:] if not step.isdigit()] for asked in self.asked)
-        return Counter("/".join(path) for path in steps)
+        return Counter(path for path in map("/".join, steps) if path != "v3/settings/inventory")
 
     async def answer(self, request: web.BaseRequest, asked: Asked) -> web.StreamResponse:
         self.asked.append(asked)
@@ -105,6 +107,9 @@ class Store:
             case ["v3", "orders", "payment_actions", "refunds"]:
                 ids = asked.query["order_id:in"].split(",")
                 return _v3([one for one in self.refunds if str(one["order_id"]) in ids], asked.query)
+            case ["v3", "settings", "inventory"]:
+                own = self.stock_settings.get(int(asked.query.get("channel_id", 0)), {})
+                return 200, {"data": own, "meta": {}}
             case ["v3", "catalog", "variants"]:
                 ids = asked.query["product_id:in"].split(",")
                 return _v3([one for one in self.variants if str(one["product_id"]) in ids], asked.query)
