@@ -128,6 +128,12 @@ ROUTES: tuple[tuple[str, str], ...] = (
 )
 """Routes with a recorded ``OPTIONS``, below ``/wp-json/wc/v3``."""
 
+BATCHES = ((r"/products/batch", "options_products"), (r"/products/\d+/variations/batch", "options_variations_batch"))
+"""Batches: each thing in one takes what its route's POST takes, nothing required. Of ``/products/batch`` no ``OPTIONS``
+was recorded."""
+
+MOST_IN_A_BATCH = 100
+
 ONE_OF = ((r"(/webhooks)/\d+", "/webhooks"), (r"(/products)/\d+", "/products"))
 """One thing of a list whose own ``OPTIONS`` was not recorded: it takes what the list's POST takes, nothing required."""
 
@@ -311,6 +317,9 @@ def check_request(
     unknown, nothing read-only. ``statuses`` are those a plugin adds. AssertionError lists every fault.
     """
     route = _route(path)
+    if any(re.fullmatch(pattern, route) for pattern, _ in BATCHES):
+        _check_batch(method, route, body)
+        return
     wanted = {name: value for name, value in query.items() if not EVERYWHERE.match(_name(name))}
     arguments = _arguments(route, method, list(statuses))
     if arguments is None:
@@ -325,6 +334,25 @@ def check_request(
     given = {_name(name) for name in wanted} | (set(body) if isinstance(body, dict) else set())
     faults += [f"{name} is missing" for name, one in arguments.items() if one.get("required") and name not in given]
     assert not faults, f"{method} {route}: {'; '.join(faults)}"
+
+
+def _check_batch(method: str, route: str, body: object) -> None:
+    """Inside a batch nothing is coerced (contract 1.1): exact types alone. ``type`` would make another class of it."""
+    name = next(name for pattern, name in BATCHES if re.fullmatch(pattern, route))
+    arguments = {key: one for key, one in _endpoint(name, "POST", route).items() if key not in ("product_id", "type")}
+    item = {
+        "type": "object",
+        "properties": {"id": {"type": "integer"}, **{key: _body_schema(one) for key, one in arguments.items()}},
+        "required": ["id"],
+        "additionalProperties": False,
+    }
+    schema = {
+        "type": "object",
+        "properties": {"update": {"type": "array", "items": item, "minItems": 1, "maxItems": MOST_IN_A_BATCH}},
+        "required": ["update"],
+        "additionalProperties": False,
+    }
+    _told(f"the body of {method} {route}", Draft4Validator(schema).iter_errors(body))
 
 
 def _route(path: str) -> str:

@@ -11,14 +11,14 @@ from __future__ import annotations
 import logging
 import re
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from time import perf_counter
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 from urllib.parse import quote, urlencode
 
 import anyio
@@ -28,6 +28,8 @@ import structlog
 from bcbridge.connectors.budget import Budget, Share
 from bcbridge.errors import BridgeError, OpenCircuit, Reject, Retry
 from bcbridge.model.answers import Doubtful, NotSent
+
+T = TypeVar("T")
 
 logging.getLogger("httpx").setLevel(logging.WARNING)  # it would log whole URLs, with their query values
 
@@ -317,6 +319,28 @@ class Http:
     @staticmethod
     def _retry(request: httpx.Request, reason: str) -> Retry:
         return Retry(f"{_place(request)}: {reason}")
+
+
+async def together(calls: Sequence[Callable[[], Awaitable[T]]], *, at_once: int) -> list[T]:
+    """Their answers in the order given, ``at_once`` of them under way; the first failure of ours ends the rest."""
+    ended: dict[int, T] = {}
+    failed: list[BridgeError] = []
+    turns = anyio.Semaphore(at_once)
+
+    async def one(number: int, call: Callable[[], Awaitable[T]]) -> None:
+        async with turns:
+            try:
+                ended[number] = await call()
+            except BridgeError as fault:
+                failed.append(fault)
+                group.cancel_scope.cancel()
+
+    async with anyio.create_task_group() as group:
+        for number, call in enumerate(calls):
+            group.start_soon(one, number, call)
+    if failed:
+        raise failed[0]
+    return [ended[number] for number in range(len(calls))]
 
 
 def _query(params: Mapping[str, str] | None) -> str:

@@ -36,6 +36,9 @@ SPOKEN = frozenset(
         "woocommerce_rest_shop_webhook_invalid_topic",
         "rest_invalid_param",
         "rest_missing_callback_param",
+        "woocommerce_rest_cannot_edit",
+        "woocommerce_rest_cannot_batch",
+        "woocommerce_rest_request_entity_too_large",
         "rest_forbidden",
         "rest_no_route",
     }
@@ -45,6 +48,7 @@ ASKED = frozenset(
     {
         *("page", "per_page", "_fields", "include", "status", "orderby", "order", "after", "modified_after"),
         *("dates_are_gmt", "dp", "force", "name", "topic", "delivery_url", "secret"),
+        *("offset", "manage_stock", "stock_quantity"),
     }
 )
 """Parameters of ours that may be said aloud."""

@@ -16,7 +16,8 @@ from bcbridge.connectors.budget import Share
 from bcbridge.connectors.http import Answer, Http
 from bcbridge.connectors.woocommerce.answers import Data, Wall, content_of, unseen
 from bcbridge.connectors.woocommerce.signing import Signer, Way
-from bcbridge.errors import BridgeError, OpenCircuit
+from bcbridge.errors import BridgeError, OpenCircuit, Retry
+from bcbridge.model.answers import Doubtful, NotSent
 
 API = "/wp-json/wc/v3"
 INDEX = "/wp-json/"
@@ -92,6 +93,32 @@ class Client:
                 return found
         raise OpenCircuit(f"{path} has more than {most} rows", by_content=True)
 
+    async def write(self, path: str, body: Data) -> Reply | Doubtful | NotSent:
+        """Send a body once. Raises OpenCircuit where nothing was done: nobody is let in, or (Gone, NotTaken) the call
+        as a whole is refused."""
+        answer = await self._sent(API + path, json.dumps(body).encode())
+        return _done(answer) if isinstance(answer, Answer) else answer
+
+    async def _sent(self, path: str, content: bytes) -> Answer | Doubtful | NotSent:
+        """As `_let_in`: keys that were not seen have done nothing."""
+        for way in self._in_turn():
+            signed = self._signer.signed(way, "POST", path, {})
+            answer = await self._http.write(
+                path,
+                content=content,
+                params=signed.params,
+                headers=signed.headers,
+                share=Share.STOCK,
+                decide=_anything,
+            )
+            if not isinstance(answer, Answer):
+                return answer
+            if not unseen(answer):
+                self._found = way if answer.status < 300 else self._found
+                return answer
+        self._found = None
+        return answer
+
     async def _let_in(
         self, method: str, path: str, params: Mapping[str, str], content: bytes | None, share: Share
     ) -> Answer:
@@ -148,6 +175,19 @@ def as_agreed(name: str) -> Iterator[None]:
 def _anything(answer: Answer) -> BridgeError | None:
     """Every answer is looked at here, in the client."""
     return None
+
+
+def _done(answer: Answer) -> Reply | Doubtful | NotSent:
+    """What an answer says of a write: whatever does not say so itself may have been done. A page in its place may come
+    from before the shop, or from its end."""
+    if answer.status in (425, 429):
+        return NotSent(f"answered {answer.status}", answer.retry_after)
+    if answer.status == 408 or answer.status >= 500:
+        return Doubtful(f"answered {answer.status}")
+    try:
+        return Reply(content_of(answer), answer.asked)
+    except Retry as unclear:
+        return Doubtful(str(unclear))
 
 
 def _total(answer: Answer) -> int | None:

@@ -12,6 +12,7 @@ from bcbridge.connectors.woocommerce.doctor import Doctor
 from bcbridge.connectors.woocommerce.keeper import Keeper
 from bcbridge.connectors.woocommerce.orders import Orders
 from bcbridge.connectors.woocommerce.settings import WooCommerceSettings
+from bcbridge.connectors.woocommerce.shelf import Shelf
 from bcbridge.connectors.woocommerce.signing import Signer, ways
 from bcbridge.connectors.woocommerce.webhook import Webhook
 from bcbridge.model.ids import ConnectorName
@@ -21,7 +22,7 @@ CALLS_PER_MINUTE = 6000
 
 
 class WooCommerce:
-    """A Connector. Offers ``orders`` (a Source), ``webhook`` and ``keeper``."""
+    """A Channel: ``orders`` (a Source), ``stock`` (a Shelf), ``webhook`` and ``keeper``."""
 
     kind = "woocommerce"
 
@@ -46,6 +47,7 @@ class WooCommerce:
         client = Client(self._http, signer, ways(settings.auth, settings.address))
         secret = tools.secret(settings.webhook_secret) if settings.webhook_secret else ""
         self._client = client
+        self.stock = Shelf(client, settings)
         self.orders = Orders(client, settings, now=tools.now, since=since)
         self.webhook = Webhook(secret)
         self.keeper = Keeper(client, name, address=settings.address, secret=secret)

@@ -23,6 +23,7 @@ MOST_PRODUCTS = 2000
 MOST_PARENTS = 50
 """Of the products with variations whose variations are looked at: one call each. Beyond, the look is partial."""
 NAMED = 5
+COUNTED = "sku,manage_stock,stock_quantity,backorders"
 NO_WEBHOOK = "/webhooks/0"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 SHOWN = {
@@ -120,28 +121,43 @@ class Doctor:
     # -- stock and products
 
     async def _stock(self) -> list[Finding]:
-        answer = await self._client.ask("/settings/products/woocommerce_manage_stock")
-        if as_object(answer.content)["value"] == "yes":
-            return [Finding(Severity.INFO, "stock", "the shop manages stock")]
+        if await self._option("woocommerce_manage_stock") == "yes":
+            return [Finding(Severity.INFO, "stock", "the shop manages stock"), await self._holding()]
         text = "the shop does not manage stock: whatever is written to it is dropped, and it sells without end"
         return [Finding(Severity.WARNING, "stock", text, "WooCommerce, Settings, Products, Inventory: manage stock")]
+
+    async def _holding(self) -> Finding:
+        """An unpaid order takes nothing off; for so many minutes the shop keeps its pieces from others all the same."""
+        minutes = str(await self._option("woocommerce_hold_stock_minutes") or "0")
+        if minutes.strip("0."):
+            text = f"the pieces of an unpaid order are kept for {minutes} minutes, then it is cancelled"
+            return Finding(Severity.INFO, "stock", text)
+        text = "the pieces of an unpaid order are not kept: two who pay at the same moment may both buy the last one"
+        return Finding(Severity.WARNING, "stock", text, "WooCommerce, Settings, Products, Inventory: hold stock")
+
+    async def _option(self, name: str) -> object:
+        return as_object((await self._client.ask(f"/settings/products/{name}")).content)["value"]
 
     async def _products(self) -> list[Finding]:
         products, whole = await self._first_products()
         parents = [one["id"] for one in products if one["type"] == "variable"]
         sold = [one for one in products if one["type"] != "variable"]
         for parent in parents[:MOST_PARENTS]:
-            fields = {"_fields": "id,sku,manage_stock"}
+            fields = {"_fields": f"id,{COUNTED}"}
             sold += await self._client.every_row(f"/products/{int(parent)}/variations", fields, most=MOST_PRODUCTS)
         partly = [] if whole and len(parents) <= MOST_PARENTS else [_partly(len(sold))]
-        return [*_doubled(sold), *_counted_by_parent(sold), *partly]
+        return [*_doubled(sold), *_counted_by_parent(sold), *self._counted(sold), *partly]
+
+    def _counted(self, sold: Sequence[Data]) -> list[Finding]:
+        """What makes a number say less than it seems to."""
+        return [*_endless(sold), *_broken(sold), *_uncounted(sold, turn_on=self._settings.turn_on_stock_management)]
 
     async def _first_products(self) -> tuple[list[Data], bool]:
         """At most so many, and whether these are all."""
         found: list[Data] = []
         for page in range(1, MOST_PRODUCTS // LIST_PAGE + 1):
             which = {"orderby": "id", "order": "asc", "per_page": str(LIST_PAGE), "page": str(page)}
-            rows, _ = await self._client.rows("/products", {**which, "_fields": "id,type,sku,manage_stock"})
+            rows, _ = await self._client.rows("/products", {**which, "_fields": f"id,type,{COUNTED}"})
             found += rows
             if len(rows) < LIST_PAGE:
                 return found, True
@@ -186,6 +202,31 @@ def _counted_by_parent(sold: Sequence[Data]) -> list[Finding]:
         return []
     text = f"{many} variations share the stock of their parent: one number for all of its sizes"
     return [Finding(Severity.WARNING, "stock", text, "manage stock at each variation, not at the product")]
+
+
+def _endless(sold: Sequence[Data]) -> list[Finding]:
+    many = sum(one["manage_stock"] is True and one["backorders"] != "no" for one in sold)
+    if not many:
+        return []
+    text = f"{many} products and variations allow backorders: they are sold without end, whatever number they show"
+    return [Finding(Severity.WARNING, "stock", text, "do not allow backorders, unless that is meant")]
+
+
+def _broken(sold: Sequence[Data]) -> list[Finding]:
+    """A number with a fraction has stayed the text that it was sent as."""
+    many = sum(isinstance(one["stock_quantity"], str) for one in sold)
+    if not many:
+        return []
+    text = f"{many} numbers are no whole pieces: a plugin counts by weight or length; whole pieces alone are written"
+    return [Finding(Severity.WARNING, "stock", text, "leave these articles out of the stock that is published")]
+
+
+def _uncounted(sold: Sequence[Data], *, turn_on: bool) -> list[Finding]:
+    many = sum(one["manage_stock"] is False and one.get("type") not in ("grouped", "external") for one in sold)
+    if not many:
+        return []
+    then = "they are counted from the first number on that is written" if turn_on else "they are left alone"
+    return [Finding(Severity.INFO, "stock", f"{many} products and variations manage no stock: {then}")]
 
 
 def _partly(looked_at: int) -> Finding:

@@ -46,6 +46,12 @@ class WooCommerceSettings(BaseModel):
     overlap_seconds: int = Field(default=120, ge=0)
     """How far behind the newest seen stamp the list is read again."""
     max_parallel: int = Field(default=2, ge=1, le=16)
+    turn_on_stock_management: bool = True
+    """Whether a number may be written where none is kept: each write switches the counting on, for this article."""
+    stock_rows_per_call: int = Field(default=100, ge=1, le=100)
+    """So many rows a site takes in one batch; WooCommerce's own limit is 100."""
+    stock_late_minutes: float = Field(default=5, gt=0, le=60)
+    """For so long a write whose answer was lost may still be done: what a PHP process lives."""
     request_timeout_seconds: float = Field(default=60, gt=0, le=300)
 
     @field_validator("url")

@@ -44,7 +44,7 @@ READ_ONLY: Json = {"consumer_key": "env:READ_KEY", "consumer_secret": "env:READ_
 SECURE = {"X-Forwarded-Proto": "https"}
 PLUGIN_STATUSES = ("packing",)
 API = "/wp-json/wc/v3"
-QUIET = sandbox.WooCommerceSettings(webhook_seconds=3600)
+QUIET = sandbox.WooCommerceSettings(webhook_seconds=3600, write_seconds=(0.0, 0.0))
 
 
 def now() -> datetime:

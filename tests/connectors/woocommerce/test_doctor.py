@@ -93,6 +93,7 @@ def a_bad_shop(changed: Mapping[str, Any]) -> Handler:
         "wp-json": recorded("wp_json_index.json"),
         "system_status": recorded("system_status.json"),
         "woocommerce_manage_stock": {"id": "woocommerce_manage_stock", "value": "yes"},
+        "woocommerce_hold_stock_minutes": {"id": "woocommerce_hold_stock_minutes", "value": "60"},
         "products": [],
         "variations": [],
         "webhooks": [],
@@ -140,22 +141,47 @@ async def test_plain_http_and_keys_in_the_query_are_warned_of() -> None:
 PARENT = {"id": 11, "type": "variable", "sku": "00417", "manage_stock": False}
 
 
+def a_variation(id_: int, sku: str, **counted: Any) -> dict[str, Any]:
+    return {"id": id_, "sku": sku, "manage_stock": True, "stock_quantity": 5, "backorders": "no", **counted}
+
+
 async def test_trap_13_one_sku_on_two_variations_is_named() -> None:
-    variations = [{"id": id_, "sku": sku, "manage_stock": True} for id_, sku in ((12, "A"), (13, "B"), (14, "A"))]
-    simple = {"id": 15, "type": "simple", "sku": "B", "manage_stock": True}
+    variations = [a_variation(id_, sku) for id_, sku in ((12, "A"), (13, "B"), (14, "A"))]
+    simple = a_variation(15, "B", type="simple")
     ((severity, text),) = worse(await findings_of(changed={"products": [PARENT, simple], "variations": variations}))
     assert (severity, text) == ("warning", "2 SKUs stand on several products or variations: A, B")
 
 
 async def test_a_variation_that_bears_its_parents_sku_alone_is_no_double() -> None:
-    alone = [{"id": 12, "sku": "00417", "manage_stock": True}]
+    alone = [a_variation(12, "00417")]
     assert worse(await findings_of(changed={"products": [PARENT], "variations": alone})) == []
 
 
 async def test_variations_that_share_their_parents_stock_are_told() -> None:
-    shared = [{"id": 12, "sku": "A", "manage_stock": "parent"}, {"id": 13, "sku": "B", "manage_stock": "parent"}]
+    shared = [a_variation(12, "A", manage_stock="parent"), a_variation(13, "B", manage_stock="parent")]
     ((_, text),) = worse(await findings_of(changed={"products": [PARENT], "variations": shared}))
     assert text.startswith("2 variations share the stock of their parent")
+
+
+async def test_what_is_sold_without_end_or_by_the_metre_or_is_not_counted_is_told() -> None:
+    odd = [
+        a_variation(12, "A", backorders="notify"),
+        a_variation(13, "B", stock_quantity=2.5),
+        a_variation(14, "C", manage_stock=False, stock_quantity=None),
+    ]
+    findings = of(await findings_of(changed={"products": [PARENT], "variations": odd}), "stock")
+    assert [text.partition(":")[0] for _, text in worse(findings)] == [
+        "1 products and variations allow backorders",
+        "1 numbers are no whole pieces",
+    ]
+    assert any("counted from the first number on" in one.text for one in findings)
+
+
+async def test_pieces_of_unpaid_orders_that_are_kept_for_nobody_are_told() -> None:
+    assert any("kept for 60 minutes" in one.text for one in await findings_of())
+    for minutes in ("", "0", None):
+        ((_, text),) = worse(await findings_of(changed={"woocommerce_hold_stock_minutes": {"value": minutes}}))
+        assert "may both buy the last one" in text
 
 
 async def test_a_shop_without_stock_or_with_a_cache_or_without_the_api_is_told() -> None:
