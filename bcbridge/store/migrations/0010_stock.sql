@@ -124,6 +124,7 @@ CREATE TABLE stock_packs (
     PRIMARY KEY (sku, part)
 ) WITHOUT ROWID;
 CREATE INDEX stock_packs_by_part ON stock_packs (part);
+CREATE INDEX skus_inactive ON skus (connector, upc) WHERE active = 0;
 
 -- What each channel must be showing (explained, E), and what it is to show (target, T).
 CREATE TABLE stock_shown (
