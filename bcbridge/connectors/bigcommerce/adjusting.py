@@ -90,7 +90,7 @@ class Adjusting:
         except Retry as fault:
             return Doubtful(f"refused for some row, and it could not be asked which: {fault}")
         rest = [row for row in rows if row not in self.answers]
-        parts = [rest] if len(rest) < len(rows) else _halves(rest)
+        parts = [rest] if len(rest) < len(rows) else self._smaller(rest)
         while parts:
             part = parts.pop()
             if self.calls >= MOST_CALLS:
@@ -100,9 +100,17 @@ class Adjusting:
             if isinstance(ended, NotSent | Doubtful):
                 return Doubtful(ended.reason)
             if ended is False:
-                parts += _halves(part)
+                parts += self._smaller(part)
         self._none_at_all(rest)
         return True
+
+    def _smaller(self, rows: Sequence[int]) -> list[Sequence[int]]:
+        """Two halves of what was refused, the first one last, for it is taken next; a row alone is refused itself."""
+        if len(rows) == 1:
+            self._say(rows, REFUSED)
+            return []
+        middle = (len(rows) + 1) // 2
+        return [rows[middle:], rows[:middle]]
 
     def _none_at_all(self, rest: Sequence[int]) -> None:
         """Where not one row was taken in so many calls, the fault is in none of them."""
@@ -155,12 +163,6 @@ class Adjusting:
         for row in rows:
             found.setdefault(self.write.changes[row].location, []).append(row)
         return found
-
-
-def _halves(rows: Sequence[int]) -> list[Sequence[int]]:
-    """The first half last, for it is taken next."""
-    middle = (len(rows) + 1) // 2
-    return [half for half in (rows[middle:], rows[:middle]) if half]
 
 
 def _tracked_otherwise(item: Ref, tracking: str) -> str:

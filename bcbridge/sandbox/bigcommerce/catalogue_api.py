@@ -18,6 +18,7 @@ from bcbridge.sandbox.bigcommerce.front import (
     ids_in,
     known,
     listed,
+    number,
     page_of,
     words_in,
 )
@@ -68,8 +69,13 @@ class CatalogueApi:
         return await self.page(request, "variants", wanted)
 
     async def products(self, request: web.Request) -> Answer:
-        known(request, {"id", "id:in", "sku", "sku:in", "name", "upc", "is_visible", *FIELDS})
+        """By id, upwards; another order is not known here."""
+        known(request, {"id", "id:in", "id:greater", "sku", "sku:in", "name", "sort", "direction", *FIELDS})
+        if request.query.get("sort", "id") != "id" or request.query.get("direction", "asc") != "asc":
+            raise Refused(400, "The field 'sort' is not supported by this sandbox.")
         wanted = [*whole(request, "id"), *word(request, "sku"), *among(request, "id"), *among(request, "sku")]
+        if "id:greater" in request.query:
+            wanted.append(("id > ?", [number(request, "id:greater", 0, least=0)]))
         if "name" in request.query:
             wanted.append(("json_extract(document, '$.name') = ?", [request.query["name"]]))
         return await self.page(request, "products", wanted)
