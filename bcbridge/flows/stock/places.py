@@ -1,4 +1,4 @@
-"""Which locations of a channel are told numbers, and from which warehouses: what a person wrote beside what is there."""
+"""Which locations of a channel are told numbers, and from which warehouses: what a person wrote, where it fits."""
 
 from __future__ import annotations
 

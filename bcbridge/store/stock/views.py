@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import orjson
 
@@ -194,12 +194,17 @@ class ChannelStock:
 
 @dataclass(frozen=True, slots=True)
 class Oversold:
-    """A SKU whose orders exceed what the ERP says there is; ``pieces`` over. ``raced``: pieces of it that were sold in
-    one shop while a sale of another was still on its way there: no more than these can come from the race."""
+    """A SKU whose orders exceed what the ERP says there is; ``pieces`` over, in the warehouses where they are booked.
+
+    ``raced``: pieces of it that were sold in one channel while a sale in another was still on its way there (R1), or
+    under a blind write (R2): no more than these come from the race; the rest was taken inside the ERP.
+    """
 
     sku: str
     pieces: int
     raced: int
+    orders: tuple[str, ...]
+    """The latest, as ``shopify_us:#1041``; at most five."""
 
 
 _CHANNELS = """
@@ -225,3 +230,94 @@ async def channels(reads: Reads, *, minute_ago: datetime) -> dict[str, ChannelSt
         )
         for row in await reads.rows(_CHANNELS)
     }
+
+
+_OVERSOLD = """
+WITH sold AS MATERIALIZED (SELECT DISTINCT sku FROM stock_demand WHERE seen_at >= :since AND state <> 'void'),
+asked AS MATERIALIZED (
+    SELECT d.sku, d.warehouse, sum(d.qty) AS n
+    FROM sold CROSS JOIN stock_demand d ON d.sku = sold.sku
+    LEFT JOIN stock_figures f ON f.sku = d.sku AND f.warehouse = d.warehouse
+    LEFT JOIN stock_feeds feed ON feed.erp = f.erp
+    WHERE d.settled = 0 AND d.state <> 'void'
+      AND (d.state <> 'posted' OR d.posted_by >= max(coalesce(f.as_of, ''), coalesce(feed.floor, '')))
+    GROUP BY d.sku, d.warehouse),
+free AS (
+    SELECT f.sku, f.ots - coalesce(a.n, 0) AS free
+    FROM sold CROSS JOIN stock_figures f ON f.sku = sold.sku
+    LEFT JOIN asked a ON a.sku = f.sku AND a.warehouse = f.warehouse)
+SELECT sku, -sum(free) AS pieces FROM free WHERE free < 0 GROUP BY sku ORDER BY 2 DESC, 1 LIMIT :most
+"""
+_SALES = """
+SELECT d.channel, d.qty, d.seen_at, coalesce(nullif(o.name, ''), d.order_ref) AS name,
+    coalesce((SELECT min(a.placed_at) FROM stock_asked a
+              WHERE a.channel = d.channel AND a.order_ref = d.order_ref), d.seen_at) AS placed_at,
+    coalesce((SELECT max(lag_seconds) FROM stock_outlets t WHERE t.channel = d.channel), 0) AS lag
+FROM stock_demand d LEFT JOIN orders o ON o.connector = d.channel AND o.ref = d.order_ref
+WHERE d.sku = ? AND d.seen_at >= ? AND d.state <> 'void' ORDER BY d.id DESC LIMIT ?
+"""
+_BLIND = """
+SELECT w.channel, w.made_at, w.ended_at
+FROM stock_write_rows r JOIN stock_writes w ON w.id = r.write_id
+WHERE r.sku = ? AND w.made_at >= ? AND w.kind = 'set' AND r.number > 0 LIMIT ?
+"""
+OVERSOLD_SHOWN = 20
+SALES_LOOKED_AT = 150
+"""Of one SKU: each sale is held against every other."""
+ORDERS_NAMED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class _Sale:
+    channel: str
+    order: str
+    pieces: int
+    placed: datetime
+    seen: datetime
+    lag: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class _Write:
+    channel: str
+    made: datetime
+    ended: datetime | None
+
+
+async def oversold(reads: Reads, *, since: datetime) -> list[Oversold]:
+    """SKUs sold since a moment of which more is promised than there is, the worst first; at most twenty."""
+    rows = await reads.rows(_OVERSOLD, {"since": stamp(since), "most": OVERSOLD_SHOWN})
+    return [await _oversold(reads, row["sku"], row["pieces"], since) for row in rows]
+
+
+async def _oversold(reads: Reads, sku: str, pieces: int, since: datetime) -> Oversold:
+    sales = [_sale(row) for row in await reads.rows(_SALES, (sku, stamp(since), SALES_LOOKED_AT))]
+    blind = [_write(row) for row in await reads.rows(_BLIND, (sku, stamp(since), SALES_LOOKED_AT))]
+    return Oversold(
+        sku=sku,
+        pieces=pieces,
+        raced=sum(sale.pieces for sale in sales if _raced(sale, sales) or _overwritten(sale, blind)),
+        orders=tuple(dict.fromkeys(f"{sale.channel}:{sale.order}" for sale in sales))[:ORDERS_NAMED],
+    )
+
+
+def _sale(row: sqlite3.Row) -> _Sale:
+    lag = timedelta(seconds=row["lag"])
+    return _Sale(row["channel"], row["name"], row["qty"], moment(row["placed_at"]), moment(row["seen_at"]), lag)
+
+
+def _write(row: sqlite3.Row) -> _Write:
+    return _Write(row["channel"], moment(row["made_at"]), moment(row["ended_at"]) if row["ended_at"] else None)
+
+
+def _raced(sale: _Sale, sales: list[_Sale]) -> bool:
+    """Sold while a sale in another channel had not reached this one: R1 of the rule."""
+    return any(other.channel != sale.channel and other.placed <= sale.placed < other.seen + sale.lag for other in sales)
+
+
+def _overwritten(sale: _Sale, blind: list[_Write]) -> bool:
+    """Sold under a number that was composed without it and written over it: R2 of the rule."""
+    return any(
+        write.channel == sale.channel and write.made < sale.seen and (write.ended is None or sale.placed <= write.ended)
+        for write in blind
+    )
