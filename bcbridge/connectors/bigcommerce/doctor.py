@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from bcbridge.connectors import looks
 from bcbridge.connectors.base import Finding, Severity
 from bcbridge.connectors.bigcommerce.client import LARGEST_PAGE, Client, Data, as_agreed
+from bcbridge.connectors.bigcommerce.items import LARGEST_STOCK_PAGE
 from bcbridge.connectors.bigcommerce.keeper import Hook, Keeper
 from bcbridge.connectors.bigcommerce.settings import BigCommerceSettings
 from bcbridge.connectors.bigcommerce.webhook import SCOPES
@@ -60,6 +61,7 @@ class Doctor:
             Look("webhooks", self._hooks, info, "no hooks can be kept: polling alone", warning),
             Look("stock", self._stock, "store_v2_information_read_only", stock, warning),
             Look("locations", self._locations, "store_locations_read_only", stock, warning),
+            Look("numbers", self._numbers, "store_inventory_read_only", stock, warning),
         )
 
     async def _store(self) -> list[Finding]:
@@ -119,6 +121,10 @@ class Doctor:
     async def _stock(self) -> list[Finding]:
         settings = (await self._client.get("/v3/settings/inventory")).data()
         found = [_behaviour(settings["update_stock_behavior"])]
+        for channel in self._settings.channel_ids:
+            own = (await self._client.get("/v3/settings/inventory", {"channel_id": channel})).data()
+            if own.get("update_stock_behavior") not in (None, settings["update_stock_behavior"]):
+                found.append(_behaviour(own["update_stock_behavior"], f"channel {channel}: "))
         if settings.get("refund_order_stock_adjustment"):
             text = "BigCommerce puts stock back when an order is cancelled or refunded"
             found.append(Finding(Severity.INFO, "stock", text, "with the ERP as master of stock switch that off"))
@@ -134,6 +140,22 @@ class Doctor:
             text = "the storefront shows the default location's stock alone, unless BigCommerce switched on aggregation"
             found.append(Finding(Severity.INFO, "locations", text))
         return found
+
+    async def _numbers(self) -> list[Finding]:
+        """A sample of the default location: what would be held back twice, and who is told of low numbers."""
+        default = await self._client.all_v3("/v3/inventory/locations", {"is_default": "true"})
+        if not default:
+            return [Finding(Severity.WARNING, "numbers", "no location is the default one: no number is shown")]
+        path = f"/v3/inventory/locations/{default[0]['id']}/items"
+        rows: list[Data] = (await self._client.get(path, {"limit": LARGEST_STOCK_PAGE})).data() or []
+        held = [row for row in rows if (row.get("settings") or {}).get("safety_stock")]
+        warned = [row for row in rows if (row.get("settings") or {}).get("warning_level")]
+        found = [
+            Finding(
+                Severity.INFO, "numbers", f"{len(rows)} items looked at, {len(rows) - len(held)} without safety stock"
+            )
+        ]
+        return found + _safety(held) + _low(warned)
 
     def _quota(self) -> Finding:
         told = self._client.quota.told
@@ -161,11 +183,32 @@ def _hooks(ours: Sequence[Hook]) -> list[Finding]:
     return [Finding(Severity.INFO, "webhooks", text, "created at start where web.public_url is set; else polled")]
 
 
-def _behaviour(behaviour: object) -> Finding:
+def _behaviour(behaviour: object, where: str = "") -> Finding:
     if behaviour == AT_ORDER:
-        return Finding(Severity.INFO, "stock", "stock is lowered when an order is placed")
+        return Finding(Severity.INFO, "stock", f"{where}stock is lowered when an order is placed")
     text = "stock is lowered only when an order is shipped or completed: between two stock writes it can oversell"
-    return Finding(Severity.WARNING, "stock", text, "set it to be lowered when an order is placed")
+    fix = "set it to be lowered when an order is placed: then the store itself takes off what it sells"
+    return Finding(Severity.WARNING, "stock", where + text, fix)
+
+
+def _safety(held: Sequence[Data]) -> list[Finding]:
+    if not held:
+        return []
+    text = f"{len(held)} have a safety stock at BigCommerce, as {_named(held)}: it is added to what is written"
+    fix = "put the buffer in one place only: ours, and none at BigCommerce"
+    return [Finding(Severity.WARNING, "numbers", text, fix)]
+
+
+def _low(warned: Sequence[Data]) -> list[Finding]:
+    if not warned:
+        return []
+    text = f"{len(warned)} warn of a low number, as {_named(warned)}: the numbers are ours, less the buffer"
+    return [Finding(Severity.INFO, "numbers", text)]
+
+
+def _named(rows: Sequence[Data]) -> str:
+    names = [str(row["identity"].get("sku") or row["identity"]["variant_id"]) for row in rows[:NAMED]]
+    return ", ".join(names) + (" ..." if len(rows) > NAMED else "")
 
 
 def _location(row: Data, *, default: bool) -> str:

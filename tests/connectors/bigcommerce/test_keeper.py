@@ -222,6 +222,23 @@ async def test_23_doctor_names_the_location_the_storefront_shows_and_says_that_i
     assert "the storefront shows the default location's stock alone" in warned
 
 
+async def test_doctor_names_a_second_buffer_and_who_is_warned_of_low_numbers(store: World) -> None:
+    assert about(await store.room.doctor(), "numbers")[0].endswith("without safety stock")
+    item = {"identity": {"variant_id": 4001}, "safety_stock": 2, "warning_level": 5}
+    (await store.http.put("/v3/inventory/locations/1/items", json={"settings": [item]})).raise_for_status()
+    _, held, warned = about(await store.room.doctor(), "numbers")
+    assert held.startswith("warning: 1 have a safety stock at BigCommerce, as 040123000013")
+    assert warned.startswith("info: 1 warn of a low number")
+
+
+async def test_doctor_tells_a_channel_that_lowers_stock_only_at_shipment(tmp_path: Path) -> None:
+    behaviour = {"update_stock_behavior": "order_completed_or_shipped"}
+    async with a_world(tmp_path, channel_ids=[1, 2]) as store:
+        (await store.http.put("/v3/settings/inventory?channel_id=2", json=behaviour)).raise_for_status()
+        _, channel = about(await store.room.doctor(), "stock")
+        assert channel.startswith("warning: channel 2: stock is lowered only when")
+
+
 async def test_doctor_names_the_scope_that_a_refusal_points_at() -> None:
     """Orders can be read, and nothing else."""
     denied = Reply(403, b'{"status": 403, "title": "no scope"}')

@@ -443,7 +443,7 @@ async def test_what_a_line_says_it_took_is_what_the_number_fell_by(
     """Through a whole life, step by step: placed, shipped in part, shipped, given back in part, given back."""
     settings = {"update_stock_behavior": behaviour, "refund_order_stock_adjustment": gives_back}
     async with a_world(tmp_path, told={"import_status_ids": [7, 11]}, **settings) as store:
-        lives = (
+        lives: tuple[list[tuple[str, Json]], ...] = (
             [("ship", {"lines": {"0": 1}}), ("ship", {}), ("refund", {"lines": {"0": 1}}), ("refund_all", {})],
             [("cancel", {})],
             [("decline", {})],
