@@ -33,6 +33,7 @@ class Reading:
     shown: int
     asked: datetime
     answered: datetime
+    group: str = ""
 
 
 @dataclass(frozen=True, slots=True)

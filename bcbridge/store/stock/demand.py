@@ -190,7 +190,7 @@ def _explain(
         )
     if doubtful := {sku for (sku, _), d in changes.items() if (d < 0 or from_before) and compares and sku != UNMAPPED}:
         why = "an order from before it was counted" if from_before else "pieces were taken off an order"
-        shown.doubt(tx, channel, doubtful, why)
+        shown.doubt(tx, channel, doubtful, why, now=now)
 
 
 def _changes(held: _Held, taken: Pieces) -> Pieces:

@@ -41,16 +41,21 @@ class ShelfMemory:
     async def next_due(self) -> datetime | None:
         return await writes.next_due(self.store.read, self.channel)
 
-    async def begin(self, places: Sequence[Place]) -> list[Intent]:
-        """The calls that tell these numbers are on disk when this returns."""
+    async def begin(self, places: Sequence[Place], *, known: bool) -> list[Intent]:
+        """The calls that tell these numbers are on disk when this returns. ``known``: the channel's orders were looked
+        at right before."""
         intents: list[Intent] = []
         for ours in _sliced(places):
-            unit = self._begin(ours, intents)
+            unit = self._begin(ours, intents, known)
             intents = await self.store.write(unit)
         return intents
 
-    def _begin(self, places: Sequence[Place], joined: Sequence[Intent]) -> Callable[[sqlite3.Connection], list[Intent]]:
-        return lambda tx: writes.begin(tx, self.channel, places, new_key=self.new_key, now=self.now(), joined=joined)
+    def _begin(
+        self, places: Sequence[Place], joined: Sequence[Intent], known: bool
+    ) -> Callable[[sqlite3.Connection], list[Intent]]:
+        return lambda tx: writes.begin(
+            tx, self.channel, places, new_key=self.new_key, now=self.now(), known=known, joined=joined
+        )
 
     async def answered(self, intent: Intent, answers: Sequence[RowAnswer], *, settles: bool) -> None:
         now = self.now()

@@ -91,12 +91,21 @@ _DOUBT_SKUS = """
 UPDATE stock_shown SET dirty = :why
 WHERE channel = :channel AND sku IN (SELECT value FROM json_each(:skus)) AND explained IS NOT NULL
 """
+_NOTE_DOUBT = """
+INSERT INTO stock_own_changes (channel, sku, location, d, since, known_at)
+SELECT :channel, value, '', 0, '', :now FROM json_each(:skus)
+WHERE EXISTS (SELECT 1 FROM stock_outlets WHERE channel = :channel)
+"""
 
 
-def doubt(tx: sqlite3.Connection, channel: str, skus: Iterable[str], why: str) -> None:
-    """Something of ours made the channel move these numbers by itself: a dispatch, a cancel."""
-    asked = orjson.dumps(sorted(skus)).decode()
-    tx.execute(_DOUBT_SKUS, {"channel": channel, "skus": asked, "why": why})
+def doubt(tx: sqlite3.Connection, channel: str, skus: Iterable[str], why: str, *, now: datetime) -> None:
+    """The channel may have moved these numbers by itself: pieces were taken off an order, or dispatched.
+
+    What was read before this moment and is not anchored yet does not end the doubt.
+    """
+    asked = {"channel": channel, "skus": orjson.dumps(sorted(skus)).decode()}
+    tx.execute(_DOUBT_SKUS, {**asked, "why": why})
+    tx.execute(_NOTE_DOUBT, {**asked, "now": stamp(now)})
 
 
 _FORGET = """
@@ -227,7 +236,7 @@ SELECT d, since FROM stock_own_changes
 WHERE sku = :sku AND channel = :channel AND location IN ('', :location) AND known_at >= :asked
 """
 _SET = """
-UPDATE stock_shown SET explained = :explained, answered_at = :answered, dirty = :dirty, stale = NULL,
+UPDATE stock_shown SET explained = :explained, answered_at = :answered, dirty = :dirty, stale = :stale,
     agreed_at = CASE WHEN :agreed THEN :answered ELSE agreed_at END
 WHERE sku = :sku AND channel = :channel AND location = :location
 """
@@ -278,14 +287,24 @@ def _settle(
         return  # what we have is better
     if came.drifted and not heal:
         return
-    doubtful = "" if came.sure or row["compares"] else "read while an order changed"
+    explained = _not_below(row, came.actual)
+    doubtful = "" if came.sure else row["dirty"] if row["compares"] else "read while an order changed"
     tx.execute(
         _SET,
         {
             **at,
-            "explained": came.actual,
+            "explained": explained,
             "answered": stamp(reading.answered),
             "dirty": doubtful,
+            "stale": None if explained == came.actual else came.actual,
             "agreed": came.sure and came.explained == came.actual,
         },
     )
+
+
+def _not_below(row: sqlite3.Row, actual: int) -> int:
+    """Where a doubtful number is compared, pieces that are missing may be orders that no list shows yet: E stays, and
+    the next write is made from what was read, so that they stay taken off."""
+    if row["compares"] and row["dirty"] and row["explained"] is not None:
+        return max(int(row["explained"]), actual)
+    return actual

@@ -108,11 +108,13 @@ def begin(
     *,
     new_key: Callable[[], str],
     now: datetime,
+    known: bool = True,
     joined: Sequence[Intent] = (),
 ) -> list[Intent]:
     """Write down the calls that tell these numbers, as they are at this moment: one of each kind.
 
-    Whatever is no longer due, or has become another write's, is left out. SLICE places in one unit at most; a call of
+    Whatever is no longer due, or has become another write's, is left out; where the channel's orders were not looked
+    at right before (``known``), so is a blind write of more than nothing. SLICE places in one unit at most; a call of
     more is handed on as ``joined``, and grows. The calls may be made once the last unit is committed; until their
     answers are, nobody else writes these rows.
     """
@@ -123,6 +125,8 @@ def begin(
     intents = {intent.write.kind: intent for intent in joined}
     for kind in WriteKind:
         ours = [row for row in rows if _kind(row) is kind and (row["sku"], row["location"]) in why]
+        if kind is WriteKind.SET and not known:
+            ours = [row for row in ours if row["target"] == 0]
         if ours:
             intent = intents.get(kind) or _intend(tx, channel, kind, key=new_key(), now=now)
             intents[kind] = _join(tx, intent, ours, why)
@@ -218,7 +222,12 @@ UPDATE stock_shown SET writing = NULL, dirty = CASE WHEN dirty <> '' THEN dirty 
 WHERE sku = :sku AND channel = :channel AND location = :location AND writing = :write
 """
 _DOUBTFUL = """
-UPDATE stock_shown SET dirty = :reason, writing = NULL
+UPDATE stock_shown SET dirty = :reason, answered_at = :now, writing = NULL
+WHERE sku = :sku AND channel = :channel AND location = :location AND writing = :write
+"""
+_GIVEN_UP = """
+UPDATE stock_shown SET dirty = :reason, answered_at = :now, writing = NULL,
+    explained = explained + min(0, :number - :was)
 WHERE sku = :sku AND channel = :channel AND location = :location AND writing = :write
 """
 _RESULT = "UPDATE stock_write_rows SET result = :result, reason = :reason WHERE write_id = :write AND seq = :seq"
@@ -278,15 +287,17 @@ def lost(tx: sqlite3.Connection, intent: Intent, reason: str, *, now: datetime, 
     if intent.write.kind is not WriteKind.SET:
         tx.execute(_STATE, {"write": intent.id, "state": "in_doubt", "now": stamp(now), "reason": reason})
         return None
-    return _doubt(tx, intent, "in_doubt", reason, now=now, first=first)
-
-
-def _doubt(
-    tx: sqlite3.Connection, intent: Intent, state: str, reason: str, *, now: datetime, first: int = 0
-) -> int | None:
     for row in _rows(intent, first, now):
         tx.execute(_DOUBTFUL, {**row, "reason": UNANSWERED})
-    return _end_slice(tx, intent, first, state, now=now, reason=reason)
+    return _end_slice(tx, intent, first, "in_doubt", now=now, reason=reason)
+
+
+def _give_up(tx: sqlite3.Connection, intent: Intent, reason: str, *, now: datetime) -> None:
+    """It was made or it was not: E is the lower of both, until it is read which."""
+    for first in range(0, len(intent.skus), SLICE):
+        for row in _rows(intent, first, now):
+            tx.execute(_GIVEN_UP, {**row, "reason": UNANSWERED})
+        _end_slice(tx, intent, first, "lost", now=now, reason=reason)
 
 
 def _rows(intent: Intent, first: int, now: datetime) -> Iterator[dict[str, object]]:
@@ -362,7 +373,7 @@ def again(tx: sqlite3.Connection, channel: str, *, now: datetime) -> list[Intent
         if intent.ended is not None and now < intent.ended + min(LONGEST_WAIT, intent.tries * WAIT):
             continue
         if now - intent.made > KEY_LIVES:
-            _doubt(tx, intent, "lost", "asked again until its key was too old", now=now)
+            _give_up(tx, intent, "asked again until its key was too old", now=now)
         elif tx.execute(_AGAIN, (intent.id,)).rowcount == 1:
             calls.append(intent)
     return calls

@@ -1,0 +1,333 @@
+"""Telling one channel its numbers: one drain loop over what is due.
+
+1. finish   calls that had no answer, and those that settle
+2. lower    what can be lowered whatever was sold meanwhile: by difference, or to nothing
+3. look     at the channel's orders, right before anything else is composed; and at numbers that are doubtful
+4. tell     the rest: what must fall and is nearest to zero first, raises behind it
+5. keep     each row's answer; one that fails, or that the channel does not know, stops no other
+
+An intent is on disk before each call, and nobody else writes its rows until its answer is.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Protocol
+
+import anyio
+import structlog
+
+from bcbridge.connectors.base import Shelf
+from bcbridge.errors import BridgeError, OpenCircuit, Retry, StoreBusy, plain
+from bcbridge.model.answers import Doubtful, NotSent
+from bcbridge.model.ids import ConnectorName
+from bcbridge.model.shelf import Anchored, DueRow, Intent, Place, Reading
+from bcbridge.model.stock import RowAnswer, RowResult, ShelfItem, StockChange, WriteKind, Written
+
+log = structlog.get_logger()
+
+IDLE = timedelta(seconds=1)
+"""What is due is asked for at least this often, whether or not anybody rang."""
+ROWS_A_ROUND = 2000
+URGENT_CALLS = 2
+"""Calls of each lane in a round where something must fall: what becomes due meanwhile waits no longer than these."""
+CALLS = 8
+LOOKED_AT_ONCE = 250
+STORE_PAUSE_SECONDS = 1.0
+STORE_TRIES = 120
+"""How often an answer is offered to a store that cannot take it; after that the start of the next life finds it."""
+
+
+class Memory(Protocol):
+    """What this flow remembers (store/stock/shelf.py)."""
+
+    async def due(self, limit: int) -> list[DueRow]: ...
+    async def next_due(self) -> datetime | None: ...
+    async def begin(self, places: Sequence[Place], *, known: bool) -> list[Intent]: ...
+    async def answered(self, intent: Intent, answers: Sequence[RowAnswer], *, settles: bool) -> None: ...
+    async def settled(self, intent: Intent) -> None: ...
+    async def not_sent(self, intent: Intent, reason: str) -> None: ...
+    async def lost(self, intent: Intent, reason: str) -> None: ...
+    async def again(self) -> list[Intent]: ...
+    async def late(self, after: timedelta) -> None: ...
+    async def settling(self) -> list[Intent]: ...
+    async def recover(self) -> int: ...
+    async def anchor(self, readings: Sequence[Reading], *, heal: bool) -> list[Anchored]: ...
+    async def missing(self, places: Sequence[Place], why: str) -> None: ...
+
+
+class Circuit(Protocol):
+    """Whether the channel may be called now (runtime/circuit.py)."""
+
+    async def closed(self) -> None: ...
+    async def open(self, fault: OpenCircuit, *, again: Callable[[], Awaitable[object]]) -> None: ...
+    def heard(self) -> None: ...
+    async def unheard(self, fault: Retry | TimeoutError) -> None: ...
+
+
+class Bell(Protocol):
+    """Rung when something became due (runtime/worker.py)."""
+
+    rings: int
+
+    async def heard(self, *, since: int, within: timedelta) -> bool: ...
+
+
+@dataclass(slots=True)
+class PublishFigures:
+    """Counted since the start, for /metrics."""
+
+    calls: int = 0
+    rows: int = 0
+    stale: int = 0
+    doubtful: int = 0
+    not_sent: int = 0
+    last_success: datetime | None = None
+    last_failure: str = ""
+
+
+@dataclass(slots=True)
+class Publisher:
+    """One channel's drain.
+
+    ``catch_up`` looks at the channel's orders up to the present, within a deadline of its own: True when all that was
+    ordered before the call is known. ``may_write``: whether all open orders were read once and a whole pull of the
+    ERP's figures is stored; asked until it says yes. ``on_missing``: the channel did not know an item.
+    """
+
+    channel: ConnectorName
+    shelf: Shelf
+    memory: Memory
+    catch_up: Callable[[], Awaitable[bool]]
+    may_write: Callable[[], Awaitable[bool]]
+    now: Callable[[], datetime]
+    on_missing: Callable[[], None] = lambda: None
+    figures: PublishFigures = field(default_factory=PublishFigures)
+    _recovered: bool = False
+    _may_write: bool = False
+    _waits_for_orders: bool = False
+    _fault: Exception | None = None
+
+    async def run(self, circuit: Circuit, bell: Bell, pause: Callable[[int], timedelta]) -> None:
+        """For ever; a failed round is tried again after ``pause(failures in a row)``, or when the channel says."""
+        failures = 0
+        while True:
+            await circuit.closed()
+            rings = bell.rings
+            try:
+                worked = await self.once()
+            except OpenCircuit as fault:
+                self.figures.last_failure = plain(fault)
+                await circuit.open(fault, again=self.once)
+            except (Retry, TimeoutError, StoreBusy) as fault:
+                failures += 1
+                self.figures.last_failure = plain(fault)
+                if not isinstance(fault, StoreBusy):
+                    await circuit.unheard(fault)
+                asked = fault.after if isinstance(fault, Retry) else None
+                await anyio.sleep((asked or pause(failures)).total_seconds())
+            except Exception as fault:
+                failures += 1
+                log.exception("numbers not told", channel=self.channel)
+                self.figures.last_failure = plain(fault)
+                await anyio.sleep(pause(failures).total_seconds())
+            else:
+                failures = 0
+                if worked:
+                    circuit.heard()
+                else:
+                    await bell.heard(since=rings, within=await self._idle())
+
+    async def _idle(self) -> timedelta:
+        due = None if self._waits_for_orders else await self.memory.next_due()
+        return IDLE if due is None else min(IDLE, max(due - self.now(), timedelta(milliseconds=10)))
+
+    async def once(self) -> bool:
+        """One round; False when there was nothing to do, or nothing that could be done now.
+
+        Raises OpenCircuit and Retry as the channel said, after every answer that came was kept.
+        """
+        if not await self._begun():
+            return False
+        finished = await self._finish()
+        rows = await self.memory.due(ROWS_A_ROUND)
+        at_once = [row for row in rows if not _needs_orders(row)]
+        told = await self._tell(at_once, known=False)
+        self._waits_for_orders = False
+        if len(at_once) < len(rows):
+            told = await self._after_orders(rows) or told
+        return told or finished
+
+    async def _begun(self) -> bool:
+        if not self._recovered:
+            await self.memory.recover()
+            self._recovered = True
+        self._may_write = self._may_write or await self.may_write()
+        return self._may_write
+
+    # -- what is left of earlier calls -------------------------------------------------------------------------
+
+    async def _finish(self) -> bool:
+        rules = self.shelf.rules
+        await self.memory.late(rules.late + (rules.settles or timedelta(0)))
+        settles = rules.settles or timedelta(0)
+        over = [one for one in await self.memory.settling() if one.ended is None or one.ended + settles <= self.now()]
+        for intent in over:
+            await self.memory.settled(intent)
+        calls = await self.memory.again()
+        for intent in calls:
+            await self._call(intent)
+        self._raise()
+        return bool(over or calls)
+
+    # -- what needs the orders to be known ---------------------------------------------------------------------
+
+    async def _after_orders(self, rows: Sequence[DueRow]) -> bool:
+        """Numbers that would write over an order that nobody has seen, and those that are to be read first."""
+        readings = await self._read([row for row in rows if row.kind is None])
+        if not await self.catch_up():
+            self._waits_for_orders = True
+            return False
+        if readings:
+            await self.memory.anchor(readings, heal=True)
+        now_due = await self.memory.due(ROWS_A_ROUND)  # as the orders have left it, in the order of now
+        told = await self._tell([row for row in now_due if row.kind is not None], known=True)
+        return told or bool(readings)
+
+    async def _read(self, rows: Sequence[DueRow]) -> list[Reading]:
+        readings = []
+        for ours in _slices(rows[: LOOKED_AT_ONCE * 4], LOOKED_AT_ONCE):
+            asked = self.now()
+            items = await self.shelf.look([row.change for row in ours])
+            answered = self.now()
+            found = list(zip(ours, items, strict=True))
+            await self._gone([row.place for row, item in found if item is None or not _has_number(item)])
+            readings += [
+                Reading(row.sku, row.change.location, row.change.item, item.shown, asked, answered)
+                for row, item in found
+                if item is not None and item.managed and item.shown is not None
+            ]
+        return readings
+
+    async def _gone(self, places: Sequence[Place]) -> None:
+        if places:
+            await self.memory.missing(places, "looked for and not found with a number")
+            self.on_missing()
+
+    # -- calls -------------------------------------------------------------------------------------------------
+
+    async def _tell(self, rows: Sequence[DueRow], *, known: bool) -> bool:
+        """As many calls as one round may make; True when any was made."""
+        lanes = self.shelf.rules.calls_at_once
+        urgent = any(row.urgency <= 1 for row in rows)
+        batches = deque(self._batches(rows)[: lanes * (URGENT_CALLS if urgent else CALLS)])
+        made = self.figures.calls
+        async with anyio.create_task_group() as tasks:
+            for _ in range(min(lanes, len(batches))):
+                tasks.start_soon(self._lane, batches, known)
+        self._raise()
+        return self.figures.calls > made
+
+    def _batches(self, rows: Sequence[DueRow]) -> list[list[Place]]:
+        """What each call carries, the most urgent call first; what a call may carry together stands together."""
+        first = {_spot(row.change): at for at, row in reversed(list(enumerate(rows)))}
+        places = {_spot(row.change): row.place for row in rows}
+        batches = [
+            batch
+            for kind in WriteKind
+            for batch in self.shelf.batches(_by_group([row.change for row in rows if row.kind is kind]))
+        ]
+        batches.sort(key=lambda batch: min(first[_spot(change)] for change in batch))
+        return [[places[_spot(change)] for change in batch] for batch in batches]
+
+    async def _lane(self, batches: deque[list[Place]], known: bool) -> None:
+        while batches and self._fault is None:
+            try:
+                for intent in await self.memory.begin(batches.popleft(), known=known):
+                    await self._call(intent)
+            except BridgeError as fault:
+                self._fault = self._fault or fault
+
+    async def _call(self, intent: Intent) -> None:
+        """Make one call and keep what came of it; a fault waits until the other lanes have ended theirs."""
+        self.figures.calls += 1
+        try:
+            answer = await self.shelf.write(intent.write)
+        except (OpenCircuit, Retry) as fault:  # nothing was changed
+            self._fault = self._fault or fault
+            answer = NotSent(plain(fault))
+        except Exception as fault:
+            log.exception("a call that tells numbers failed", channel=self.channel)
+            self._fault = self._fault or fault
+            answer = Doubtful(plain(fault))
+        with anyio.CancelScope(shield=True):
+            await self._keep(intent, answer)
+
+    async def _keep(self, intent: Intent, answer: Written | Doubtful | NotSent) -> None:
+        match answer:
+            case Written(rows) if len(rows) == len(intent.skus):
+                settles = self.shelf.rules.settles is not None
+                await self._kept(lambda: self.memory.answered(intent, rows, settles=settles))
+                self._count(rows)
+            case NotSent(reason, after):
+                self.figures.not_sent += 1
+                await self._kept(lambda: self.memory.not_sent(intent, reason))
+                self._fault = self._fault or Retry(reason, after=after)
+            case Doubtful(reason):
+                self.figures.doubtful += 1
+                await self._kept(lambda: self.memory.lost(intent, reason))
+            case Written(rows):
+                self.figures.doubtful += 1
+                why = f"{len(rows)} answers to {len(intent.skus)} rows"
+                await self._kept(lambda: self.memory.lost(intent, why))
+
+    async def _kept(self, keep: Callable[[], Awaitable[None]]) -> None:
+        """An answer is offered until the store takes it: without it nobody may write these rows."""
+        for _ in range(STORE_TRIES):
+            try:
+                return await keep()
+            except StoreBusy as fault:
+                log.warning("answer not kept", channel=self.channel, why=str(fault))
+                await anyio.sleep(STORE_PAUSE_SECONDS)
+        return await keep()
+
+    def _count(self, rows: Sequence[RowAnswer]) -> None:
+        self.figures.rows += len(rows)
+        self.figures.stale += sum(row.result is RowResult.STALE for row in rows)
+        self.figures.last_success = self.now()
+        if any(row.result is RowResult.GONE for row in rows):
+            self.on_missing()
+
+    def _raise(self) -> None:
+        fault, self._fault = self._fault, None
+        if fault is not None:
+            raise fault
+
+
+def _needs_orders(row: DueRow) -> bool:
+    """Whether an order that nobody has seen could be written over. A difference is taken off whatever stands there,
+    and nothing can be sold from nothing."""
+    return row.kind is not WriteKind.ADJUST and not (row.kind is WriteKind.SET and row.change.number == 0)
+
+
+def _has_number(item: ShelfItem) -> bool:
+    return item.managed and item.shown is not None
+
+
+def _spot(change: StockChange) -> tuple[str, str]:
+    return change.location, change.item
+
+
+def _by_group(changes: Sequence[StockChange]) -> list[StockChange]:
+    """Groups in the order of their most urgent row, each whole."""
+    groups: dict[tuple[str, str], list[StockChange]] = {}
+    for change in changes:
+        groups.setdefault((change.location if not change.group else "", change.group), []).append(change)
+    return [change for group in groups.values() for change in group]
+
+
+def _slices(rows: Sequence[DueRow], size: int) -> Iterable[Sequence[DueRow]]:
+    return (rows[at : at + size] for at in range(0, len(rows), size))
