@@ -17,7 +17,7 @@ import httpx
 from aiohttp import web
 
 from bcbridge.connectors.base import Document, Notification, RawRequest
-from bcbridge.model.ids import Ref, Reference
+from bcbridge.model.ids import Ref, Reference, Upc
 from bcbridge.model.sales_order import SalesOrder
 
 Json = dict[str, Any]
@@ -131,6 +131,25 @@ class SourceKit:
     """Refs that name no record, well formed or not."""
 
 
+Held = tuple[Upc, str, str, int]
+"""What stands in the books of one SKU, warehouse and lot: the pieces that are open to sell."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeedKit:
+    """An ERP's figures. A shelf's record is a SKU here, its ref the UPC; all lie in one warehouse."""
+
+    noun: str
+    serve: Callable[[Shelf, Asked], Reply]
+    """The vendor's list of figures, made of a shelf; stamped by ``modified``."""
+    row: Callable[[int], Ref]
+    """The UPC of the n-th SKU on a shelf."""
+    held: Callable[[Outside], Awaitable[set[Held]]]
+    """Every figure of real stock in the sandbox's books."""
+    move: Callable[[Outside], Awaitable[Held]]
+    """Something happens to one of them over there; what it is now."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class SinkKit:
     """One kind of document that is made. Faults are bodies of ``POST /_sandbox/faults``."""
@@ -189,6 +208,7 @@ class Kit:
     """Every way in which it wraps a text of its own into an error."""
     sources: Sequence[SourceKit] = ()
     sinks: Sequence[SinkKit] = ()
+    feeds: Sequence[FeedKit] = ()
     webhook: WebhookKit | None = None
     keeper: bool = False
     """Whether it has subscriptions to look after."""

@@ -16,7 +16,7 @@ import pytest
 from bcbridge.connectors.base import Connector, HeadList, Tools
 from bcbridge.connectors.kinds import KINDS
 from bcbridge.model.ids import ConnectorName, Ref, Reference
-from tests.contract.kit import Kit, Outside, SinkKit, SourceKit
+from tests.contract.kit import FeedKit, Kit, Outside, SinkKit, SourceKit
 
 NOBODY = "http://127.0.0.1:9"
 """Where nobody answers: for what is pure."""
@@ -29,7 +29,7 @@ def _kits() -> Mapping[str, Kit]:
 
 KITS = _kits()
 
-Part = SourceKit | SinkKit
+Part = SourceKit | SinkKit | FeedKit
 
 
 def every(name: str, values: Sequence[tuple[str, Kit, Any]]) -> pytest.MarkDecorator:
@@ -41,9 +41,11 @@ every_room = pytest.mark.parametrize("kit", [pytest.param(kit, id=kind) for kind
 every_keeper = pytest.mark.parametrize("kit", [pytest.param(kit, id=kit.kind) for kit in KITS.values() if kit.keeper])
 SOURCES = [(f"{kit.kind}.{source.noun}", kit, source) for kit in KITS.values() for source in kit.sources]
 SINKS = [(f"{kit.kind}.{sink.noun}", kit, sink) for kit in KITS.values() for sink in kit.sinks]
+FEEDS = [(f"{kit.kind}.{feed.noun}", kit, feed) for kit in KITS.values() for feed in kit.feeds]
 WEBHOOKS = [(kit.kind, kit, kit.webhook) for kit in KITS.values() if kit.webhook is not None]
 every_source = every("source", SOURCES)
 every_sink = every("sink", SINKS)
+every_feed = every("feed", FEEDS)
 every_webhook = every("webhook", WEBHOOKS)
 
 
@@ -102,6 +104,8 @@ def reading_calls(kit: Kit, connector: Any, refs: Refs | None = None) -> dict[st
         calls |= _source_calls(source, getattr(connector, source.noun), known)
     for sink in kit.sinks:
         calls |= _sink_calls(sink, getattr(connector, sink.noun))
+    for feed in kit.feeds:
+        calls |= _feed_calls(feed, getattr(connector, feed.noun))
     if kit.keeper:
         calls["keep"] = lambda: connector.keeper.keep("http://127.0.0.1:9")
     return calls
@@ -117,6 +121,13 @@ def _source_calls(kit: SourceKit, source: Any, refs: Sequence[Ref]) -> dict[str,
 
 async def _whole(one: HeadList) -> list[Any]:
     return await drained(one.pages(""))
+
+
+def _feed_calls(kit: FeedKit, feed: Any) -> dict[str, Call]:
+    return {
+        f"{kit.noun}.everything": lambda: drained(feed.everything()),
+        f"{kit.noun}.changed": lambda: drained(feed.changed("")),
+    }
 
 
 def _sink_calls(kit: SinkKit, sink: Any) -> dict[str, Call]:

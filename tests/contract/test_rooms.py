@@ -79,6 +79,7 @@ def test_a_kit_leaves_nothing_out_that_its_room_offers(kit: Kit) -> None:
     offered = {name: value for name, value in vars(connector).items() if not name.startswith("_")}
     assert _offering(offered, "lists", "fetch", "read") == {source.noun for source in kit.sources}
     assert _offering(offered, "put", "find", "posted") == {sink.noun for sink in kit.sinks}
+    assert _offering(offered, "changed", "everything") == {feed.noun for feed in kit.feeds}
     assert _offering(offered, "open") == ({"webhook"} if kit.webhook else set())
     assert _offering(offered, "keep") == ({"keeper"} if kit.keeper else set())
 

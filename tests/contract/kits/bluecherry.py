@@ -19,7 +19,7 @@ from bcbridge.model.ids import Noun, Ref, Reference, SkuParts, Upc
 from bcbridge.model.order import Address
 from bcbridge.model.sales_order import CodedAmount, SalesOrder, SalesOrderLine
 from bcbridge.sandbox import bluecherry as sandbox
-from tests.contract.kit import Asked, Json, Kit, Outside, Reply, Row, Sample, Shelf, SinkKit, SourceKit
+from tests.contract.kit import Asked, FeedKit, Held, Json, Kit, Outside, Reply, Row, Sample, Shelf, SinkKit, SourceKit
 
 ERP_TIME = ZoneInfo("America/New_York")
 NOON = datetime(2026, 11, 20, 17, 0, tzinfo=UTC)
@@ -130,6 +130,40 @@ def pages_of(made: Callable[[Row, str], Json], *, enveloped: bool) -> Callable[[
         return said(200, {"data": {"header": rows} if enveloped else rows})
 
     return serve
+
+
+def figures_of(shelf: Shelf, asked: Asked) -> Reply:
+    """One SKU each, in one warehouse; in the order of their keys, which rows that leave or come do not change."""
+    return pages_of(figure, enveloped=False)(shelf, asked)
+
+
+def figure(row: Row, stamp: str) -> Json:
+    sku = {"division": "WOM", "style": "00417", "color_code": "BLK", "lbl_code": "MAIN", "dimension": ""}
+    numbers = {"qoh": 9, "pick_qty": 2, "open_qty": 3, "reserved_qty": 0, "wip_qty": 0, "ots": 4, "ots_wip": 4}
+    place = {"location": "NJ1", "lot": "", "last_mod": stamp}
+    return {"pkey": int(row.ref), **sku, "size_desc": "S", "upc": str(row.ref), **place, **numbers}
+
+
+async def figures_held(outside: Outside) -> set[Held]:
+    found: set[Held] = set()
+    after = "0"
+    while after:
+        said = await outside.http.get(f"{outside.url}/_sandbox/books/inventory?limit=5000&after={after}")
+        rows, after = said.json()["inventory"], said.json()["next"]
+        found |= {_figure_of(row) for row in rows if row["location"] not in ("POE", "FOB", "")}
+    return found
+
+
+def _figure_of(row: Json) -> Held:
+    return Upc(row["upc"]), row["location"], row["lot"], row["ots"]
+
+
+async def receive(outside: Outside) -> Held:
+    """Seven pieces come in."""
+    upc, location, lot, ots = min(await figures_held(outside))
+    movement = {"do": "receive", "upc": upc, "location": location, "lot": lot, "qty": 7}
+    await outside.post("/_sandbox/stock", {"movements": [movement]})
+    return upc, location, lot, ots + 7
 
 
 def held_in(noun: str, fits: Callable[[Json], bool] = lambda row: True) -> Callable[[Outside], Awaitable[set[Ref]]]:
@@ -324,6 +358,13 @@ SALES_ORDERS = SinkKit(
     held=held,
     answers=WRITE_ANSWERS,
 )
+STOCK = FeedKit(
+    noun="stock",
+    serve=figures_of,
+    row=lambda number: Ref(f"0401230{number:05}"),
+    held=figures_held,
+    move=receive,
+)
 KIT = Kit(
     kind="bluecherry",
     settings=settings,
@@ -336,4 +377,5 @@ KIT = Kit(
     complaints=complaints,
     sources=(STYLES, WAREHOUSES, SHIP_VIAS),
     sinks=(SALES_ORDERS,),
+    feeds=(STOCK,),
 )
