@@ -19,12 +19,20 @@ import orjson
 from pydantic import ValidationError
 
 from bcbridge.connectors.budget import Share
-from bcbridge.connectors.http import Answer, Http, decide_read
-from bcbridge.connectors.shopify.failures import TooCostly, decision, errors_of, is_throttled, refusal
+from bcbridge.connectors.http import Answer, Http, decide_read, decide_write
+from bcbridge.connectors.shopify.failures import (
+    TooCostly,
+    change_failure,
+    decision,
+    errors_of,
+    is_throttled,
+    refusal,
+)
 from bcbridge.connectors.shopify.queries import query
 from bcbridge.connectors.shopify.throttle import Cost, Throttle
 from bcbridge.connectors.shopify.token import AccessToken
 from bcbridge.errors import BridgeError, OpenCircuit, Retry
+from bcbridge.model.answers import Doubtful, NotSent
 
 Data = dict[str, Any]
 """A decoded JSON object of theirs."""
@@ -106,8 +114,7 @@ class Client:
         body = orjson.dumps({"query": query(name), "variables": dict(variables or {})})
         deadline = anyio.current_time() + PATIENCE_SECONDS
         while True:
-            while (wait := self._throttle.wait(name)) > 0:  # another caller may have taken the points meanwhile
-                await _sleep(wait, deadline)
+            await self._points(name, deadline)
             answer, content = await self._exchange(name, body, share)
             with as_agreed(name):
                 errors, cost = errors_of(content), _cost(content)
@@ -120,6 +127,55 @@ class Client:
                 data = _data(content, decision(errors, optional))
             version = answer.headers.get("x-shopify-api-version", "")
             return Reply(data, answer.asked, cost.requested_query_cost, version)
+
+    async def change(self, name: str, variables: Mapping[str, object]) -> Data | NotSent | Doubtful:
+        """Send the mutation ``documents/<name>.graphql`` once: its payload, with the ``userErrors`` it has.
+
+        A refusal for want of points or of a fresh token changed nothing over there and is made good here. ``NotSent``:
+        certainly without effect. Raises OpenCircuit where Shopify did not take the call at all.
+        """
+        body = orjson.dumps({"query": query(name), "variables": dict(variables)})
+        deadline = anyio.current_time() + PATIENCE_SECONDS
+        while True:
+            try:
+                await self._points(name, deadline)
+                answer = await self._sent(name, body)
+            except Retry as busy:
+                return NotSent(str(busy), busy.after)
+            if not isinstance(answer, Answer):
+                return answer
+            throttled, said = self._said(name, answer)
+            if not throttled:
+                return said
+            try:
+                await _sleep(self._throttle.wait_after_refusal(throttled), deadline)
+            except Retry as busy:
+                return NotSent(str(busy), busy.after)
+
+    def _said(self, name: str, answer: Answer) -> tuple[Cost | None, Data | Doubtful]:
+        """What the answer to a mutation says; its cost, where it was refused for want of points."""
+        try:
+            with as_agreed(name):
+                content = _content(answer)
+                errors, cost = errors_of(content), _cost(content)
+                self._throttle.learn(name, cost)
+                if is_throttled(errors):
+                    return cost, Doubtful("throttled")
+                failure = change_failure(errors)
+                payload = None if failure else next(iter(content["data"].values()))
+        except OpenCircuit as odd:
+            return None, Doubtful(str(odd))
+        if isinstance(failure, BridgeError):
+            raise failure
+        if failure is not None:
+            return None, failure
+        return None, payload if isinstance(payload, dict) else Doubtful(f"{name} was answered with nothing")
+
+    async def _points(self, name: str, deadline: float) -> None:
+        """Wait until there are enough. Raises Retry where there will not be within the deadline."""
+        with self._throttle.turn(name) as turn:
+            while (wait := self._throttle.wait(turn)) > 0:  # an answer may say that there are fewer than was thought
+                await _sleep(wait, deadline)
 
     async def sized(
         self,
@@ -174,6 +230,33 @@ class Client:
             self._throttle.release(taken)
         return answer, _content(answer)
 
+    async def _sent(self, name: str, body: bytes) -> Answer | NotSent | Doubtful:
+        """Once; and once more with a new token where the first is refused, for then nothing was done."""
+        taken = self._throttle.reserve(name)
+        try:
+            token = await self._token.current()
+            answer = await self._write(body, token)
+            if isinstance(answer, Answer) and answer.status == 401:
+                answer = await self._write(body, await self._token.after_refusal(token))
+                if isinstance(answer, Answer) and answer.status == 401:
+                    raise OpenCircuit("Shopify refuses a token it has just given (401)")
+            return answer
+        finally:
+            self._throttle.release(taken)
+
+    async def _write(self, body: bytes, token: str) -> Answer | NotSent | Doubtful:
+        """Nothing of an answer that quotes the token goes any further."""
+        answer = await self._http.write(
+            self._path,
+            content=body,
+            headers={"X-Shopify-Access-Token": token},
+            share=Share.STOCK,
+            decide=_decide_write,
+        )
+        if not isinstance(answer, Answer):
+            return answer
+        return replace(answer, body=answer.body.replace(token.encode(), b"(token)"))
+
     async def _authorised(self, body: bytes, share: Share) -> Answer:
         """Post with the token; once more with a new one where the first is refused."""
         token = await self._token.current()
@@ -215,16 +298,27 @@ async def _sleep(seconds: float, deadline: float) -> None:
 
 
 def _decide(answer: Answer) -> BridgeError | None:
-    """401 is left to the token. A path that is not there means a wrong shop or a version that has ended."""
+    """401 is left to the token."""
     if answer.status == 401:
         return None
+    return _closed(answer) or decide_read(answer)
+
+
+def _decide_write(answer: Answer) -> BridgeError | NotSent | Doubtful | None:
+    if answer.status == 401:
+        return None
+    return _closed(answer) or decide_write(answer)
+
+
+def _closed(answer: Answer) -> OpenCircuit | None:
+    """The shop takes no call at all. A path that is not there means a wrong shop or a version that has ended."""
     if answer.status in PAUSING:
         return OpenCircuit(f"Shopify answered {answer.status}: {PAUSING[answer.status]}", after=answer.retry_after)
     if answer.status == 404:
         return OpenCircuit("Shopify answered 404: are shop, base_url and api_version right?")
     if answer.status in (400, 406, 413, 415, 422):
         return OpenCircuit(f"Shopify does not take the call: {answer.status}")
-    return decide_read(answer)
+    return None
 
 
 def _content(answer: Answer) -> Data:

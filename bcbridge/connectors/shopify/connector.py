@@ -12,6 +12,7 @@ from bcbridge.connectors.shopify.doctor import Doctor
 from bcbridge.connectors.shopify.keeper import Keeper
 from bcbridge.connectors.shopify.orders import Orders
 from bcbridge.connectors.shopify.settings import ShopifySettings
+from bcbridge.connectors.shopify.stock import Stock
 from bcbridge.connectors.shopify.token import AccessToken, ClientCredentials, StaticToken
 from bcbridge.connectors.shopify.webhook import Webhook
 from bcbridge.errors import OpenCircuit
@@ -19,11 +20,11 @@ from bcbridge.model.ids import ConnectorName, Ref
 
 CALLS_PER_MINUTE = 6000
 """A ceiling of our own, out of the way: what limits are Shopify's points (throttle.py)."""
-CALLS_AT_ONCE = 6
+CALLS_AT_ONCE = 10
 
 
 class Shopify:
-    """A Connector. Offers ``orders`` (a Source), ``webhook`` and ``keeper``."""
+    """A Connector. Offers ``orders`` (a Source), ``stock`` (a Shelf), ``webhook`` and ``keeper``."""
 
     kind = "shopify"
 
@@ -41,6 +42,7 @@ class Shopify:
         token = _token(settings, self._http, tools)
         self._client = Client(self._http, token, api_version=settings.api_version, now=tools.now)
         self.orders = Orders(self._client, settings, now=tools.now, since=since)
+        self.stock = Stock(self._client, settings)
         self.webhook = Webhook(settings.shop, [tools.secret(reference) for reference in settings.signing_secrets])
         self.keeper = Keeper(self._client, name, settings.topics)
         self._doctor = Doctor(self._client, self.keeper, settings)

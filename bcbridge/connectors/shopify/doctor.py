@@ -27,6 +27,8 @@ WANTED: Mapping[str, str] = {
     "read_customers": "orders are booked without the customer's id",
     "read_assigned_fulfillment_orders": "holds of fulfilment orders assigned to this app are not seen",
     "read_third_party_fulfillment_orders": "holds and locations of fulfilment services are not seen",
+    "read_inventory": "the numbers that the shop shows cannot be read, so no stock can be published",
+    "write_inventory": "no stock can be published",
 }
 """Scopes by what is lost without them (contracts/shopify/NOTES.md 1.2)."""
 
@@ -44,6 +46,7 @@ class Doctor:
             "locations": self._locations,
             "webhooks": self._subscriptions,
             "skus": self._duplicate_skus,
+            "stock": self._habits,
         }
         return await looked_over(by_topic(looks, as_agreed))
 
@@ -106,6 +109,34 @@ class Doctor:
             if compared >= MOST_SKUS and found.more:
                 return [*_doubled(sorted(doubled)), _partly(compared)]
         return _doubled(sorted(doubled))
+
+    async def _habits(self) -> list[Finding]:
+        """How its variants are counted."""
+        untracked = bundles = sold_on = compared = 0
+        async for found, _ in self._client.slices("stock_habits", {}, "productVariants", first=SKUS_PAGE):
+            for node in found.nodes:
+                tracked = node["inventoryItem"]["tracked"]
+                untracked += not tracked
+                bundles += bool(node["requiresComponents"])
+                sold_on += bool(tracked) and node["inventoryPolicy"] == "CONTINUE"
+            compared += len(found.nodes)
+            if compared >= MOST_SKUS and found.more:
+                return [*_habits_told(untracked, bundles, sold_on), _partly(compared)]
+        return _habits_told(untracked, bundles, sold_on)
+
+
+def _habits_told(untracked: int, bundles: int, sold_on: int) -> list[Finding]:
+    """What is never written is said, and where no number stops a sale."""
+    told = []
+    if untracked:
+        text = f"Shopify does not track {untracked} variants: they are never told a number"
+        told.append(Finding(Severity.INFO, "stock", text, "track their quantity if the ERP counts them"))
+    if bundles:
+        told.append(Finding(Severity.INFO, "stock", f"{bundles} variants are bundles: Shopify counts their components"))
+    if sold_on:
+        text = f"{sold_on} variants go on selling when none is left"
+        told.append(Finding(Severity.WARNING, "stock", text, "make them stop, or expect to sell what is not there"))
+    return told or [Finding(Severity.INFO, "stock", "every variant is counted, and stops selling when none is left")]
 
 
 def _partly(compared: int) -> Finding:

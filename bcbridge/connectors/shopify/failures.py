@@ -9,10 +9,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bcbridge.errors import BridgeError, OpenCircuit, Reject, Retry
+from bcbridge.model.answers import Doubtful
 
 LONGEST_TEXT = 200
 THROTTLED, TOO_COSTLY, DENIED = "THROTTLED", "MAX_COST_EXCEEDED", "ACCESS_DENIED"
 PASSING = frozenset({"INTERNAL_SERVER_ERROR", "TIMEOUT", "SERVICE_UNAVAILABLE"})
+NOT_TAKEN = frozenset({DENIED, TOO_COSTLY, "BAD_REQUEST", "INVALID_FIELD_ARGUMENTS", "MAX_INPUT_SIZE_EXCEEDED"})
+"""A mutation with one of these was not begun."""
 
 
 class TooCostly(BridgeError):
@@ -48,9 +51,26 @@ def decision(errors: Sequence[Mapping[str, Any]], optional: frozenset[str]) -> B
         return OpenCircuit(_denied(next(error for error in telling if _code(error) == DENIED)))
     if codes <= PASSING:
         return Retry(f"Shopify answered {_code(first)}")
-    if all(error.get("path") for error in telling):
+    if all(error_has_path(error) for error in telling):
         return Unanswered(f"Shopify could not answer {_place(first)}", by_content=True)
     return OpenCircuit(f"Shopify does not take the query: {_text(first)}")
+
+
+def change_failure(errors: Sequence[Mapping[str, Any]]) -> OpenCircuit | Doubtful | None:
+    """The same for a mutation, which may have happened although its answer is an error."""
+    if not errors:
+        return None
+    first = errors[0]
+    if any(_code(error) == DENIED for error in errors):
+        return OpenCircuit(_denied(next(error for error in errors if _code(error) == DENIED)))
+    if _code(first) in PASSING or (error_has_path(first) and _code(first) not in NOT_TAKEN):
+        return Doubtful(f"Shopify answered {_place(first)}")
+    return OpenCircuit(f"Shopify does not take the call: {_text(first)}")
+
+
+def error_has_path(error: Mapping[str, Any]) -> bool:
+    """The query itself is well: something stood in the way while it ran."""
+    return bool(error.get("path"))
 
 
 def refusal(data: Mapping[str, Any]) -> Reject | None:

@@ -1,12 +1,15 @@
 """Shopify's own budget: a bucket of points per app and store that refills at a steady rate.
 
 Every answer tells how full it is (``extensions.cost.throttleStatus``, contracts/shopify/NOTES.md 1.4), so nothing about
-it is hard-coded. What a query asks for must be there *before* it runs; what it did not use comes back.
+it is hard-coded. What a query asks for must be there *before* it runs; what it did not use comes back. Whoever waits is
+served in turn: a few dear questions and a great many cheap ones (stock) share one bucket, and neither starves.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict
@@ -33,6 +36,13 @@ class Cost(_Wire):
     throttle_status: ThrottleStatus | None = None
 
 
+@dataclass(eq=False, slots=True)
+class Turn:
+    """A question that waits for points: how many, as far as is known."""
+
+    points: float
+
+
 class Throttle:
     """What the last answers told of the bucket, and what each document asked for when it was last sent."""
 
@@ -42,19 +52,31 @@ class Throttle:
         self._told: datetime | None = None
         self._reserved = 0.0
         self._asked: dict[str, float] = {}
+        self._queue: list[Turn] = []
 
     def expected(self, document: str) -> float:
         """Points the document asked for last time; 0 while that is unknown."""
         return self._asked.get(document, 0.0)
 
-    def wait(self, document: str) -> float:
-        """Seconds until the bucket should hold what this document asks for."""
+    @contextmanager
+    def turn(self, document: str) -> Iterator[Turn]:
+        """A place in the queue, until the question is on its way or given up."""
+        turn = Turn(self.expected(document))
+        self._queue.append(turn)
+        try:
+            yield turn
+        finally:
+            self._queue.remove(turn)
+
+    def wait(self, turn: Turn) -> float:
+        """Seconds until the bucket should hold what this question asks for, after all that came before it."""
         status = self._status
         if status is None or self._told is None or status.restore_rate <= 0:
             return 0.0
         passed = max(0.0, (self._now() - self._told).total_seconds())
         available = min(status.maximum_available, status.currently_available + passed * status.restore_rate)
-        needed = min(self.expected(document), status.maximum_available)
+        ahead = self._queue[: self._queue.index(turn) + 1]
+        needed = sum(min(one.points, status.maximum_available) for one in ahead)
         missing = needed + self._reserved - available
         return max(SHORTEST_WAIT, missing / status.restore_rate) if missing > 0 else 0.0
 

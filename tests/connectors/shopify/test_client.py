@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import anyio
 import pytest
 from aiohttp import web
 
+from bcbridge.connectors.shopify.throttle import Cost, Throttle
 from bcbridge.errors import BridgeError, OpenCircuit, Retry
 from tests.connectors.shopify.shops import SHOP, Clock, a_room, a_script
 
@@ -108,6 +109,23 @@ async def test_points_that_have_come_back_meanwhile_are_counted() -> None:
         clock.ahead += timedelta(seconds=100)
         await room.ping()
     assert len(script.asked) == 2
+
+
+def test_whoever_waits_for_points_is_served_in_turn() -> None:
+    """A dear question and a great many cheap ones share one bucket: the dear one is not overtaken for ever."""
+    now = [datetime(2026, 11, 20, 12, tzinfo=UTC)]
+    throttle = Throttle(lambda: now[0])
+    status = {"maximumAvailable": 2000.0, "currentlyAvailable": 5.0, "restoreRate": 100.0}
+    for document, points in (("dear", 900), ("cheap", 10)):
+        throttle.learn(document, Cost.model_validate({"requestedQueryCost": points, "throttleStatus": status}))
+    with throttle.turn("dear") as dear:
+        with throttle.turn("cheap") as cheap:
+            assert (throttle.wait(dear), throttle.wait(cheap)) == (pytest.approx(8.95), pytest.approx(9.05))
+            now[0] += timedelta(seconds=9)
+            assert throttle.wait(dear) == 0
+            assert throttle.wait(cheap) == pytest.approx(0.05)
+    with throttle.turn("cheap") as cheap:
+        assert throttle.wait(cheap) == 0
 
 
 async def test_a_static_token_that_is_refused_opens_the_circuit_at_once() -> None:

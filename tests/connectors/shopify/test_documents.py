@@ -26,7 +26,7 @@ from graphql import (
     validate,
 )
 
-from bcbridge.connectors.shopify import detail, doctor, keeper
+from bcbridge.connectors.shopify import detail, doctor, keeper, stock
 from bcbridge.connectors.shopify.queries import names, query
 from tests.conftest import contract_path
 
@@ -47,6 +47,10 @@ SIZES: Mapping[str, Mapping[str, int]] = {
     "circular_products": {"ids": detail.PRODUCTS_BATCH},
     "locations": {"first": doctor.LOCATIONS_PAGE},
     "duplicate_skus": {"first": doctor.SKUS_PAGE},
+    "stock_habits": {"first": doctor.SKUS_PAGE},
+    "inventory_items": {"first": stock.page_size(stock.MOST_LEVELS), "levels": stock.MOST_LEVELS},
+    "item_levels": {"first": stock.LEVELS_PAGE},
+    "stock_at": {"ids": stock.LOOK_BATCH},
     "subscriptions": {"first": keeper.LIST_PAGE},
 }
 
