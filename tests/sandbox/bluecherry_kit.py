@@ -88,6 +88,41 @@ class Erp:
         shown: dict[str, Any] = (await self.http.post(f"{self.url}/_sandbox/post")).json()
         return shown
 
+    async def door(self, name: str, **asked: object) -> dict[str, Any]:
+        reply = await self.http.post(f"{self.url}/_sandbox/{name}", json=asked)
+        assert reply.status_code == 200, reply.text
+        said: dict[str, Any] = reply.json()
+        return said
+
+    async def stock(self, *movements: dict[str, Any]) -> dict[str, Any]:
+        """What happens in the warehouses, all at one moment."""
+        return await self.door("stock", movements=list(movements))
+
+    async def publish(self, **asked: object) -> dict[str, Any]:
+        """A stock export, now."""
+        return await self.door("publish", **asked)
+
+    async def figures(self, condition: str = "", **query: str | int) -> list[dict[str, Any]]:
+        """Every row of the inventory, page after page."""
+        found: list[dict[str, Any]] = []
+        for page in range(1, 100):
+            rows = await self.read("inventory", condition, _pgno=page, **query)
+            found += rows
+            if len(rows) < int(query.get("_pgsize", 500)):
+                return found
+        raise AssertionError("a walk without an end")
+
+    async def figure(self, upc: str, location: str = "NJ1") -> dict[str, Any]:
+        (row,) = await self.read("inventory", upc=upc, location=location, lot="")
+        return dict(row)
+
+    async def truth(self, upc: str, location: str = "NJ1") -> dict[str, Any]:
+        """What is really there."""
+        return next(row for row in await self.books("ledger") if (row["upc"], row["location"]) == (upc, location))
+
+    async def later(self, seconds: float) -> None:
+        await self.door("clock", advance_seconds=seconds)
+
     async def faults(self, **asked: object) -> dict[str, Any]:
         reply = await self.http.post(f"{self.url}/_sandbox/faults", json=asked)
         assert reply.status_code == 200, reply.text

@@ -92,7 +92,8 @@ CREATE TABLE skus (
     color_code TEXT NOT NULL,
     lbl_code TEXT NOT NULL,
     dimension TEXT NOT NULL,
-    size_desc TEXT NOT NULL
+    size_desc TEXT NOT NULL,
+    active_ok TEXT NOT NULL DEFAULT 'Y'
 ) WITHOUT ROWID;
 CREATE INDEX skus_by_parts ON skus (style, color_code, size_desc);
 CREATE TABLE customers (customer TEXT PRIMARY KEY, name TEXT NOT NULL, curr_code TEXT NOT NULL) WITHOUT ROWID;

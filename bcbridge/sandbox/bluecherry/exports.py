@@ -65,10 +65,11 @@ BREAKAGES = ("export_rows_missing", "export_all_zero", "export_cut")
 
 @dataclass(frozen=True)
 class Publication:
-    """What is served: its key, and the stamp of the start of its build."""
+    """What is served: its key, the stamp of the start of its build, and when that really was."""
 
     pkey: int
     stamp: str
+    begun_at: str
 
 
 class Exports:
@@ -189,7 +190,7 @@ class Exports:
 
 def served(connection: sqlite3.Connection, *, state: str = "served") -> Publication | None:
     """The publication that is served now (``before``: the one that was until then)."""
-    found = connection.execute("SELECT pkey, stamp FROM publications WHERE state = ?", (state,)).fetchone()
+    found = connection.execute("SELECT pkey, stamp, begun_at FROM publications WHERE state = ?", (state,)).fetchone()
     return None if found is None else Publication(*found)
 
 

@@ -50,7 +50,7 @@ _USUAL = {
 
 
 def sku_of(connection: sqlite3.Connection, line: Row) -> Row | None:
-    """The SKU a line means: by its UPC, or where it gives none by its parts. With ``active_ok`` of its style."""
+    """The SKU a line means: by its UPC, or else by its parts. With ``active_ok`` of its style and colour."""
     if line.get("upc"):
         found = connection.execute(f"{_SKU} WHERE k.upc = ?", (line["upc"],)).fetchall()
     else:
@@ -61,7 +61,7 @@ def sku_of(connection: sqlite3.Connection, line: Row) -> Row | None:
 
 _SKU = """
 SELECT k.division, k.style, k.color_code, k.lbl_code, k.dimension, k.size_desc, k.upc,
-       json_extract(s.header, '$.active_ok')
+       min(json_extract(s.header, '$.active_ok'), k.active_ok)
 FROM skus AS k JOIN styles AS s ON s.pkey = k.style_pkey"""
 _BY_PARTS = "k.style = ? AND k.color_code = ? AND k.size_desc = ? AND k.lbl_code = ? AND k.dimension = ?"
 

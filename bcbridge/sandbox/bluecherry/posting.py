@@ -155,7 +155,7 @@ def _line_problems(connection: sqlite3.Connection, document: Row, line: Row) -> 
         yield f"{line.get('upc') or line.get('style')} is not on file"
         return
     if sku["active_ok"] != "Y":
-        yield f"style {sku['style']} is not active"
+        yield f"style {sku['style']} is not active in {sku['color_code']}"
     if document.get("division") and sku["division"] != document["division"]:
         yield f"style {sku['style']} belongs to division {sku['division']}"
     for name in ("style", "color_code", "lbl_code", "dimension", "size_desc"):

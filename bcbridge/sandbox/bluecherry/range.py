@@ -64,7 +64,7 @@ class _Range:
             pkey = self.first_style + style
             places = range(style * STYLE_SIZE, min((style + 1) * STYLE_SIZE, self.count))
             self.connection.executemany(
-                "INSERT INTO skus VALUES (?, ?, 'WOM', ?, ?, '', '', ?)",
+                "INSERT INTO skus VALUES (?, ?, 'WOM', ?, ?, '', '', ?, 'Y')",
                 [(nth_upc(self.first + p), pkey, _number(pkey), _colour(p), _size(p)) for p in places],
             )
             values = (pkey, text(self._style(pkey)), text({"styledetail": {"rows": list(self._details(pkey, places))}}))

@@ -59,7 +59,9 @@ def season_of(settings: BlueCherrySettings) -> Callable[[sqlite3.Connection, int
         echo = catalogue.ECHO
         write_style(connection, echo.style, [echo], pkey=ECHO_PKEY, stamp=writing.stamp(days=40))
         _stock(writing)
-        _picks(writing, _wholesale(writing, settings.wholesale_orders)[:_PICKS])
+        booked = _wholesale(writing, settings.wholesale_orders)
+        connection.execute("DELETE FROM oversold")  # the season's own trade is nobody's promise
+        _picks(writing, booked[:_PICKS])
 
     return season
 
@@ -100,7 +102,7 @@ def write_style(
     details = [_detail(style, colour, grid, pkey, place) for place, colour in enumerate(style.colours, 1)]
     put(connection, "styles", _style_header(style, pkey, stamp), {"styledetail": {"rows": details}})
     connection.executemany(
-        "INSERT OR REPLACE INTO skus VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [_sku_row(sku, pkey) for sku in grid]
+        "INSERT OR REPLACE INTO skus VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'Y')", [_sku_row(sku, pkey) for sku in grid]
     )
 
 

@@ -58,7 +58,6 @@ async def serving(folder: Path, *, port: int = 0, settings: BlueCherrySettings |
 
         async def anew() -> None:
             await gateway.forget()
-            inventory.forget()
             await stock.ready()
 
         world.before_books, world.after_reset = gateway.write_calls, anew

@@ -9,7 +9,7 @@ from typing import Any
 
 from bcbridge.sandbox.bluecherry.books import Row, next_pkey, put
 
-STYLE_KEYS = {"style", "division", "active_ok", "retail_price", "skus"}
+STYLE_KEYS = {"style", "division", "active_ok", "color_code", "retail_price", "skus"}
 
 _FIND = "SELECT header, children FROM styles WHERE json_extract(header, '$.style') = ?"
 
@@ -19,20 +19,30 @@ def alter_style(connection: sqlite3.Connection, asked: Row, *, stamp: str) -> Ro
 
     ``{"style": "00401", "active_ok": "Y", "retail_price": "30.00", "division": "WOM",
     "skus": [{"upc": ..., "color_code": ..., "size_desc": ..., "lbl_code": "", "dimension": ""}]}``; all but
-    ``style`` may be left out. ValueError where ``active_ok`` is neither Y nor N.
+    ``style`` may be left out. With ``color_code`` that colour alone is switched on or off.
+    ValueError where ``active_ok`` is neither Y nor N.
     """
     header, details = _found(connection, asked, stamp)
     if asked.get("active_ok", "Y") not in ("Y", "N"):
         raise ValueError("active_ok is Y or N")
-    header = {**header, "active_ok": asked.get("active_ok", header["active_ok"]), "last_mod": stamp}
+    header["last_mod"] = stamp
+    if "color_code" not in asked:
+        header["active_ok"] = asked.get("active_ok", header["active_ok"])
     for sku in asked.get("skus", []):
         _add_sku(connection, header, details, sku)
     for detail in details:
-        detail["active_ok"] = header["active_ok"]
+        if asked.get("color_code", detail["color_code"]) == detail["color_code"]:
+            _switch(connection, header, detail, str(asked.get("active_ok", detail["active_ok"])))
         if "retail_price" in asked:
             detail["retail_price"] = Decimal(str(asked["retail_price"]))
     put(connection, "styles", header, {"styledetail": {"rows": details}})
     return header
+
+
+def _switch(connection: sqlite3.Connection, header: Row, detail: Row, active_ok: str) -> None:
+    detail["active_ok"] = active_ok
+    statement = "UPDATE skus SET active_ok = ? WHERE style = ? AND color_code = ?"
+    connection.execute(statement, (active_ok, header["style"], detail["color_code"]))
 
 
 def _found(connection: sqlite3.Connection, asked: Row, stamp: str) -> tuple[Row, list[Row]]:
@@ -52,7 +62,7 @@ def _add_sku(connection: sqlite3.Connection, header: Row, details: list[Row], sk
     size = {name: sku.get(name, "") for name in ("upc", "ean", "color_code", "lbl_code", "dimension", "size_desc")}
     detail["stylecolorsizes"]["rows-i"].append({"fkey": detail["pkey"], **size})
     connection.execute(
-        "INSERT INTO skus VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO skus VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'Y')",
         (sku["upc"], header["pkey"], detail["division"], header["style"], sku["color_code"], size["lbl_code"],
          size["dimension"], sku["size_desc"]),
     )  # fmt: skip
