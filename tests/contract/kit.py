@@ -19,8 +19,11 @@ from aiohttp import web
 from bcbridge.connectors.base import Document, Notification, RawRequest
 from bcbridge.model.ids import Ref, Reference, Upc
 from bcbridge.model.sales_order import SalesOrder
+from bcbridge.model.stock import ShelfItem, StockChange
 
 Json = dict[str, Any]
+Place = tuple[Ref, Ref]
+"""Of a number that a shop shows: location and item."""
 
 
 @dataclass(frozen=True)
@@ -151,6 +154,25 @@ class FeedKit:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ShelfKit:
+    """The numbers that a shop shows. Faults are bodies of ``POST /_sandbox/faults``."""
+
+    noun: str
+    held: Callable[[Outside], Awaitable[dict[Place, int]]]
+    """Every number in the sandbox's books, by location and item."""
+    unknown: Callable[[ShelfItem], StockChange]
+    """A row of an item that is not there, such as may stand beside this one's in a call."""
+    leave_alone: Callable[[Outside, ShelfItem], Awaitable[None]]
+    """Somebody over there sees to it that this item's number may not be written."""
+    done_without_a_word: Json
+    """The next write is done, and its answer is lost."""
+    lost_on_the_way: Json
+    """The next write never arrives."""
+    answers: Mapping[str, tuple[Reply, type]]
+    """What each answer to a write means: ``NotSent``, ``Doubtful``, ``OpenCircuit``."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class SinkKit:
     """One kind of document that is made. Faults are bodies of ``POST /_sandbox/faults``."""
 
@@ -209,6 +231,7 @@ class Kit:
     sources: Sequence[SourceKit] = ()
     sinks: Sequence[SinkKit] = ()
     feeds: Sequence[FeedKit] = ()
+    shelf: ShelfKit | None = None
     webhook: WebhookKit | None = None
     keeper: bool = False
     """Whether it has subscriptions to look after."""

@@ -42,10 +42,12 @@ every_keeper = pytest.mark.parametrize("kit", [pytest.param(kit, id=kit.kind) fo
 SOURCES = [(f"{kit.kind}.{source.noun}", kit, source) for kit in KITS.values() for source in kit.sources]
 SINKS = [(f"{kit.kind}.{sink.noun}", kit, sink) for kit in KITS.values() for sink in kit.sinks]
 FEEDS = [(f"{kit.kind}.{feed.noun}", kit, feed) for kit in KITS.values() for feed in kit.feeds]
+SHELVES = [(f"{kit.kind}.{kit.shelf.noun}", kit, kit.shelf) for kit in KITS.values() if kit.shelf is not None]
 WEBHOOKS = [(kit.kind, kit, kit.webhook) for kit in KITS.values() if kit.webhook is not None]
 every_source = every("source", SOURCES)
 every_sink = every("sink", SINKS)
 every_feed = every("feed", FEEDS)
+every_shelf = every("shelf", SHELVES)
 every_webhook = every("webhook", WEBHOOKS)
 
 

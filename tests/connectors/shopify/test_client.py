@@ -118,12 +118,12 @@ def test_whoever_waits_for_points_is_served_in_turn() -> None:
     status = {"maximumAvailable": 2000.0, "currentlyAvailable": 5.0, "restoreRate": 100.0}
     for document, points in (("dear", 900), ("cheap", 10)):
         throttle.learn(document, Cost.model_validate({"requestedQueryCost": points, "throttleStatus": status}))
-    with throttle.turn("dear") as dear:
-        with throttle.turn("cheap") as cheap:
-            assert (throttle.wait(dear), throttle.wait(cheap)) == (pytest.approx(8.95), pytest.approx(9.05))
-            now[0] += timedelta(seconds=9)
-            assert throttle.wait(dear) == 0
-            assert throttle.wait(cheap) == pytest.approx(0.05)
+    with throttle.turn("dear") as dear, throttle.turn("cheap") as cheap:
+        assert throttle.wait(dear) == pytest.approx(8.95)
+        assert throttle.wait(cheap) == pytest.approx(9.05)
+        now[0] += timedelta(seconds=9)
+        assert throttle.wait(dear) == 0
+        assert throttle.wait(cheap) == pytest.approx(0.05)
     with throttle.turn("cheap") as cheap:
         assert throttle.wait(cheap) == 0
 

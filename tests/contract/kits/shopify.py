@@ -15,6 +15,7 @@ from typing import Any
 
 from bcbridge.connectors.base import Notification, RawRequest
 from bcbridge.errors import OpenCircuit, Retry
+from bcbridge.model.answers import Doubtful, NotSent
 from bcbridge.model.ids import Noun, Ref
 from bcbridge.model.order import (
     Address,
@@ -29,9 +30,23 @@ from bcbridge.model.order import (
     Tender,
     TenderKind,
 )
+from bcbridge.model.stock import ShelfItem, StockChange
 from bcbridge.sandbox import shopify as sandbox
 from tests.connectors.shopify import answers
-from tests.contract.kit import Asked, Json, Kit, Outside, Reply, Row, Sample, Shelf, SourceKit, WebhookKit
+from tests.contract.kit import (
+    Asked,
+    Json,
+    Kit,
+    Outside,
+    Place,
+    Reply,
+    Row,
+    Sample,
+    Shelf,
+    ShelfKit,
+    SourceKit,
+    WebhookKit,
+)
 
 SHOP = "bcbridge-sandbox.myshopify.com"
 SECRETS = {"env:TOKEN": "sandbox-token", "env:NEW": "k3y-of-this-year", "env:OLD": "k3y-of-last-year"}
@@ -312,6 +327,47 @@ ORDERS = SourceKit(
     held=placed,
     gone=(Ref("gid://shopify/Order/987654321"), Ref("987654321"), Ref("gid://shopify/Product/1"), Ref("")),
 )
+
+
+async def held(there: Outside) -> dict[Place, int]:
+    rows = (await there.http.get(f"{there.url}/_sandbox/books/stock?limit=5000")).json()["stock"]
+    return {(Ref(one["location"]), Ref(one["item"])): one["number"] for one in rows}
+
+
+async def untracked(there: Outside, item: ShelfItem) -> None:
+    path = f"/_sandbox/inventory_items/{item.item.rpartition('/')[2]}"
+    assert (await there.http.patch(there.url + path, json={"tracked": False})).is_success
+
+
+def user_error(code: str) -> Json:
+    refused = {"inventoryAdjustmentGroup": None, "userErrors": [{"code": code, "field": None, "message": "no"}]}
+    return {"data": {"inventorySetQuantities": refused}}
+
+
+WRITE_ANSWERS: dict[str, tuple[Reply, type]] = {
+    "403, forbidden": (said(403, {"errors": "Forbidden"}), OpenCircuit),
+    "404, a shop that is not there": (said(404, {"errors": "Not Found"}), OpenCircuit),
+    "423, locked": (said(423, {"errors": "Locked"}), OpenCircuit),
+    "429, too many": (said(429, b"", Retry_After="2.0"), NotSent),
+    "500, with a page": (said(500, b"<html>"), Doubtful),
+    "503, down": (said(503, b"", Retry_After="30"), Doubtful),
+    "200 THROTTLED, a long wait": (said(200, error("THROTTLED", extensions=EMPTY_BUCKET)), NotSent),
+    "200 INTERNAL_SERVER_ERROR": (said(200, error("INTERNAL_SERVER_ERROR")), Doubtful),
+    "200 ACCESS_DENIED": (said(200, error("ACCESS_DENIED")), OpenCircuit),
+    "200, a query not taken": (said(200, error("undefinedField")), OpenCircuit),
+    "200, a web page": (said(200, b"<html>Log in</html>"), Doubtful),
+    "200, neither data nor errors": (said(200, {}), Doubtful),
+    "the same call under way": (said(200, user_error("IDEMPOTENCY_CONCURRENT_REQUEST")), Doubtful),
+}
+SHELF = ShelfKit(
+    noun="stock",
+    held=held,
+    unknown=lambda item: StockChange(item.location, Ref("gid://shopify/InventoryItem/1"), item.group, 1, None),
+    leave_alone=untracked,
+    done_without_a_word={"once": {"stock_answer_lost": 1}},
+    lost_on_the_way={"once": {"stock_call_lost": 1}},
+    answers=WRITE_ANSWERS,
+)
 KIT = Kit(
     kind="shopify",
     settings=settings,
@@ -323,6 +379,7 @@ KIT = Kit(
     answers=ANSWERS,
     complaints=complaints,
     sources=(ORDERS,),
+    shelf=SHELF,
     webhook=WebhookKit(
         ring=ring,
         keys=("env:NEW", "env:OLD"),
