@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
-from bcbridge.model.shelf import Cause, Drift, DriftCause, DriftSigns, Place
+from bcbridge.model.shelf import Cause, Drift, DriftCause, DriftSigns, PastWrite, Place
+from bcbridge.model.stock import RowResult
 
 OFFSET_ROWS = 10
 OFFSET_SHARE = 0.5
@@ -36,14 +38,16 @@ def _cause(drift: Drift, signs: DriftSigns, offset: int, swapped: Mapping[Place,
         return Cause(DriftCause.SECOND_BUFFER, f"{offset} pieces too few here and in most others: a second buffer")
     if other := swapped.get(_place(drift)):
         return Cause(DriftCause.WRONG_MAPPING, f"shows what {other} was to show, and the other way round")
-    if told := _lost(drift, signs):
+    if told := _unanswered(signs):
         return Cause(DriftCause.LOST_WRITE, told)
     if signs.drifted_before >= COMES_BACK:
         told = f"differed in {signs.drifted_before} earlier comparisons too, and was set right each time"
         return Cause(DriftCause.ANOTHER_APP, told)
+    if told := _never_in_force(drift, signs):
+        return Cause(DriftCause.LOST_WRITE, told)
     if signs.agreed_at is not None:
         way = f"{missing} pieces fewer" if missing > 0 else f"{-missing} pieces more"
-        return Cause(DriftCause.EDITED, f"{way} than was right on {signs.agreed_at:%d %B, %H:%M} UTC, by no order")
+        return Cause(DriftCause.EDITED, f"{way} than was right on {_said(signs.agreed_at)}, by no order")
     return Cause(DriftCause.UNKNOWN, "never compared well before")
 
 
@@ -69,14 +73,24 @@ def _swapped(drifts: Sequence[Drift]) -> dict[Place, str]:
     return pairs
 
 
-def _lost(drift: Drift, signs: DriftSigns) -> str:
-    """What of our own calls would leave this number there; empty where nothing."""
-    if not signs.writes:
+def _unanswered(signs: DriftSigns) -> str:
+    doubtful = next((write for write in signs.writes if write.doubtful and not _seen_since(write, signs)), None)
+    return f"the call of {_said(doubtful.at)} that told {doubtful.number} had no answer" if doubtful else ""
+
+
+def _never_in_force(drift: Drift, signs: DriftSigns) -> str:
+    """Whether all is as if the last number had been accepted and then forgotten; not where it was seen since."""
+    last = signs.writes[0] if signs.writes else None
+    if last is None or last.result != RowResult.TAKEN or last.was is None:
         return ""
-    doubtful = next((write for write in signs.writes if write.doubtful), None)
-    if doubtful is not None:
-        return f"the call of {doubtful.at:%d %B, %H:%M} UTC that told {doubtful.number} had no answer"
-    last = signs.writes[0]
-    if last.result == "taken" and last.was is not None and last.was - last.number == drift.actual - drift.explained:
-        return f"as if the {last.number} of {last.at:%d %B, %H:%M} UTC, which was accepted, had never come into force"
-    return ""
+    if _seen_since(last, signs) or last.was - last.number != drift.actual - drift.explained:
+        return ""
+    return f"as if the {last.number} of {_said(last.at)}, which was accepted, had never come into force"
+
+
+def _seen_since(write: PastWrite, signs: DriftSigns) -> bool:
+    return signs.agreed_at is not None and signs.agreed_at > write.at
+
+
+def _said(at: datetime) -> str:
+    return f"{at:%d %B, %H:%M} UTC"

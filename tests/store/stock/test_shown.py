@@ -40,6 +40,7 @@ def tx(tmp_path: Path) -> Iterator[sqlite3.Connection]:
         ("two", "L2", 1, 0, "at_order"),
     ):
         connection.execute(OUTLET, (channel, location, "bluecherry", "ots", compares, reserves, takes_off))
+    connection.execute("BEGIN")
     yield connection
     connection.close()
 

@@ -1,0 +1,176 @@
+"""Calls on disk: long ones grow in short units, each answer moves what it is about, what is old is forgotten."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from bcbridge.model.ids import Ref
+from bcbridge.model.shelf import Intent
+from bcbridge.model.stock import Outlet, RowAnswer, RowResult, ShelfRules, WriteKind
+from bcbridge.store.db import connect, migrate
+from bcbridge.store.stamps import stamp
+from bcbridge.store.stock import compute, rules, writes
+
+START = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+FIGURE = """
+INSERT OR REPLACE INTO stock_figures (sku, erp, warehouse, ots, qoh_minus_pick, ots_wip, lots, as_of, evidence, read_at)
+VALUES (:sku, 'bluecherry', 'NJ1', :qty, :qty, :qty, '{}', :at, 'live', :at)
+"""
+SHOWN = """
+INSERT INTO stock_shown (sku, channel, location, item, explained, answered_at)
+VALUES (:sku, :channel, 'L1', :sku, :shown, :at)
+"""
+KEYS = count(1)
+TAKEN = RowAnswer(RowResult.TAKEN)
+
+
+@pytest.fixture
+def tx(tmp_path: Path) -> Iterator[sqlite3.Connection]:
+    migrate(tmp_path / "bcbridge.db")
+    connection = connect(tmp_path / "bcbridge.db")
+    fed = [
+        Outlet(name, Ref("L1"), "bluecherry", ("NJ1",), shelf=ShelfRules(compares=name == "shopify"))
+        for name in ("shopify", "big")
+    ]
+    rules.keep_outlets(connection, fed)
+    connection.execute("BEGIN")
+    yield connection
+    connection.close()
+
+
+def fill(tx: sqlite3.Connection, many: int, *, figure: int, shown: int) -> list[tuple[str, str]]:
+    """So many SKUs, all due in both channels; their places."""
+    skus = [f"S{number:05}" for number in range(many)]
+    at = stamp(START)
+    for sku in skus:
+        tx.execute(FIGURE, {"sku": sku, "qty": figure, "at": at})
+        for channel in ("shopify", "big"):
+            tx.execute(SHOWN, {"sku": sku, "channel": channel, "shown": shown, "at": at})
+    for ours in compute.slices(skus):
+        compute.mark(tx, ours, now=START)
+    return [(sku, "L1") for sku in skus]
+
+
+def begin(tx: sqlite3.Connection, channel: str, places: list[tuple[str, str]]) -> list[Intent]:
+    """In units of SLICE places, as they are taken."""
+    intents: list[Intent] = []
+    for at in range(0, len(places), writes.SLICE):
+        ours = places[at : at + writes.SLICE]
+        intents = writes.begin(tx, channel, ours, new_key=lambda: f"{channel}-{next(KEYS)}", now=START, joined=intents)
+    return intents
+
+
+def counted(tx: sqlite3.Connection, condition: str) -> int:
+    return int(tx.execute(f"SELECT count(*) FROM stock_shown WHERE {condition}").fetchone()[0])
+
+
+def test_a_call_of_many_rows_grows_unit_by_unit_and_is_answered_slice_by_slice(tx: sqlite3.Connection) -> None:
+    places = fill(tx, 600, figure=9, shown=5)
+    (intent,) = begin(tx, "big", places)
+    assert (len(intent.skus), len(intent.write.changes)) == (600, 600)
+    assert counted(tx, f"channel = 'big' AND writing = {intent.id}") == 600
+    first: int | None = 0
+    slices = 0
+    while first is not None:
+        first = writes.answered(tx, intent, [TAKEN] * 600, settles=False, now=START, first=first)
+        slices += 1
+    assert slices == 3
+    assert counted(tx, "channel = 'big' AND explained = 9 AND writing IS NULL AND due IS NULL") == 600
+    assert writes.open_writes(tx, "big", "under_way") == []
+
+
+def test_a_call_reads_back_from_disk_as_it_was_written_down(tx: sqlite3.Connection) -> None:
+    (intent,) = begin(tx, "big", fill(tx, 300, figure=9, shown=5))
+    (again,) = writes.open_writes(tx, "big", "under_way")
+    assert (again.write, again.skus, again.made) == (intent.write, intent.skus, intent.made)
+
+
+def test_nobody_else_writes_a_row_whose_call_is_open(tx: sqlite3.Connection) -> None:
+    places = fill(tx, 3, figure=9, shown=5)
+    begin(tx, "big", places[:2])
+    (second,) = begin(tx, "big", places)
+    assert second.skus == ("S00002",)
+
+
+def test_where_the_orders_were_not_looked_at_no_blind_number_but_zero_is_written(tx: sqlite3.Connection) -> None:
+    places = fill(tx, 2, figure=9, shown=5)
+    tx.execute("UPDATE stock_figures SET ots = 0 WHERE sku = 'S00001'")
+    (intent,) = writes.begin(tx, "big", places, new_key=lambda: "k", now=START, known=False)
+    assert [(change.item, change.number) for change in intent.write.changes] == [("S00001", 0)]
+
+
+def test_numbers_are_those_of_the_moment_of_the_intent(tx: sqlite3.Connection) -> None:
+    places = fill(tx, 1, figure=9, shown=5)
+    tx.execute("UPDATE stock_figures SET ots = 4")
+    (intent,) = begin(tx, "shopify", places)
+    assert (intent.write.kind, intent.write.changes[0].number) == (WriteKind.ADJUST, 4)
+
+
+def test_what_is_no_longer_due_is_left_out(tx: sqlite3.Connection) -> None:
+    places = fill(tx, 1, figure=9, shown=5)
+    tx.execute("UPDATE stock_figures SET ots = 5")
+    assert begin(tx, "shopify", places) == []
+
+
+def test_an_item_that_became_another_meanwhile_takes_no_answer(tx: sqlite3.Connection) -> None:
+    (intent,) = begin(tx, "big", fill(tx, 1, figure=9, shown=5))
+    tx.execute("UPDATE stock_shown SET item = 'other', explained = NULL, writing = NULL WHERE channel = 'big'")
+    writes.answered(tx, intent, [TAKEN], settles=False, now=START)
+    assert counted(tx, "channel = 'big' AND explained IS NULL") == 1
+
+
+def test_a_call_that_was_not_sent_leaves_the_doubt_that_was_there(tx: sqlite3.Connection) -> None:
+    places = fill(tx, 1, figure=5, shown=5)
+    tx.execute("UPDATE stock_shown SET dirty = 'an order was looked at' WHERE channel = 'big'")
+    compute.mark(tx, ["S00000"], now=START)
+    (intent,) = begin(tx, "big", places)
+    assert counted(tx, "channel = 'big' AND dirty = ''") == 1
+    writes.not_sent(tx, intent, "too many requests", now=START)
+    assert counted(tx, "channel = 'big' AND dirty = 'an order was looked at' AND due = 0") == 1
+
+
+def test_a_whole_channel_is_marked_behind_what_is_urgent(
+    tx: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writes, "ALL_STEP", 100)
+    fill(tx, 250, figure=5, shown=5)
+    tx.execute("UPDATE stock_shown SET due = 0, due_at = ? WHERE sku = 'S00007'", (stamp(START),))
+    after: str | None = ""
+    slices = 0
+    while after is not None:
+        after = writes.mark_all(tx, "big", after=after, now=START)
+        slices += 1
+    assert slices == 3
+    assert counted(tx, f"channel = 'big' AND due = {writes.FULL_PUSH}") == 249
+    assert counted(tx, "channel = 'shopify' AND due = 9") == 0
+
+
+def test_calls_are_forgotten_when_they_are_old_and_over(tx: sqlite3.Connection) -> None:
+    places = fill(tx, 2, figure=9, shown=5)
+    (over,) = begin(tx, "big", places)
+    writes.answered(tx, over, [TAKEN] * 2, settles=False, now=START)
+    begin(tx, "shopify", places)  # still open
+    assert writes.prune(tx, before=START) == 0
+    assert writes.prune(tx, before=START + timedelta(days=1)) == 1
+    assert [row["channel"] for row in tx.execute("SELECT channel FROM stock_writes")] == ["shopify"]
+    assert tx.execute("SELECT count(*) FROM stock_write_rows").fetchone()[0] == 2
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        writes._DUE.replace(":channel", "'big'").replace(":now", "'9'").replace(":limit", "9"),
+        writes._LATE.replace(":sku", "'S'").replace(":channel", "'big'").replace(":location", "'L1'"),
+        writes._OPEN.replace(":channel", "'big'").replace(":state", "'settling'").replace(":many", "9"),
+        "DELETE FROM stock_writes WHERE id = 7",
+    ],
+)
+def test_no_statement_of_the_drain_walks_over_the_whole_shelf(tx: sqlite3.Connection, sql: str) -> None:
+    plan = [str(row["detail"]) for row in tx.execute(f"EXPLAIN QUERY PLAN {sql.replace(':reason', chr(39) * 2)}")]
+    assert not [detail for detail in plan if detail.startswith("SCAN s") or "TEMP B-TREE" in detail], plan
