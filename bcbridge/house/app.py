@@ -24,8 +24,10 @@ from bcbridge import config, logs
 from bcbridge.config import Settings
 from bcbridge.connectors.base import Severity, Tools
 from bcbridge.errors import BridgeError, Misconfigured, OpenCircuit, Retry, StoreBusy
+from bcbridge.flows.orders.looks import LOOKS
 from bcbridge.flows.orders.story import ORDERS
 from bcbridge.house import sdnotify, voice
+from bcbridge.house.counting import count_from_before
 from bcbridge.house.intake import Intake
 from bcbridge.house.live import Feed
 from bcbridge.house.sdnotify import Systemd
@@ -126,6 +128,7 @@ async def _run(
         try:
             await _look_around(house)
             await _recover(house)
+            await count_from_before(house)
             started(house)
             await _serve(house, signals, view, systemd)
         finally:
@@ -224,7 +227,8 @@ def _front(house: House) -> tuple[Front, HouseVitals]:
         store=house.store,
         now=house.now,
         flows={ORDERS: ORDERS},
-        wake={name: one.wake_lists for name, one in house.channels.items()},
+        looks={ORDERS: LOOKS},
+        wake={name: one.wake for name, one in house.channels.items()},
     )
     parts = Parts(
         store=house.store,
@@ -248,6 +252,7 @@ async def _work_until_told(house: House, signals: Signals, systemd: Systemd) -> 
         for erp in house.erps.values():
             flows.start_soon(erp.doubts.run)
         for channel in house.channels.values():
+            flows.start_soon(channel.looks.run)
             flows.start_soon(_work_on_channel, house, channel)
         await anext(signals)
         log.info("draining")
@@ -462,7 +467,7 @@ async def _sweep_once(house: House, channel: ChannelHouse, name: str, every: tim
         return
     if now - moment(last) < every:
         return
-    receive = sweep_to_jobs(connector, channel.connector.orders.noun, flow=ORDERS, now=house.now)
+    receive = sweep_to_jobs(connector, channel.connector.orders.noun, flow=ORDERS, looks=LOOKS, now=house.now)
     async for page in channel.connector.orders.sweep(now - back):
         await house.store.write(receive(page))
 

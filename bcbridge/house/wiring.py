@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import cast
 
 import anyio
@@ -17,6 +18,7 @@ from bcbridge.alerts.dispatcher import Dispatcher
 from bcbridge.config import Connection, Settings
 from bcbridge.connectors.base import Channel, Connector, Erp, Finding, Sink, Tools
 from bcbridge.connectors.kinds import KINDS
+from bcbridge.flows.orders.looks import LOOKS, Looks
 from bcbridge.flows.orders.reference import parse_reference
 from bcbridge.flows.orders.story import ORDERS, Orders
 from bcbridge.house.acts import PersonActs
@@ -29,14 +31,18 @@ from bcbridge.model.documents import Document
 from bcbridge.model.ids import ConnectorName
 from bcbridge.model.sales_order import SalesOrder
 from bcbridge.runtime.circuit import Circuit
+from bcbridge.runtime.known import Known
 from bcbridge.runtime.poller import ListPoller, documents_to, heads_to_jobs
 from bcbridge.runtime.worker import Bell, Gate, Worker
 from bcbridge.runtime.writer import DOUBTS, DocumentWriter, Evidence, StepObserver, unobserved
-from bcbridge.store import catalog, meta, outbox, releases
+from bcbridge.store import catalog, meta, outbox, queue, releases
 from bcbridge.store.db import Store
 from bcbridge.store.memory import OrderMemory
+from bcbridge.store.stock import known
 
 MASTERS_EVERY = timedelta(minutes=15)
+LOOKS_AT_ONCE = 2
+"""Batches of looks at one shop: more would only wait for its limits."""
 ORDERS_AT_ONCE = 10
 """Orders looked at in one batch: about what one query of a shop carries; a shop out of points holds up no more."""
 BATCH_DEADLINE = timedelta(minutes=20)
@@ -82,13 +88,19 @@ class ChannelHouse:
     erp: str
     lists: tuple[ListPoller, ...]
     worker: Worker
+    looks: Worker
+    """Looks at what changed, for the count of its pieces alone."""
+    known: Known
+    """Up to when its orders are known."""
     kept: Sequence[Finding] | None = None
     """What was found when its webhook subscriptions were last looked after; None before the first time."""
 
     def ring(self) -> None:
         self.worker.bell.ring()
 
-    def wake_lists(self) -> None:
+    def wake(self) -> None:
+        """Something rang: its lists show what, and what is new is looked at before they do."""
+        self.looks.bell.ring()
         for one in self.lists:
             one.bell.ring()
 
@@ -123,7 +135,8 @@ class House:
         return [*(erp.circuit for erp in self.erps.values()), *(one.circuit for one in self.channels.values())]
 
     def workers(self) -> list[Worker]:
-        return [*(erp.doubts for erp in self.erps.values()), *(one.worker for one in self.channels.values())]
+        of_channels = [worker for one in self.channels.values() for worker in (one.worker, one.looks)]
+        return [*(erp.doubts for erp in self.erps.values()), *of_channels]
 
     def not_permitted(self, erp: str, write: str) -> str:
         """Why a write is not permitted: unconfirmed in production; else the empty string."""
@@ -319,18 +332,53 @@ def _channel(house: House, connection: Connection, tools: Tools) -> ChannelHouse
         batches_at_once=at_once + 2,
         deadline=BATCH_DEADLINE,
     )
+    known = _known(house.store, connection.name)
+    looks = Worker(
+        flow=LOOKS,
+        connector=connection.name,
+        handler=Looks(flow, known.looked),
+        store=house.store,
+        circuit=circuit,
+        gate=house.gate,
+        now=tools.now,
+        batch=ORDERS_AT_ONCE,
+        batches_at_once=LOOKS_AT_ONCE,
+    )
+
+    def ring() -> None:
+        looks.bell.ring()
+        worker.bell.ring()
+
+    noun = connector.orders.noun
     lists = tuple(
         ListPoller(
             connector=connection.name,
-            noun=connector.orders.noun,
+            noun=noun,
             heads=one,
-            receive=heads_to_jobs(connection.name, connector.orders.noun, one.name, flow=ORDERS, now=tools.now),
-            on_news=worker.bell.ring,
+            receive=heads_to_jobs(connection.name, noun, one.name, flow=ORDERS, looks=LOOKS, now=tools.now),
+            on_news=ring,
             store=house.store,
             circuit=circuit,
             now=tools.now,
             every=every,
+            on_read=partial(known.listed, one.name),
         )
         for one in connector.orders.lists
     )
-    return ChannelHouse(connection, connector, circuit, channel.erp, lists, worker)
+    known.expect(one.heads.name for one in lists)
+    known.hurry = lambda: _hurry(lists)
+    return ChannelHouse(connection, connector, circuit, channel.erp, lists, worker, looks, known)
+
+
+def _hurry(lists: Sequence[ListPoller]) -> None:
+    for one in lists:
+        one.hurry()
+
+
+def _known(store: Store, channel: str) -> Known:
+    """Kept beside the channel's numbers, for the next start."""
+
+    async def tell(upto: datetime) -> None:
+        await store.write(lambda tx: known.know(tx, channel, upto))
+
+    return Known(open_looks=lambda: queue.open_ids(store, flow=LOOKS, connector=channel), tell=tell)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -40,6 +40,10 @@ Receive = Callable[[Page], Callable[[sqlite3.Connection], int]]
 """Reads a page outside the store, gives the unit that keeps it; the unit returns how much was news."""
 
 
+async def nobody_asks(began: datetime) -> None:
+    """Nobody needs to know."""
+
+
 @dataclass(slots=True)
 class PollFigures:
     passes: int = 0
@@ -63,20 +67,29 @@ class ListPoller:
     now: Callable[[], datetime]
     every: timedelta
     bell: Bell = field(default_factory=Bell)
+    haste: Bell = field(default_factory=Bell)
+    """Rings for who cannot wait for others to ring as well."""
     figures: PollFigures = field(default_factory=PollFigures)
     first_pass: anyio.Event = field(default_factory=anyio.Event)
     after_pass: Callable[[], None] = lambda: None
+    on_read: Callable[[datetime], Awaitable[None]] = nobody_asks
+    """Told after each whole pass when it began."""
 
     async def run(self) -> None:
         """For ever; a failed pass is tried again with back-off."""
         failures = 0
         while True:
             await self.circuit.closed()
-            rings = self.bell.rings
+            rings, hasty = self.bell.rings, self.haste.rings
             failures = 0 if await self._pass() else failures + 1
             wait = backoff(failures, chance=random.random) if failures else self.every
             if await self.bell.heard(since=rings, within=min(wait, self.every)):
-                await anyio.sleep(COALESCE_SECONDS)
+                await self.haste.heard(since=hasty, within=timedelta(seconds=COALESCE_SECONDS))
+
+    def hurry(self) -> None:
+        """The next pass begins as soon as the one under way is over."""
+        self.haste.ring()
+        self.bell.ring()
 
     async def _pass(self) -> bool:
         try:
@@ -104,8 +117,8 @@ class ListPoller:
 
     async def once(self) -> int:
         """One pass to the present; returns how much was news."""
+        began, news = self.now(), 0
         since = await inbox.cursor(self.store, self.connector, self.noun, self.heads.name)
-        news = 0
         async for page in self.heads.pages(since):
             news += await self.store.write(self._keep(page))
             if news:
@@ -115,6 +128,7 @@ class ListPoller:
         self.figures.last_success, self.figures.failing_since = self.now(), None
         self.first_pass.set()
         self.after_pass()
+        await self.on_read(began)
         return news
 
     def _keep(self, page: Page) -> Callable[[sqlite3.Connection], int]:
@@ -131,16 +145,31 @@ class ListPoller:
         inbox.move_cursor(tx, self.connector, self.noun, self.heads.name, cursor, now=self.now())
 
 
+LOOK_FIRST = timedelta(milliseconds=500)
+"""How long the look at a record has, before what it found is worked on by the flow that waits for others."""
+
+
 def heads_to_jobs(
-    connector: str, noun: str, list_name: str, *, flow: str, now: Callable[[], datetime], priority: int = NOW
+    connector: str,
+    noun: str,
+    list_name: str,
+    *,
+    flow: str,
+    now: Callable[[], datetime],
+    priority: int = NOW,
+    looks: str = "",
 ) -> Receive:
-    """Receive heads: each that the list had not shown under so new a stamp becomes a job of ``flow``."""
+    """Receive heads: each that the list had not shown under so new a stamp becomes a job of ``flow``; before it, due at
+    once, one of the flow ``looks``, where there is one."""
 
     def receive(page: Page) -> Callable[[sqlite3.Connection], int]:
         def unit(tx: sqlite3.Connection) -> int:
             fresh = inbox.newly_listed(tx, connector, noun, list_name, page.heads)
             at = now()
-            queue.enqueue(tx, [look(connector, head, flow=flow, at=at, priority=priority) for head in fresh], now=at)
+            later = at + LOOK_FIRST if looks else at
+            wishes = [look(connector, head, flow=flow, at=later, priority=priority) for head in fresh]
+            wishes += [at_once(connector, head, flow=looks, at=at, priority=priority) for head in fresh if looks]
+            queue.enqueue(tx, wishes, now=at)
             return len(fresh)
 
         return unit
@@ -162,9 +191,22 @@ def look(connector: str, head: Head, *, flow: str, at: datetime, priority: int =
     )
 
 
-def sweep_to_jobs(connector: str, noun: str, *, flow: str, now: Callable[[], datetime]) -> Receive:
+def at_once(connector: str, head: Head, *, flow: str, at: datetime, priority: int = NOW) -> Wish:
+    """A look that cannot wait: whoever acts on the record looks again when its stamp has settled."""
+    return Wish(
+        flow=flow,
+        connector=connector,
+        ref=head.ref,
+        due=at,
+        ordering_key=queue.key_beside(connector, head.ref, flow=flow),
+        wanted=head.modified,
+        priority=priority,
+    )
+
+
+def sweep_to_jobs(connector: str, noun: str, *, flow: str, now: Callable[[], datetime], looks: str = "") -> Receive:
     """Receive a sweep: what no list ever showed becomes a job at low priority."""
-    return heads_to_jobs(connector, noun, "sweep", flow=flow, now=now, priority=BULK)
+    return heads_to_jobs(connector, noun, "sweep", flow=flow, now=now, priority=BULK, looks=looks)
 
 
 def documents_to(

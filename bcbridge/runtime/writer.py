@@ -37,6 +37,7 @@ from bcbridge.store.db import Store
 from bcbridge.store.outbox import Doubt, Row
 from bcbridge.store.queue import Wish
 from bcbridge.store.stamps import moment, stamp
+from bcbridge.store.stock import compute, demand
 
 log = structlog.get_logger()
 
@@ -343,15 +344,22 @@ class DocumentWriter:
         self.on_doubt()  # what was posted now may be evidence for what is in doubt
 
     def _confirm(self, tx: sqlite3.Connection, hits: Mapping[Reference, Sequence[BookedOrder]]) -> int:
-        """Within a unit: confirm each row that is not yet posted; what is new may be evidence for what is in doubt."""
-        news = 0
+        """Within a unit: confirm each row that is not yet posted; what is new may be evidence for what is in doubt.
+
+        Every sight of one tells what orders still ask for, the later ones too: what was picked or taken off it since.
+        """
+        news, moved = 0, set[str]()
         for row in outbox.rows_within(tx, self.sink.name, list(hits)):
             booked = hits[row.reference]
+            if row.state != "closed":
+                moved |= demand.posted(tx, row.reference, booked[0], arrived=self.now(), now=self.now())
             differences = self._differences(row, booked[0]) if row.state != "posted" else ()
             if outbox.confirm(tx, row, booked, erp=self.erp, differences=differences, now=self.now()):
                 news += 1
                 if row.accepted is not None:
                     self.pace.posting_lag = (self.now() - row.accepted).total_seconds()
+        for skus in compute.slices(sorted(moved)):
+            compute.mark(tx, skus, now=self.now())
         if news:
             queue.hurry(tx, flow=DOUBTS, connector=self.erp, many=HURRIED, now=self.now())
         return news

@@ -11,6 +11,7 @@ import orjson
 
 from bcbridge.store import events, incidents, meta, outbox, releases
 from bcbridge.store.stamps import stamp
+from bcbridge.store.stock import demand
 
 _ACT = "INSERT INTO acts (at, who, act, target, why, data) VALUES (?, ?, ?, ?, ?, ?) RETURNING id"
 _TOUCHED = """
@@ -92,19 +93,20 @@ def meant(tx: sqlite3.Connection, wanted: Wanted) -> list[sqlite3.Row]:
 _SKIP = """
 UPDATE orders SET state = 'never', code = 'skipped', reason = :why, problems = '[]', since = :now, skipped_by = :who,
     look_again = NULL
-WHERE id = :id AND state IN ('blocked', 'not_yet', 'ready')
+WHERE id = :id AND state IN ('blocked', 'not_yet', 'ready') RETURNING connector, ref
 """
 
 
 def skip(tx: sqlite3.Connection, order_id: int, *, who: str, why: str, now: datetime) -> bool:
     """This order will not be booked, by a person's word; ``retry`` opens it again."""
-    moved = tx.execute(_SKIP, {"id": order_id, "who": who, "why": why, "now": stamp(now)}).rowcount == 1
-    if moved:
+    moved = tx.execute(_SKIP, {"id": order_id, "who": who, "why": why, "now": stamp(now)}).fetchall()
+    for order in moved:
         tx.execute("DELETE FROM order_causes WHERE order_id = ?", (order_id,))
         releases.forget_held(tx, order_id)
         releases.end_stopped(tx, now=now)
         events.add(tx, order_id, "skipped", now=now, who=who, why=why)
-    return moved
+        demand.skipped(tx, order["connector"], order["ref"], now=now)
+    return bool(moved)
 
 
 def retry(
@@ -159,6 +161,7 @@ def say_booked(tx: sqlite3.Connection, part: sqlite3.Row, number: str, *, erp: s
     moved = tx.execute(_BOOKED_BY_WORD, {"id": part["id"], "number": number, "now": stamp(now)}).rowcount == 1
     if moved:
         outbox.link(tx, part["channel"], part["order_ref"], erp=erp, number=number, now=now)
+        demand.said_booked(tx, part["reference"], now=now)
         _no_longer_overdue(tx, part, now=now)
         events.add(tx, part["order_id"], "booked", now=now, reference=part["reference"], number=number, by=who)
         outbox.refresh_order(tx, part["order_id"], now=now)
@@ -181,6 +184,7 @@ def close_generation(tx: sqlite3.Connection, part: sqlite3.Row, *, who: str, now
     if moved:
         _no_longer_overdue(tx, part, now=now)
         events.add(tx, part["order_id"], "generation_closed", now=now, reference=part["reference"], by=who)
+        demand.unsent(tx, part["reference"], now=now)
         if tx.execute(_ANY_LEFT, (part["order_id"],)).fetchone() is None:
             tx.execute(_OPEN_AGAIN, (stamp(now), part["order_id"]))
         else:

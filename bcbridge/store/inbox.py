@@ -118,6 +118,23 @@ def keep(tx: sqlite3.Connection, connector: str, documents: Iterable[Document]) 
     return sum(tx.execute(_KEEP, _kept(connector, document)).rowcount for document in documents)
 
 
+_UNSEEN = """
+SELECT json_group_array(one.key) FROM json_each(?) AS one
+WHERE NOT EXISTS (SELECT 1 FROM documents WHERE connector = json_extract(one.value, '$[0]')
+                  AND noun = json_extract(one.value, '$[1]') AND ref = json_extract(one.value, '$[2]'))
+  AND NOT EXISTS (SELECT 1 FROM orders WHERE connector = json_extract(one.value, '$[0]')
+                  AND ref = json_extract(one.value, '$[2]'))
+"""
+
+
+def unseen(tx: sqlite3.Connection, arrivals: Sequence[Arrival]) -> list[Arrival]:
+    """Those about a record of which this store holds nothing, and never did."""
+    asked = [(one.connector, one.notification.noun, one.notification.ref) for one in arrivals]
+    if not asked:
+        return []
+    return [arrivals[place] for place in orjson.loads(tx.execute(_UNSEEN, (orjson.dumps(asked),)).fetchone()[0])]
+
+
 def _kept(connector: str, document: Document) -> dict[str, object]:
     return {
         "connector": connector,

@@ -12,8 +12,10 @@ from bcbridge.model.documents import Document
 from bcbridge.model.ids import Ref
 from bcbridge.model.outcome import Outcome, Problem
 from bcbridge.model.standing import Facts, Standing
+from bcbridge.model.stock import OrderLook
 from bcbridge.store import catalog, events, inbox, links, orders
 from bcbridge.store.db import Store
+from bcbridge.store.stock import demand
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,8 @@ class OrderMemory:
     channel: str
     erp: str
     now: Callable[[], datetime]
+    on_due: Callable[[frozenset[str]], None] = lambda channels: None
+    """Told in which channels a number has to be written because of what was looked at."""
 
     async def documents(self, refs: Sequence[Ref]) -> dict[Ref, Document]:
         return await inbox.documents(self.store, self.channel, "orders", refs)
@@ -67,6 +71,19 @@ class OrderMemory:
         await self.store.write(
             lambda tx: note(tx, self.channel, order_id, ref=ref, created=created, text=text, now=now)
         )
+
+    async def count(self, looks: Sequence[OrderLook], gone: Mapping[Ref, datetime]) -> None:
+        """What orders ask of stock, from one batch of looks; ``gone``: those that are not there any more, and when that
+        was asked."""
+
+        def unit(tx: sqlite3.Connection) -> frozenset[str]:
+            now = self.now()
+            for ref, asked in gone.items():
+                demand.gone(tx, self.channel, ref, asked=asked, now=now)
+            return demand.looked_many(tx, self.channel, looks, now=now).due
+
+        if looks or gone:
+            self.on_due(await self.store.write(unit))
 
     async def skus(self, upcs: Iterable[str]) -> Mapping[str, tuple[CatalogSku, ...]]:
         return await catalog.skus(self.store, self.erp, upcs)

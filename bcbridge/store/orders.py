@@ -152,7 +152,7 @@ def set_causes(tx: sqlite3.Connection, order_id: int, problems: Sequence[Problem
     tx.executemany(_ADD_CAUSE, [(cause, order_id) for cause in causes])
 
 
-_NOTED = "UPDATE orders SET content_hash = ?, modified = ? WHERE id = ?"
+_NOTED = "UPDATE orders SET content_hash = ?, modified = ? WHERE id = ? AND content_hash <> ?"
 
 
 def note_change(
@@ -166,10 +166,11 @@ def note_change(
 ) -> None:
     """The channel changed an order that is booked or on its way: kept in the event log, nothing else yet.
 
-    Empty ``words`` re-baseline in silence (a new version of the hash, not a change of the order).
+    Empty ``words`` re-baseline in silence (a new version of the hash, not a change of the order). Noted once, however
+    many look at the order at the same time.
     """
-    tx.execute(_NOTED, (content_hash, stamp(modified), order_id))
-    if words:
+    noted = tx.execute(_NOTED, (content_hash, stamp(modified), order_id, content_hash)).rowcount == 1
+    if noted and words:
         events.add(tx, order_id, "changed_after_booking", now=now, changes=list(words))
 
 

@@ -24,6 +24,7 @@ from bcbridge.store import events, incidents, meta
 from bcbridge.store.db import Store
 from bcbridge.store.orders import set_causes, told
 from bcbridge.store.stamps import moment, stamp
+from bcbridge.store.stock import demand
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +124,7 @@ def cut(
         new = _new_row(plan, write, bodies[write.reference], sink=sink, doubt=doubt, now=now)
         if tx.execute(_WRITE, new).rowcount != 1:
             raise CutChanged(f"{write.reference} was closed after it had been sent")
+        demand.sent(tx, plan.channel, plan.ref, _by_warehouse(write), write.reference, now=now)
     tx.execute(_CLOSE_SURPLUS, (plan.order_id, len(plan.writes)))
     tx.execute(_HASHED, (plan.content_hash, plan.order_id))
     refresh_order(tx, plan.order_id, now=now)
@@ -155,6 +157,15 @@ def pieces(write: Write) -> str:
     for line in write.item.lines:
         count[line.upc] = count.get(line.upc, 0) + line.quantity
     return ",".join(f"{upc}:{quantity}" for upc, quantity in sorted(count.items()))
+
+
+def _by_warehouse(write: Write) -> dict[tuple[str, str], int]:
+    """The pieces of a part by UPC and by where the ERP is to take them from."""
+    count: dict[tuple[str, str], int] = {}
+    for line in write.item.lines:
+        place = (str(line.upc), line.warehouse or write.item.warehouse)
+        count[place] = count.get(place, 0) + line.quantity
+    return count
 
 
 _AT = "@"
@@ -218,7 +229,7 @@ WHERE id = :id AND state = 'sending'
 _REJECT = "UPDATE outbox SET state = 'rejected', reason = :reason WHERE id = :id AND state = 'sending'"
 _REJECT_REST = """
 UPDATE outbox SET state = 'rejected', reason = 'not sent: another part was refused'
-WHERE order_id = ? AND state = 'queued'
+WHERE order_id = ? AND state = 'queued' RETURNING reference
 """
 _DOUBT = """
 UPDATE outbox SET state = 'in_doubt', proof = 'evidence', ended_at = :now, reason = :reason
@@ -238,8 +249,8 @@ def settle(tx: sqlite3.Connection, row: Row, answer: PutAnswer, *, now: datetime
         case Rejected(reasons):
             moved = tx.execute(_REJECT, {"id": row.id, "reason": "; ".join(reasons)})
             event = ("refused", {"reasons": list(reasons)})
-            if moved.rowcount == 1:  # the rest was certainly not sent: it may be judged, and cut, anew with this one
-                tx.execute(_REJECT_REST, (row.order_id,))
+            if moved.rowcount == 1:
+                _ask_no_more(tx, row, now=now)
         case Doubtful(reason):
             moved = tx.execute(_DOUBT, {"id": row.id, "now": at, "reason": reason})
             event = ("in_doubt", {"reason": reason})
@@ -253,6 +264,13 @@ def settle(tx: sqlite3.Connection, row: Row, answer: PutAnswer, *, now: datetime
         refresh_order(tx, row.order_id, now=now)
         if isinstance(answer, Rejected):
             _block(tx, row.order_id, answer)
+
+
+def _ask_no_more(tx: sqlite3.Connection, refused: Row, *, now: datetime) -> None:
+    """Nor does the rest, which was certainly not sent: it may be judged, and cut, anew with this one."""
+    rest = tx.execute(_REJECT_REST, (refused.order_id,)).fetchall()
+    for reference in [refused.reference, *(row["reference"] for row in rest)]:
+        demand.unsent(tx, reference, now=now)
 
 
 def _block(tx: sqlite3.Connection, order_id: int, answer: Rejected) -> None:

@@ -44,6 +44,11 @@ def ordering_key(connector: str, ref: str) -> str:
     return f"{connector}/{ref}"
 
 
+def key_beside(connector: str, ref: str, *, flow: str) -> str:
+    """For work about one order that goes on beside all other work about it: it only looks."""
+    return f"{ordering_key(connector, ref)}#{flow}"
+
+
 _ENQUEUE = """
 INSERT INTO jobs (flow, connector, ref, ordering_key, priority, state, wanted, enqueued_at, due_at, attempts, deaths,
                   reason)
@@ -267,6 +272,18 @@ UPDATE jobs SET due_at = :now WHERE id IN (
 def hurry(tx: sqlite3.Connection, *, flow: str, connector: str, many: int, now: datetime) -> None:
     """Up to ``many`` that wait in this flow are due at once, those that would be next anyway first."""
     tx.execute(_HURRY, {"flow": flow, "connector": connector, "many": many, "now": stamp(now)})
+
+
+_OPEN = """
+SELECT id FROM jobs WHERE flow = :flow AND connector = :connector AND state = 'waiting'
+UNION ALL
+SELECT id FROM jobs WHERE state = 'running' AND flow = :flow AND connector = :connector
+"""
+
+
+async def open_ids(store: Store, *, flow: str, connector: str) -> list[int]:
+    """The jobs that wait or are under way. One that is put back goes on under another id."""
+    return [int(row["id"]) for row in await store.read.rows(_OPEN, {"flow": flow, "connector": connector})]
 
 
 _NEXT_DUE = """

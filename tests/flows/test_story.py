@@ -495,7 +495,7 @@ async def test_a_part_to_be_booked_anew_is_made_although_the_other_stands(s: Sce
 # -- cost ------------------------------------------------------------------------------------------------------
 
 
-async def test_a_batch_asks_the_store_for_its_skus_once(s: Scene) -> None:
+async def test_a_batch_asks_the_store_for_all_its_skus_together_to_count_and_to_judge(s: Scene) -> None:
     def unit(tx: sqlite3.Connection) -> None:
         queue.enqueue(tx, [Wish("orders", CHANNEL, "1", s.b.clock())], now=s.b.clock())
 
@@ -515,4 +515,4 @@ async def test_a_batch_asks_the_store_for_its_skus_once(s: Scene) -> None:
     memory = s.flow.memory
     s.flow.memory = Counting()
     await s.look(*(s.shop.put(s.sold(number, code)) for number, code in ((5001, DRESS), (5002, SHIRT))))
-    assert asked == [{DRESS, SHIRT}]
+    assert asked == [{DRESS, SHIRT}] * 2

@@ -1,10 +1,14 @@
 """The life of a channel's orders, from "look at this one" to a document handed to the writer.
 
 1. look      at each order as it is now, many in one call
-2. leave     alone what has a write under way or is booked; note what the channel changed since
-3. judge     never, not yet, blocked with every reason, or ready as parts
-4. write     down the ending, its reasons and what would cure them
-5. hand      the parts to the writer; what the ERP cannot take now stays ready
+2. count     what each asks of stock, at once: the numbers of every channel wait for it, and for nothing that follows
+3. leave     alone what has a write under way or is booked; note what the channel changed since
+4. judge     never, not yet, blocked with every reason, or ready as parts
+5. write     down the ending, its reasons and what would cure them
+6. hand      the parts to the writer; what the ERP cannot take now stays ready
+
+What lists and notifications show as changed is looked at for the count alone, too (looks.py): those looks end after
+step 2, and never queue behind what waits for the ERP.
 """
 
 from __future__ import annotations
@@ -21,6 +25,7 @@ from bcbridge.errors import CutChanged, Malformed, PostingClosed
 from bcbridge.flows.orders.content import changes, content_hash
 from bcbridge.flows.orders.desk import NO_LINKS, Desk, Masters
 from bcbridge.flows.orders.judge import judge
+from bcbridge.flows.orders.pieces import look_of
 from bcbridge.flows.orders.reference import reference
 from bcbridge.flows.orders.settings import OrderSettings
 from bcbridge.flows.orders.upcs import Links, asked
@@ -33,6 +38,7 @@ from bcbridge.model.outcome import Blocked, Never, NotYet, Outcome, Problem, Rea
 from bcbridge.model.plan import Plan, Write
 from bcbridge.model.sales_order import SalesOrder
 from bcbridge.model.standing import Facts, Standing
+from bcbridge.model.stock import OrderLook
 from bcbridge.model.widths import Widths
 from bcbridge.model.work import SETTLED, Again, Done, Job, Settle, Verdict
 
@@ -49,6 +55,7 @@ class Memory(Protocol):
     async def keep(self, documents: Sequence[Document]) -> None: ...
     async def standings(self, refs: Sequence[Ref]) -> dict[Ref, Standing]: ...
     async def record(self, facts: Facts, outcome: Outcome) -> int: ...
+    async def count(self, looks: Sequence[OrderLook], gone: Mapping[Ref, datetime]) -> None: ...
     async def note(self, order_id: int, notes: Sequence[Problem]) -> None: ...
     async def note_change(self, order_id: int, facts: Facts, words: Sequence[str]) -> None: ...
     async def note_reuse(self, order_id: int, ref: Ref, created: datetime, text: str) -> None: ...
@@ -66,10 +73,19 @@ class Carrier(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """One order as it is now (None: gone over there) and as we knew it before."""
+    """One order as it is now (None: gone over there) and as we knew it before; ``asked``: when our request left."""
 
     now: Document | None
     before: Document | None
+    asked: datetime
+
+    @property
+    def is_gone(self) -> bool:
+        return self.now is None or self.now.gone
+
+
+Read = Mapping[Ref, Order | Malformed | None]
+"""Each order as it could be read; None where it is gone."""
 
 
 @dataclass(slots=True)
@@ -91,8 +107,21 @@ class Orders:
 
     async def handle(self, jobs: Sequence[Job], settle: Settle) -> None:
         looked = await self._look(jobs)
+        await self._count(jobs, looked)
         async with self.handing_over:
-            await self._judged(jobs, settle, await self._freshened(looked))
+            fresh = await self._freshened(looked)
+            if fresh is not looked:
+                await self._count(jobs, fresh)
+            await self._judged(jobs, settle, fresh)
+
+    async def looked_at(self, jobs: Sequence[Job]) -> list[tuple[Job, Verdict]]:
+        """Steps 1 and 2 alone. What changed of an order that is booked or on its way is noted here, too: whoever looks
+        next finds the document that this look has kept."""
+        looked = await self._look(jobs)
+        read, standings = await self._count(jobs, looked)
+        for ref, order in read.items():
+            await self._note_if_changed(order, looked[ref], standings.get(ref))
+        return [(job, _stale(job, looked[Ref(job.ref)]) or Done("counted")) for job in jobs]
 
     async def _judged(self, jobs: Sequence[Job], settle: Settle, looked: Mapping[Ref, Looked]) -> None:
         read = {ref: self._read(look) for ref, look in looked.items()}
@@ -109,17 +138,24 @@ class Orders:
         refs = [Ref(job.ref) for job in jobs]
         held = await self.memory.documents(refs)
         stale = [Ref(job.ref) for job in jobs if not self._is_fresh(held.get(Ref(job.ref)), job)]
+        asked = self.now()
         fetched = await self._fetched(stale) if stale else {}
-        return {ref: Looked(fetched.get(ref, None if ref in stale else held.get(ref)), held.get(ref)) for ref in refs}
+        return {
+            ref: Looked(fetched.get(ref), held.get(ref), asked)
+            if ref in stale
+            else Looked(held[ref], held[ref], held[ref].asked)
+            for ref in refs
+        }
 
     async def _freshened(self, looked: Mapping[Ref, Looked]) -> Mapping[Ref, Looked]:
         """What grew old while others were handed over is fetched again."""
-        limit = self.now() - self.stale_after
+        asked = self.now()
+        limit = asked - self.stale_after
         old = [ref for ref, look in looked.items() if look.now is not None and look.now.asked < limit]
         if not old:
             return looked
         fetched = await self._fetched(old)
-        return {**looked, **{ref: Looked(fetched.get(ref), looked[ref].before) for ref in old}}
+        return {**looked, **{ref: Looked(fetched.get(ref), looked[ref].before, asked) for ref in old}}
 
     async def _fetched(self, refs: Sequence[Ref]) -> dict[Ref, Document]:
         fetched = {document.ref: document for document in await self.source.fetch(refs)}
@@ -130,11 +166,13 @@ class Orders:
         now = self.now()
         if document is None or not now - self.stale_after <= document.asked <= now:  # a clock that was set back, too
             return False
-        return document.asked >= job.enqueued if job.wanted is None else document.modified >= job.wanted
+        if job.wanted is None:
+            return document.asked >= job.enqueued
+        return document.modified >= job.wanted and _is_settled(document)
 
     def _once_more(self, verdict: Verdict, document: Document | None) -> Verdict:
         """Stamps are whole seconds: what was fetched within its own second may have changed in it once more."""
-        if not isinstance(verdict, Done) or document is None or document.asked - document.modified >= SETTLED:
+        if not isinstance(verdict, Done) or document is None or _is_settled(document):
             return verdict
         after = max(document.modified + SETTLED - self.now(), timedelta(seconds=1))
         return Again(after, f"{verdict.reason}; looked at within its own second", anew=True)
@@ -173,6 +211,24 @@ class Orders:
         unit, lines = self.settings.unit, [line for order in orders for line in order.lines]
         found = (asked(line, channel=self.channel, unit=unit, mappings=mappings, links=links) for line in lines)
         return set().union(*found)
+
+    # -- count ---------------------------------------------------------------------------------------------
+
+    async def _count(self, jobs: Sequence[Job], looked: Mapping[Ref, Looked]) -> tuple[Read, dict[Ref, Standing]]:
+        """One unit for the batch. A read that is older than what is known, one that cannot be read, and another order
+        under a known one's id, count nothing: what was known stands."""
+        read = {ref: self._read(look) for ref, look in looked.items()}
+        standings = await self.memory.standings(list(looked))
+        desk = await self._desk([order for order in read.values() if isinstance(order, Order)])
+        current = [Ref(job.ref) for job in jobs if _stale(job, looked[Ref(job.ref)]) is None]
+        looks = (_counted(read[ref], looked[ref], standings.get(ref), desk) for ref in current)
+        gone = {ref: looked[ref].asked for ref in current if looked[ref].is_gone}
+        await self.memory.count([look for look in looks if look is not None], gone)
+        return read, standings
+
+    async def _note_if_changed(self, order: Order | Malformed | None, look: Looked, standing: Standing | None) -> None:
+        if isinstance(order, Order) and standing and standing.stands_in_erp and not _another(order, standing):
+            await self._note_change(order, _facts(order), look, standing)
 
     # -- one order -----------------------------------------------------------------------------------------
 
@@ -282,7 +338,7 @@ class Orders:
         """What changed, in words; nothing where only the version of the hash did."""
         if _version(standing.content_hash) != _version(content_hash(order)):
             return ()
-        before = self._read(Looked(look.before, None))
+        before = self._read(Looked(look.before, None, look.asked))
         told = changes(before, order) if isinstance(before, Order) else ()
         return told or ("changed since it was handed over",)
 
@@ -321,6 +377,17 @@ def _stale(job: Job, look: Looked) -> Verdict | None:
 def _is_news(document: Document, known: datetime) -> bool:
     """As new as what is known. Within one second an order may be none yet and then one: what is gone must be newer."""
     return document.modified > known if document.gone else document.modified >= known
+
+
+def _is_settled(document: Document) -> bool:
+    """Stamps are whole seconds: within its own one it may have changed once more under the same stamp."""
+    return document.asked - document.modified >= SETTLED
+
+
+def _counted(order: Order | Malformed | None, look: Looked, standing: Standing | None, desk: Desk) -> OrderLook | None:
+    if look.now is None or not isinstance(order, Order) or (standing and _another(order, standing)):
+        return None
+    return look_of(order, look.now.asked, desk, skipped=bool(standing and _skipped(standing)))
 
 
 def _waits_for_a_person(facts: Facts, standing: Standing) -> str:

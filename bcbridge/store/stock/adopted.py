@@ -54,6 +54,15 @@ def adopt_document(tx: sqlite3.Connection, reference: str, *, now: datetime) -> 
     return rows.of_document(tx, reference)
 
 
+_REFUSED = f"{_DOCUMENTS} WHERE outbox.reference = ? AND outbox.state = 'rejected'"
+
+
+def refused(tx: sqlite3.Connection, reference: str) -> tuple[str, str] | None:
+    """Channel and ref of the order of a document that the ERP had refused, and shows all the same."""
+    document = tx.execute(_REFUSED, (reference,)).fetchone()
+    return None if document is None else (document["connector"], document["ref"])
+
+
 def adopt_recent(tx: sqlite3.Connection, *, after: int, posted_since: datetime, now: datetime) -> int | None:
     """Rows for every document that is on its way, or was seen posted since a moment: a figure may not hold it yet.
 

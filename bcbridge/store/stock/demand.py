@@ -352,7 +352,7 @@ def posted(
     Only what is shown is posted: 1 booked of 2 leaves 1 open. An order in a status that takes no stock posts nothing.
     ``arrived``: when the answer was there; it stands in for a stamp that the ERP does not give.
     """
-    standing = rows.of_document(tx, reference) or adopted.adopt_document(tx, reference, now=now)
+    standing = rows.of_document(tx, reference) or _without_rows(tx, reference, booked, now=now)
     if not booked.commits:
         return set()
     by = stamp(booked.posted_by or arrived)
@@ -365,6 +365,17 @@ def posted(
         if _see(tx, of, reference, some, lines, by=by, now=now):
             changed.add(of[2])
     return changed
+
+
+def _without_rows(tx: sqlite3.Connection, reference: str, booked: BookedOrder, *, now: datetime) -> list[Row]:
+    """The rows of a document from before this was counted, or of one that was refused and is booked after all."""
+    if (order := adopted.refused(tx, reference)) is None:
+        return adopted.adopt_document(tx, reference, now=now)
+    pieces = Counter[tuple[str, str]]()
+    for line in booked.lines:
+        pieces[str(line.upc), line.warehouse] += line.quantity
+    sent(tx, *order, pieces, reference, now=now)
+    return rows.of_document(tx, reference)
 
 
 def _see(
