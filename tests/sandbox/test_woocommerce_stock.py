@@ -12,9 +12,11 @@ import anyio
 import httpx
 import pytest
 
+from bcbridge.sandbox.base import background
 from bcbridge.sandbox.catalogue import SKUS
 from bcbridge.sandbox.shopping.stock import SEASON
 from bcbridge.sandbox.woocommerce import season
+from bcbridge.sandbox.woocommerce.workers import Workers
 from tests.conftest import contract_path
 from tests.contract.kit import Reply
 from tests.contract.outside import saying, serving
@@ -318,19 +320,33 @@ async def test_a_plugin_counts_anew_what_was_just_written(client: WooClient) -> 
     assert (await client.books("stock_moves"))[-1]["why"] == "a plugin"
 
 
-async def test_only_so_many_writes_are_worked_on_at_once(tmp_path: Path) -> None:
-    async with shop(tmp_path, replace(QUICK, write_seconds=(0.2, 0.2), write_at_once=1)) as client:
-        answers: list[int] = []
+async def test_only_so_many_writes_are_worked_on_at_once() -> None:
+    workers, busy, most = Workers(2), 0, 0
 
-        async def put(number: int) -> None:
-            await client.put(OWN, {"stock_quantity": number})
-            answers.append(number)
+    async def job() -> None:
+        nonlocal busy, most
+        busy, most = busy + 1, max(most, busy + 1)
+        await anyio.wait_all_tasks_blocked()
+        busy -= 1
 
-        async with anyio.create_task_group() as tasks:
-            for number in range(3):
-                tasks.start_soon(put, number)
-        moves = [one["to"] for one in await client.books("stock_moves")]
-    assert moves == answers, "each was done and answered before the next began"
+    async with background() as tasks:
+        workers.tasks = tasks
+        async with anyio.create_task_group() as callers:
+            for _ in range(5):
+                callers.start_soon(workers.done, job)
+    assert (busy, most) == (0, 2)
+
+
+async def test_what_a_worker_raises_comes_to_whoever_asked() -> None:
+    async def job() -> None:
+        raise LookupError("gone")
+
+    async with background() as tasks:
+        workers = Workers(1)
+        workers.tasks = tasks
+        for _ in range(2):
+            with pytest.raises(LookupError):
+                await workers.done(job)
 
 
 async def test_a_shop_may_have_more_styles_than_the_season(tmp_path: Path) -> None:
