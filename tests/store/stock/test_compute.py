@@ -60,6 +60,18 @@ def test_the_feeds_floor_dates_rows_that_are_older(shops: Book) -> None:
     assert targets(shops) == [5, 5]
 
 
+def test_a_figure_that_is_absent_is_as_old_as_the_feeds_floor(book: Book) -> None:
+    book.outlets(outlet(SHOPIFY, "NJ1", "CA1"), outlet(WOO, "NJ1"))
+    book.feed(floor=0)
+    book.figure(SKU, 5, as_of=-5)
+    for channel in (SHOPIFY, WOO):
+        book.shown(channel, SKU, 0)
+    book.demand(WOO, SKU, 1, state="posted", posted_by=1, warehouse="CA1")
+    book.demand(WOO, SKU, 1, state="posted", posted_by=-1, warehouse="CA1")
+    assert targets(book) == [4, 5]
+    assert {one.as_of for one in compute.reckon(book.tx, [SKU], now=NOON)} == {stamp(at(0))}
+
+
 def test_each_warehouse_is_dated_by_its_own_figure(book: Book) -> None:
     book.outlets(outlet(SHOPIFY, "NJ1", "CA1"), outlet(WOO, "CA1"))
     book.feed()
