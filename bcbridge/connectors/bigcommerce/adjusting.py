@@ -153,10 +153,11 @@ class Adjusting:
     def _item(self, row: int) -> Data:
         """What is written is on hand: the number to be shown, and the safety stock that is taken off it."""
         change = self.write.changes[row]
-        by_product = change.item.startswith(PRODUCT)
-        named = {"product_id" if by_product else "variant_id": int(change.item.removeprefix(PRODUCT))}
+        item = change.item
         quantity = min(max(change.number + (self._safety_of(row) or 0), 0), MOST_PIECES)
-        return {"location_id": int(change.location), **named, "quantity": quantity}
+        if item.startswith(PRODUCT):
+            return {"location_id": int(change.location), "product_id": int(item[len(PRODUCT) :]), "quantity": quantity}
+        return {"location_id": int(change.location), "variant_id": int(item), "quantity": quantity}
 
     def _by_location(self, rows: Sequence[int]) -> dict[Ref, list[int]]:
         found: dict[Ref, list[int]] = {}

@@ -87,7 +87,8 @@ class Stock:
 
     async def write(self, write: StockWrite) -> Written | Doubtful | NotSent:
         """Raises ValueError for another kind than SET, more rows than a call takes, or several locations."""
-        if write.kind is not WriteKind.SET or len(rows_of(write.changes)) > 1:
+        locations = {change.location for change in write.changes}
+        if write.kind is not WriteKind.SET or len(locations) > 1 or len(write.changes) > MOST_ROWS:
             raise ValueError("a write is a SET of at most 2,000 rows of one location")
         async with self._one_at_a_time:
             return await Adjusting(self._client, self._items, self._safety, write).made()

@@ -9,7 +9,7 @@ its channel say; cancelled, declined or refunded as a whole it gives back only w
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import orjson
@@ -31,6 +31,9 @@ CREATE TABLE item_settings (item TEXT NOT NULL, location TEXT NOT NULL, safety_s
 COUNTED = """
 SELECT v.id, v.sku FROM variants v JOIN products p ON p.id = v.product_id WHERE p.tracking = 'variant' ORDER BY v.id
 """
+NUMBERS = "SELECT id, item, location, number FROM stock WHERE item IN (SELECT value FROM json_each(?))"
+SET = "SELECT item, location, safety_stock, document FROM item_settings WHERE item IN (SELECT value FROM json_each(?))"
+BEFORE = "SELECT before FROM stock_moves WHERE stock_id = ? AND at > ? ORDER BY id LIMIT 1"
 GLOBAL = 0
 """Whose settings hold where a channel has none of its own."""
 AT_ORDER, AT_SHIPMENT = "order_placed", "order_completed_or_shipped"
@@ -233,18 +236,29 @@ class Shown(NamedTuple):
         return {"available_to_sell": on_hand - self.safety, "total_inventory_onhand": on_hand, "settings": told}
 
 
-def shown(connection: sqlite3.Connection, place: Place, as_of: str = "") -> Shown:
-    """``as_of``: the number as it was then, for a read that lags; safety stock never lags."""
-    safety, document = item_settings(connection, place)
-    row = connection.execute("SELECT id, number FROM stock WHERE item = ? AND location = ?", place).fetchone()
-    if row is None:
-        return Shown(None, safety, document)
-    number = row[1]
-    if as_of:
-        statement = "SELECT before FROM stock_moves WHERE stock_id = ? AND at > ? ORDER BY id LIMIT 1"
-        moved = connection.execute(statement, (row[0], as_of)).fetchone()
-        number = number if moved is None else moved[0]
-    return Shown(number, safety, document)
+Stock = Callable[[Place], Shown]
+
+
+def shown_of(connection: sqlite3.Connection, items: Sequence[str], as_of: str = "") -> Stock:
+    """What is shown of some items, at any location. ``as_of``: numbers as they were then, for a read that lags; safety
+    stock never lags."""
+    among = orjson.dumps(items).decode()
+    numbers = {
+        Place(item, location): (key, number) for key, item, location, number in connection.execute(NUMBERS, (among,))
+    }
+    settings = {
+        Place(item, location): (safety, text) for item, location, safety, text in connection.execute(SET, (among,))
+    }
+
+    def shown(place: Place) -> Shown:
+        safety, text = settings.get(place, (0, ""))
+        key, number = numbers.get(place, (0, None))
+        if as_of and number is not None:
+            moved = connection.execute(BEFORE, (key, as_of)).fetchone()
+            number = number if moved is None else moved[0]
+        return Shown(number, safety, orjson.loads(text) if text else {})
+
+    return shown
 
 
 def with_level(connection: sqlite3.Connection, row: JSON) -> JSON:

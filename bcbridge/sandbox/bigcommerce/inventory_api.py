@@ -16,7 +16,7 @@ from aiohttp import web
 
 from bcbridge.sandbox.bigcommerce import adjustments, counting
 from bcbridge.sandbox.bigcommerce.adjustments import MOST_ITEMS, Wrong
-from bcbridge.sandbox.bigcommerce.counting import AT_ORDER, AT_SHIPMENT, GLOBAL, ITEM_SETTINGS
+from bcbridge.sandbox.bigcommerce.counting import AT_ORDER, AT_SHIPMENT, GLOBAL, ITEM_SETTINGS, Stock
 from bcbridge.sandbox.bigcommerce.front import (
     Answer,
     Front,
@@ -108,7 +108,8 @@ class InventoryApi:
             found = [one for one in counting.locations(connection) if among is None or one["id"] in among]
             places = [one for one in found if codes is None or one["code"] in codes]
             rows, total = asked.rows(connection)
-            return [everywhere(connection, row, places, as_of) for row in rows], total
+            shown = counting.shown_of(connection, [row.item for row in rows], as_of)
+            return [everywhere(row, places, shown) for row in rows], total
 
         shown, total = await self.shop.books.read(unit)
         return Answer(listed(shown, total, asked.page, asked.limit))
@@ -121,7 +122,8 @@ class InventoryApi:
             if all(one["id"] != location for one in counting.locations(connection)):
                 raise Problem(404, "No location was found.")
             rows, total = asked.rows(connection)
-            return [there(connection, row, location, as_of) for row in rows], total
+            shown = counting.shown_of(connection, [row.item for row in rows], as_of)
+            return [{"identity": row.identity, **shown(row.at(location)).stock} for row in rows], total
 
         shown, total = await self.shop.books.read(unit)
         return Answer(listed(shown, total, asked.page, asked.limit))
@@ -230,17 +232,12 @@ def number_of(request: web.Request) -> int:
     return int(text) if text.isdigit() else 0
 
 
-def everywhere(connection: sqlite3.Connection, row: Row, places: Sequence[JSON], as_of: str) -> JSON:
+def everywhere(row: Row, places: Sequence[JSON], shown: Stock) -> JSON:
     def at(place: JSON) -> JSON:
         named = {"location_id": place["id"], "location_code": place["code"], "location_name": place["label"]}
-        seen = counting.shown(connection, row.at(place["id"]), as_of).stock
-        return {**named, "location_enabled": place["enabled"], **seen}
+        return {**named, "location_enabled": place["enabled"], **shown(row.at(place["id"])).stock}
 
     return {"identity": {**row.identity, "sku_id": row.variant_id + 10_000}, "locations": [at(one) for one in places]}
-
-
-def there(connection: sqlite3.Connection, row: Row, location: int, as_of: str) -> JSON:
-    return {"identity": row.identity, **counting.shown(connection, row.at(location), as_of).stock}
 
 
 def setting(connection: sqlite3.Connection, one: Any, location: int, at: int) -> tuple[Place, str]:
