@@ -10,8 +10,8 @@ One shape for all: a section per channel connection, and ``[default]`` for what 
     "Express*" = "UP2"      # begins with Express; an exact key wins, then the longest pattern
 
 Keys are what the channel says, compared without regard to case; ``(none)`` stands for saying nothing. Values are the
-ERP's codes, in ``skus`` UPCs; in ``divisions`` also a table of what the document says. Nothing is guessed: no row, no
-answer.
+ERP's codes, in ``skus`` UPCs; in ``divisions`` also a table of what the document says; in ``stock`` and ``packs``
+always a table. Nothing is guessed: no row, no answer.
 
 A *cause* names one row that is missing or may be wrong: ``ship_via/Overnight`` (model/outcome.py, Problem.cause).
 """
@@ -26,10 +26,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from bcbridge.errors import Misconfigured, Mistake
 
@@ -43,9 +43,11 @@ TABLES = (
     "customer_groups",
     "customers",
     "divisions",
+    "packs",
     "return_reasons",
     "ship_via",
     "skus",
+    "stock",
     "tax_codes",
     "terms",
     "warehouses",
@@ -66,7 +68,42 @@ class Division(BaseModel):
     season: str = ""
 
 
-Value = str | Division
+class NumberRow(BaseModel):
+    """What holds for the numbers of a SKU, a style or a division; what it does not say is said by a broader row."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", populate_by_name=True)
+
+    buffer: int | None = Field(default=None, ge=0)
+    percent: int | None = Field(default=None, ge=0, le=100)
+    speed: bool | None = None
+    cap: int | None = Field(default=None, ge=0)
+    stop: bool | None = None
+    scarce: Literal["share", "split"] | None = None
+    location: str = ""
+    """Of the channel, by its name or id; empty: at all of them."""
+    from_: AwareDatetime | None = Field(default=None, alias="from")
+    until: AwareDatetime | None = None
+
+    @model_validator(mode="after")
+    def _ends_after_it_began(self) -> NumberRow:
+        if self.from_ and self.until and self.until <= self.from_:
+            raise ValueError("until is not after from")
+        return self
+
+
+class Pack(BaseModel):
+    """A pack is sold as one and made of so many pieces of each part."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    parts: dict[str, Annotated[int, Field(gt=0)]] = Field(min_length=1)
+
+
+Value = str | Division | NumberRow | Pack
+SHAPES: Mapping[str, type[BaseModel]] = MappingProxyType({"divisions": Division, "packs": Pack, "stock": NumberRow})
+"""Tables whose values are tables themselves."""
+ONLY_TABLES = ("packs", "stock")
+"""Tables whose values are never a code."""
 Rows = Mapping[str, Value]
 Sections = Mapping[str, Rows]
 
@@ -91,9 +128,13 @@ class Mappings:
         found = self._find("divisions", channel, (division,))
         if isinstance(found, str):
             found = Division(division=found)
-        if found and found.division == "*":
-            found = found.model_copy(update={"division": division})
-        return found
+        if not isinstance(found, Division):
+            return None
+        return found.model_copy(update={"division": division}) if found.division == "*" else found
+
+    def rows_of(self, table: str, section: str) -> Rows:
+        """Every row of one section."""
+        return self.tables.get(table, _NO_SECTIONS).get(section, _NO_ROWS)
 
     def has_rows(self, table: str, channel: str) -> bool:
         """Whether anything is mapped for this channel at all."""
@@ -293,7 +334,23 @@ def _sku_key(key: str) -> tuple[str, str] | None:
     return _any_key(key)
 
 
-_KEY_RULES = {"customers": _currency_key, "charges": _charge_key, "skus": _sku_key}
+NUMBER_KEYS = ("sku", "style", "division")
+
+
+def _number_key(key: str) -> tuple[str, str] | None:
+    kind, _, name = key.partition("/")
+    if key == "*" or (kind in NUMBER_KEYS and name.strip()):
+        return None
+    return "neither a SKU nor a style nor a division", "write sku/<UPC>, style/<number>, division/<code>, or *"
+
+
+_KEY_RULES = {
+    "customers": _currency_key,
+    "charges": _charge_key,
+    "skus": _sku_key,
+    "packs": _sku_key,
+    "stock": _number_key,
+}
 
 
 def _readable(table: str, value: Any) -> bool:
@@ -301,7 +358,7 @@ def _readable(table: str, value: Any) -> bool:
 
 
 def _value_mistakes(table: str, value: Any) -> list[tuple[str, str]]:
-    if isinstance(value, str):
+    if isinstance(value, str) and table not in ONLY_TABLES:
         return [] if value.strip() else [("an empty code", "write the ERP's code, or take the row out")]
     try:
         _value(table, value)
@@ -312,13 +369,17 @@ def _value_mistakes(table: str, value: Any) -> list[tuple[str, str]]:
 
 def _explained(table: str, loc: tuple[int | str, ...], message: str) -> tuple[str, str]:
     at = ".".join(str(part) for part in loc)
-    instead = _suggestion(at, tuple(Division.model_fields)) if at and table == "divisions" else 'a code, like "UPG"'
+    known = tuple(field.alias or name for name, field in SHAPES[table].model_fields.items()) if table in SHAPES else ()
+    instead = _suggestion(at, known) if at and known and at not in known else _EXAMPLES.get(table, 'a code, like "UPG"')
     return f"{at}: {message}" if at else message, instead
 
 
+_EXAMPLES = {"packs": 'like { parts = { "040123000013" = 2 } }', "stock": "like { buffer = 2 }"}
+
+
 def _value(table: str, raw: Any) -> Value:
-    if table == "divisions" and not isinstance(raw, str):
-        return Division.model_validate(raw)
+    if table in SHAPES and (table in ONLY_TABLES or not isinstance(raw, str)):
+        return SHAPES[table].model_validate(raw)  # type: ignore[return-value]  # one of Value, each of them
     return _code.validate_python(raw)
 
 
@@ -367,4 +428,4 @@ def _sorted(sections: Sections) -> dict[str, dict[str, Any]]:
 
 
 def _plain_value(value: Value) -> Any:
-    return value if isinstance(value, str) else value.model_dump(exclude_defaults=True)
+    return value if isinstance(value, str) else value.model_dump(exclude_defaults=True, by_alias=True)

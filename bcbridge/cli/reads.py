@@ -19,7 +19,7 @@ from bcbridge.store.incident import Incident
 from bcbridge.store.views import Act, ExceptionGroup, Exceptions, Job, Jobs, Reads, Story, Unmapped
 
 NAMES_IN_A_ROW = 4
-EXCEPTIONS = frozenset({"skus"})
+EXCEPTIONS = frozenset({"packs", "skus", "stock"})
 """Tables whose rows are exceptions to what the ERP itself knows: a row there is never wanting."""
 
 
@@ -175,11 +175,16 @@ def _print_mappings(found: Mappings) -> None:
     for name, sections in found.tables.items():
         for section, rows in sections.items():
             for key, value in rows.items():
-                table.add_row(name, section, key, value if isinstance(value, str) else _row(value.model_dump()))
+                table.add_row(
+                    name,
+                    section,
+                    key,
+                    value if isinstance(value, str) else _row(value.model_dump(exclude_defaults=True, by_alias=True)),
+                )
     out.print(table)
 
 
-def _row(value: dict[str, str]) -> str:
+def _row(value: dict[str, object]) -> str:
     return ", ".join(f"{key} {text}" for key, text in value.items() if text)
 
 

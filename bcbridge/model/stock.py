@@ -316,3 +316,5 @@ class Outlet:
     rule: NumberRule = NumberRule()
     weight: int = 1
     hides_inactive: bool = True
+    name: str = ""
+    """As people call the location."""

@@ -67,6 +67,7 @@ def _outlet(
         rule=own_rule(settings),
         weight=settings.weight,
         hides_inactive=settings.inactive_shows_none,
+        name=location.name,
     )
 
 

@@ -39,7 +39,7 @@ async def test_by_barcode_where_the_channel_is_set_so() -> None:
 
 @pytest.mark.parametrize("row", ["variant__7", "tee-m"])
 async def test_a_persons_word_wins_over_what_it_says(row: str) -> None:
-    assert await found(item("tee-m", "012345678905"), **{row: "040123000013"}) == ["040123000013"]
+    assert await found(item("tee-m", "012345678905"), unit=None, **{row: "040123000013"}) == ["040123000013"]
 
 
 async def test_a_persons_word_that_names_no_sku_of_the_erp_is_none() -> None:
