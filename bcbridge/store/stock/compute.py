@@ -16,7 +16,8 @@ import orjson
 
 from bcbridge.store.stamps import stamp
 from bcbridge.store.stock import allotments
-from bcbridge.store.stock.reckoning import Books, Place, Shown, percentage, related
+from bcbridge.store.stock.promise import number as number
+from bcbridge.store.stock.reckoning import SPEED_WINDOW, Books, Place, Shown, percentage, related
 
 SLICE = 250
 """SKUs computed in one unit at most, where a caller has many."""
@@ -88,6 +89,44 @@ def _urgency(row: Shown, target: int | None) -> int | None:
 def _leaves_plenty(row: Shown, target: int | None) -> bool:
     explained, target = row.explained or 0, target or 0
     return not row.dirty and target < explained and (explained - target) * 4 < explained
+
+
+# -- numbers that change though nobody touched them ----------------------------------------------------------------
+
+_HURRIES = "SELECT EXISTS (SELECT 1 FROM stock_rules WHERE velocity = 1)"
+_COOLED = """
+SELECT DISTINCT sku FROM stock_demand WHERE seen_at >= :after AND seen_at < :before ORDER BY sku LIMIT :many
+"""
+
+
+def cooled(tx: sqlite3.Connection, *, since: datetime, now: datetime) -> frozenset[str]:
+    """A buffer by speed falls when nobody buys: mark what was sold lately and no longer counts as lately.
+
+    ``since``: when this was asked last. Returns channels as ``mark`` does.
+    """
+    if not tx.execute(_HURRIES).fetchone()[0]:
+        return frozenset()
+    given = {"after": stamp(since - SPEED_WINDOW), "before": stamp(now - SPEED_WINDOW), "many": SLICE}
+    return mark(tx, [row[0] for row in tx.execute(_COOLED, given)], now=now)
+
+
+_SPLITS = "SELECT EXISTS (SELECT 1 FROM stock_rules WHERE split = 1)"
+_TAKEN_BACK = """
+SELECT DISTINCT r.sku FROM stock_writes w JOIN stock_write_rows r ON r.write_id = w.id
+WHERE w.made_at >= :made AND w.made_at < :upto AND w.channel = :channel AND w.kind <> 'compare'
+  AND w.ended_at >= :after AND w.ended_at < :upto AND r.number < coalesce(r.explained, r.number + 1)
+ORDER BY r.sku LIMIT :many
+"""
+
+
+def freed(tx: sqlite3.Connection, channel: str, *, after: datetime, upto: datetime, now: datetime) -> frozenset[str]:
+    """This channel's orders are known past ``upto``, and were past ``after`` before: mark what is split and was taken
+    back from it between the two; its pieces may be given to others now. Returns channels as ``mark`` does."""
+    if not tx.execute(_SPLITS).fetchone()[0]:
+        return frozenset()
+    made = stamp(after - allotments.LONGEST_CALL)
+    given = {"made": made, "after": stamp(after), "upto": stamp(upto), "channel": channel, "many": SLICE}
+    return mark(tx, [row[0] for row in tx.execute(_TAKEN_BACK, given)], now=now)
 
 
 def slices(skus: Sequence[str], size: int = SLICE) -> Iterator[Sequence[str]]:

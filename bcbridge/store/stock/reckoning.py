@@ -61,6 +61,11 @@ class Place(NamedTuple):
     pool: tuple[str, ...]
     rule: Rule
 
+    @property
+    def picked(self) -> bool:
+        """Whether it is fed from what is on hand less what is picked."""
+        return self.basis == PICKED
+
 
 class Figure(NamedTuple):
     """``pieces``: by basis."""
