@@ -317,8 +317,9 @@ async def test_the_clock_of_the_exports_may_be_another(tmp_path: Path) -> None:
 
 async def test_stamps_can_be_made_equal(tmp_path: Path) -> None:
     async with erp_in(tmp_path, replace(EXPORTS, stock_stamp="export_start")) as erp:
-        await erp.faults(values={"stamp_grain_seconds": 864_000})
+        await erp.faults(values={"stamp_grain_seconds": 864_000_000})
         await booked(erp, an_order_of(3))
+        await erp.later(60)
         done = await erp.publish()
         (order,) = await erp.orders("po_num eq 'BC1'")
     assert order["last_mod"] == done["stamp"]
@@ -447,37 +448,44 @@ async def test_rows_can_have_the_numbers_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("settings", [STILL, EXPORTS])
-async def test_bucket_wide_rows_say_the_same_as_exploded_ones(tmp_path: Path, settings: Any) -> None:
+@pytest.mark.parametrize("number", ["ots", "ots_wip", "qoh"])
+async def test_bucket_wide_rows_say_the_same_as_exploded_ones(tmp_path: Path, settings: Any, number: str) -> None:
     async with erp_in(tmp_path / "1", settings) as erp:
-        exploded = {(*grid(row), row["size_desc"]): row["ots"] for row in await erp.figures()}
-    there = replace(settings, stock_rows="buckets", stock_components=False)
+        exploded = {(row["upc"], row["location"], row["lot"]): row for row in await erp.figures()}
+    there = replace(settings, stock_rows="buckets", stock_bucket_number=number)
     async with erp_in(tmp_path / "2", there) as erp:
-        wide = await erp.figures("location gt ''", _pgsize=60)
-        everywhere = await erp.figures()
+        rows = await erp.figures(_pgsize=60)
     found = {
-        (*grid(row), row[f"sz{n:02d}"]): row[f"size{n:02d}_qty"]
-        for row in everywhere
+        (row[f"upc{n:02d}"], row["location"], row["lot"]): (row[f"size{n:02d}_qty"], row[f"sz{n:02d}"])
+        for row in rows
         for n in range(1, 25)
-        if row["rec_type"] == "OTS" and row[f"call{n:02d}"] == "Y"
+        if row[f"call{n:02d}"] == "Y"
     }
-    assert {cell: found.get(cell) for cell in exploded} == exploded
-    assert {pieces for cell, pieces in found.items() if cell not in exploded} == {0}
-    assert {row["rec_type"] for row in wide} == {"QOH", "PK", "OTS", "OTS_WIP"}
-    assert len({row["pkey"] for row in wide}) == len(wide) < len(everywhere)
+    assert {key: found[key] for key in exploded} == {k: (row[number], row["size_desc"]) for k, row in exploded.items()}
+    assert {pieces for key, (pieces, _) in found.items() if key not in exploded} == {0}
+    assert len({row["pkey"] for row in rows}) == len(rows) < len(exploded)
 
 
-def grid(row: dict[str, Any]) -> tuple[str, ...]:
-    return tuple(row[name] for name in ("division", "style", "color_code", "lbl_code", "dimension", "location", "lot"))
+async def test_the_ledgers_own_rows_are_one_for_each_transaction_type(tmp_path: Path) -> None:
+    async with erp_in(tmp_path, replace(STILL, stock_rows="ledger")) as erp:
+        rows = await erp.figures(f"style eq '{TEE.style.number}' and color_code eq '{TEE.colour.code}'")
+    sums = {
+        row["rec_type"].lower(): row[f"size{n:02d}_qty"]
+        for row in rows
+        for n in range(1, 25)
+        if row["location"] == "NJ1" and row["lot"] == "" and row[f"upc{n:02d}"] == UPC
+    }
+    assert (ledger.number(ledger.QOH, sums), ledger.number(ledger.OTS, sums)) == (121, 92)
+    assert ledger.number(ledger.OTS_WIP, sums) == 113
 
 
-async def test_bucket_wide_sums_have_leftovers_in_sizes_that_are_not_live(tmp_path: Path) -> None:
+async def test_what_stands_in_a_size_that_is_not_live_is_a_leftover(tmp_path: Path) -> None:
     async with erp_in(tmp_path, replace(STILL, stock_rows="buckets")) as erp:
         rows = await erp.figures("style eq '00401' and location eq 'NJ1'")
         sized = await erp.ask("inventory", upc=UPC)
-    counted = [row for row in rows if row["rec_type"] == "SA"]
-    assert {row["rec_type"].lower() for row in rows} == set(ledger.TYPES)
-    assert {(row["sz01"], row["call01"], row["size01_qty"]) for row in counted} == {("XXS", "N", 7)}
-    assert counted[0]["size_code"] == "ALP"
+    assert {(row["size_code"], row["sz01"], row["upc01"], row["call01"], row["size01_qty"]) for row in rows} == {
+        ("ALP", "XXS", "", "N", 7)
+    }
     assert "errors" in sized.json(), "a row of many sizes has no UPC to ask for"
 
 

@@ -42,7 +42,10 @@ class BlueCherrySettings:
     stock_rewrites_all: bool = False
     """Whether an export writes every row anew; else one that is as it was keeps the stamp it had."""
     stock_rows: str = "exploded"
-    """``exploded``: a row per SKU; ``buckets``: a row per style and colour, with 24 quantities."""
+    """``exploded``: a row per SKU; ``buckets``: a row per style and colour, with 24 quantities of one number;
+    ``ledger``: such a row for each transaction type."""
+    stock_bucket_number: str = "ots"
+    """Which number bucket-wide rows carry."""
     stock_components: bool = True
     """Whether rows show the sixteen sums of the ledger, or only the numbers made of them."""
     life: float = 0.0
@@ -57,7 +60,8 @@ class BlueCherrySettings:
 STOCK_CHOICES = {
     "stock_capture": ("start", "rows"),
     "stock_stamp": ("live", "row_ledger", "export_start", "export_written", "none"),
-    "stock_rows": ("exploded", "buckets"),
+    "stock_rows": ("exploded", "buckets", "ledger"),
+    "stock_bucket_number": ("qoh", "qoh_minus_pick", "ots", "ots_wip"),
 }
 
 

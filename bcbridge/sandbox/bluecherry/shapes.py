@@ -1,7 +1,7 @@
 """How stock rows look: exploded, one a SKU, location and lot; or bucket-wide, 24 sizes a row (NOTES 2.1, 7.7).
 
-A bucket-wide row is one of a style and colour, location, lot and transaction type. It has the quantities, what the
-sizes are called, and a flag that says which buckets are live.
+A bucket-wide row is one of a style and colour, location and lot; it carries one number, or there is one for each
+transaction type. It has the quantities, what the sizes are called and their UPCs, and which buckets are live.
 """
 
 from __future__ import annotations
@@ -123,12 +123,15 @@ WideKey = tuple[tuple[int, ...], str]
 
 
 class BucketWide:
-    """A row a style and colour, location, lot and ``rec_type``."""
+    """A row a style and colour, location and lot for each of these types; with more than one a ``rec_type`` says which.
+
+    Types are those of the ledger, or `NUMBERS` made of them.
+    """
 
     fields = FIELDS
 
-    def __init__(self, settings: BlueCherrySettings) -> None:
-        self._types = tuple(ledger.TYPES) if settings.stock_components else tuple(NUMBERS)
+    def __init__(self, types: Sequence[str], settings: BlueCherrySettings) -> None:
+        self._types = tuple(types)
         self._stamps = Stamps(settings)
 
     def keys(
@@ -144,34 +147,34 @@ class BucketWide:
 
     def rows(self, connection: sqlite3.Connection, source: Source, keys: Sequence[WideKey]) -> list[Row]:
         cells = source.cells(connection, [pkey for pkeys, _ in keys for pkey in pkeys])
-        live = {pkeys: _live_sizes(connection, cells[pkeys[0]]) for pkeys in dict(keys)}
+        live = {pkeys: _live_upcs(connection, cells[pkeys[0]]) for pkeys in dict(keys)}
         return [
             self._row([cells[pkey] for pkey in pkeys], type_, live[pkeys], source.publication) for pkeys, type_ in keys
         ]
 
-    def _row(self, cells: list[Cell], type_: str, live: frozenset[str], publication: Publication | None) -> Row:
+    def _row(self, cells: list[Cell], type_: str, live: Mapping[str, str], publication: Publication | None) -> Row:
         first = cells[0]
         scale = scale_of({*live, *(cell.size_desc for cell in cells)})
         quantities = {scale.bucket(cell.size_desc): _quantity(cell.sums, type_) for cell in cells}
         return {
             "pkey": first.pkey * 100 + self._types.index(type_),
-            "rec_type": type_.upper(),
+            **({"rec_type": type_.upper()} if len(self._types) > 1 else {}),
             **_sku(first),
             "location": first.location,
             "lot": first.lot,
             "size_code": scale.code,
-            **_buckets(scale, live, quantities, ghost=type_ in ("sa", "qoh", "ots")),
+            **_buckets(scale, live, quantities, ghost=type_ == "sa" or type_ in NUMBERS),
             **self._stamps.of(cells, publication),
         }
 
 
 NUMBERS: Mapping[str, Mapping[str, int]] = {
     "qoh": ledger.QOH,
-    "pk": {"pk": 1},
+    "qoh_minus_pick": {**ledger.QOH, "pk": -1},
     "ots": ledger.OTS,
     "ots_wip": ledger.OTS_WIP,
 }
-"""What bucket-wide rows have for ``rec_type`` where the sums are not shown."""
+"""What bucket-wide rows may carry besides the sums."""
 
 
 def _quantity(sums: Mapping[str, int], type_: str) -> int:
@@ -182,15 +185,15 @@ def _sku(cell: Cell) -> Row:
     return {name: getattr(cell, name) for name in PARTS}
 
 
-def _live_sizes(connection: sqlite3.Connection, cell: Cell) -> frozenset[str]:
-    """The sizes its style and colour come in."""
-    statement = "SELECT size_desc FROM skus WHERE style = ? AND color_code = ? AND lbl_code = ? AND dimension = ?"
+def _live_upcs(connection: sqlite3.Connection, cell: Cell) -> dict[str, str]:
+    """The sizes its style and colour come in, and the UPC of each."""
+    statement = "SELECT size_desc, upc FROM skus WHERE style = ? AND color_code = ? AND lbl_code = ? AND dimension = ?"
     values = (cell.style, cell.color_code, cell.lbl_code, cell.dimension)
-    return frozenset(size for (size,) in connection.execute(statement, values))
+    return dict(connection.execute(statement, values).fetchall())
 
 
-def _buckets(scale: Scale, live: frozenset[str], quantities: Mapping[int, int], *, ghost: bool) -> dict[str, Any]:
-    """``sz01`` what the bucket is called, ``call01`` whether it is live, ``size01_qty`` its pieces; 24 of each."""
+def _buckets(scale: Scale, live: Mapping[str, str], quantities: Mapping[int, int], *, ghost: bool) -> dict[str, Any]:
+    """``sz01`` what the bucket is called, ``upc01``, ``call01`` whether it is live, ``size01_qty``; 24 of each."""
     found: dict[str, Any] = {}
     for place in range(BUCKETS):
         size = scale.sizes[place] if place < len(scale.sizes) else ""
@@ -198,9 +201,22 @@ def _buckets(scale: Scale, live: frozenset[str], quantities: Mapping[int, int], 
         is_live = size in live
         stray = GHOST_PIECES if ghost and size and not is_live else 0
         found[f"sz{number}"] = size
+        found[f"upc{number}"] = live.get(size, "")
         found[f"call{number}"] = "Y" if is_live else "N"
         found[f"size{number}_qty"] = quantities.get(place, stray)
     return found
 
 
-SHAPES: Mapping[str, Callable[[BlueCherrySettings], Shape]] = {"exploded": Exploded, "buckets": BucketWide}
+def _one_number(settings: BlueCherrySettings) -> Shape:
+    return BucketWide((settings.stock_bucket_number,), settings)
+
+
+def _every_type(settings: BlueCherrySettings) -> Shape:
+    return BucketWide(ledger.TYPES if settings.stock_components else tuple(NUMBERS), settings)
+
+
+SHAPES: Mapping[str, Callable[[BlueCherrySettings], Shape]] = {
+    "exploded": Exploded,
+    "buckets": _one_number,
+    "ledger": _every_type,
+}
