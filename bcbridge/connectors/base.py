@@ -273,6 +273,7 @@ class Channel(Connector, Protocol):
     orders: PersonalSource[Order]
     webhook: Webhook
     keeper: Keeper
+    stock: Shelf
 
 
 class Erp(Connector, Protocol):
