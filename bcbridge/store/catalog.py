@@ -115,6 +115,14 @@ async def codes(store: Store, connector: str, noun: str) -> frozenset[str]:
     return frozenset(str(row["code"]) for row in rows)
 
 
+_AFTER = "SELECT DISTINCT upc FROM skus WHERE connector = ? AND upc > ? ORDER BY upc LIMIT ?"
+
+
+async def upcs_after(store: Store, connector: str, upc: str, *, many: int) -> list[str]:
+    """The next UPCs, in order; "" begins."""
+    return [str(row["upc"]) for row in await store.read.rows(_AFTER, (connector, upc, many))]
+
+
 _COUNT = "SELECT count(*) AS n FROM skus WHERE connector = ?"
 
 

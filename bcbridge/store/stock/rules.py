@@ -20,8 +20,10 @@ OF_OUTLET = ""
 
 _OUTLETS = """
 SELECT channel, location, erp, basis, reserves, takes_off, compares, weight, hides_inactive FROM stock_outlets
+WHERE channel = ?
 """
-_POOLS = "SELECT channel, location, erp, warehouse FROM stock_pools"
+_POOLS = "SELECT channel, location, erp, warehouse FROM stock_pools WHERE channel = ?"
+_CHANNELS = "SELECT DISTINCT channel FROM stock_outlets"
 _KEEP_OUTLET = """
 INSERT INTO stock_outlets (channel, location, erp, basis, reserves, takes_off, compares, weight, hides_inactive)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -36,11 +38,21 @@ _NEXT_SKUS = "SELECT DISTINCT sku FROM stock_shown WHERE sku > ? ORDER BY sku LI
 
 
 def keep_outlets(tx: sqlite3.Connection, outlets: Sequence[Outlet]) -> bool:
-    """These are the outlets; what was measured of one that stays is kept. True where anything differs: then every SKU
-    is to be marked (``skus_after``)."""
-    held = {tuple(row) for row in tx.execute(_OUTLETS)}
+    """These are the outlets of all channels. True where anything differs: then every SKU is to be marked."""
+    channels = {outlet.channel for outlet in outlets}
+    changed = [
+        keep_outlets_of(tx, channel, [outlet for outlet in outlets if outlet.channel == channel])
+        for channel in sorted(channels)
+    ]
+    return drop_outlets(tx, but=channels) or any(changed)
+
+
+def keep_outlets_of(tx: sqlite3.Connection, channel: str, outlets: Sequence[Outlet]) -> bool:
+    """These are the outlets of a channel; what was measured of one that stays is kept. True where anything differs:
+    then every SKU is to be marked (``skus_after``)."""
+    held = {tuple(row) for row in tx.execute(_OUTLETS, (channel,))}
     wanted = {_outlet_row(outlet) for outlet in outlets}
-    pools = {tuple(row) for row in tx.execute(_POOLS)}
+    pools = {tuple(row) for row in tx.execute(_POOLS, (channel,))}
     pooled = {(one.channel, one.location, one.erp, warehouse) for one in outlets for warehouse in one.warehouses}
     places = {row[:2] for row in wanted}
     tx.executemany(_DROP_OUTLET, sorted({row[:2] for row in held} - places))
@@ -48,8 +60,16 @@ def keep_outlets(tx: sqlite3.Connection, outlets: Sequence[Outlet]) -> bool:
     tx.executemany(_DROP_POOL, sorted(pools - pooled))
     tx.executemany(_KEEP_POOL, sorted(pooled - pools))
     own: dict[Place, NumberRule] = {(one.channel, one.location, OF_OUTLET): one.rule for one in outlets}
-    changed = _replace_rules(tx, _rules_held(tx, _OWN_RULES), own)
+    changed = _replace_rules(tx, _rules_held(tx, _OWN_RULES, channel), own)
     return held != wanted or pools != pooled or bool(changed)
+
+
+def drop_outlets(tx: sqlite3.Connection, *, but: Collection[str]) -> bool:
+    """Of every channel but these nothing is told any more: neither their outlets nor their own rules count."""
+    gone = {str(row["channel"]) for row in tx.execute(_CHANNELS)} - set(but)
+    for channel in gone:
+        keep_outlets_of(tx, channel, ())
+    return bool(gone)
 
 
 def _outlet_row(outlet: Outlet) -> tuple[object, ...]:
@@ -77,13 +97,19 @@ Place = tuple[str, str, str]
 """(channel, location, sku)."""
 
 _RULE_COLUMNS = "SELECT channel, location, sku, buffer, percent, velocity, cap, stop, split, why FROM stock_rules"
-_OWN_RULES = _RULE_COLUMNS + " WHERE sku = ''"
+_OWN_RULES = _RULE_COLUMNS + " WHERE sku = '' AND channel = ?"
+_RULED = "SELECT DISTINCT sku FROM stock_rules WHERE sku > ? ORDER BY sku LIMIT ?"
 _RULES_OF = _RULE_COLUMNS + " WHERE sku IN (SELECT value FROM json_each(?)) AND sku > ''"  # noqa: S608
 _KEEP_RULE = """
 INSERT OR REPLACE INTO stock_rules (channel, location, sku, buffer, percent, velocity, cap, stop, split, why)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _DROP_RULE = "DELETE FROM stock_rules WHERE channel = ? AND location = ? AND sku = ?"
+
+
+async def ruled_after(reads: Readers, sku: str, *, many: int) -> list[str]:
+    """The next SKUs, in order, that have a rule of their own; "" begins."""
+    return [str(row[0]) for row in await reads.rows(_RULED, (sku, many))]
 
 
 def keep_rules(tx: sqlite3.Connection, skus: Collection[str], rules: Mapping[Place, NumberRule]) -> set[str]:
