@@ -1,8 +1,8 @@
 """How a shop counts, in our words: what is an item of its shelf, what may be written, what an answer says; pure.
 
-A product or variation that manages its stock has a number of its own. One that does not is counted from our first write
-on, where the settings let us; a variation that shares its parent's number ("parent") is not: one number for all sizes
-is nobody's, and a person is to end that over there.
+A product or variation that manages its stock has a number of its own. One that does not is sold without end, until our
+first write makes it count, where the settings let us. One that shares its parent's number ("parent") is not ours: one
+number for all sizes is nobody's, and a person is to end that over there.
 """
 
 from __future__ import annotations
@@ -20,11 +20,14 @@ NOT_SOLD = frozenset({"grouped", "external"})
 PLAIN = frozenset({"simple", "subscription"})
 """Types that are counted as they are. What a plugin's others are made of nobody knows, unless they count themselves."""
 SHARED = "parent"
+UNCOUNTED = -1
+"""Shown by what is not counted and may be: below any number that is told, so that it is told one, also none."""
 
 SWITCHED_OFF = "the shop manages no stock (WooCommerce, Settings, Products, Inventory)"
 BY_PARENT = "it shares its parent's number: manage stock at each variation"
 NOT_MANAGED = "it does not manage stock, and turn_on_stock_management is off"
 UNKNOWN_TYPE = "a plugin's kind of product that does not manage stock itself"
+IN_PARTS = "a plugin counts it by weight or length, not by the piece"
 NOT_THERE = "the shop knows no such product or variation"
 OTHER_KIND = "woocommerce_rest_invalid_product_id"
 """A variation's id among the products, or the other way round: it has moved."""
@@ -55,7 +58,9 @@ def variation(row: Data, parent: int, name: str, counts: bool, settings: WooComm
 def _why_not(row: Data, settings: WooCommerceSettings) -> str:
     if row["manage_stock"] == SHARED:
         return BY_PARENT
-    return "" if row["manage_stock"] is True or settings.turn_on_stock_management else NOT_MANAGED
+    if row["manage_stock"] is True:
+        return IN_PARTS if isinstance(row["stock_quantity"], str) else ""
+    return "" if settings.turn_on_stock_management else NOT_MANAGED
 
 
 def _item(row: Data, group: Ref, title: str, why: str) -> ShelfItem:
@@ -68,10 +73,15 @@ def _item(row: Data, group: Ref, title: str, why: str) -> ShelfItem:
         sku=str(row["sku"] or "").strip(),
         barcode=str(row.get("global_unique_id") or "").strip() or None,
         title=title,
-        shown=pieces(row["stock_quantity"]) if row["manage_stock"] is True else None,
+        shown=None if why else _shown(row),
         managed=not why,
         why=why,
     )
+
+
+def _shown(row: Data) -> int | None:
+    """What is counted and has no number is sold out."""
+    return pieces(row["stock_quantity"] or 0) if row["manage_stock"] is True else UNCOUNTED
 
 
 def pieces(number: object) -> int | None:
@@ -83,11 +93,16 @@ def pieces(number: object) -> int | None:
 
 
 def by_parent(changes: Sequence[StockChange], most: int) -> list[list[StockChange]]:
-    """One batch a parent, in the order of the first of each, none longer than ``most``."""
-    grouped: dict[Ref, list[StockChange]] = {}
+    """Batches of one parent each, in the order of their first rows, none longer than ``most``."""
+    batches: list[list[StockChange]] = []
+    filling: dict[Ref, list[StockChange]] = {}
     for one in changes:
-        grouped.setdefault(one.group, []).append(one)
-    return [rows[start : start + most] for rows in grouped.values() for start in range(0, len(rows), most)]
+        batch = filling.get(one.group)
+        if batch is None or len(batch) == most:
+            batch = filling[one.group] = []
+            batches.append(batch)
+        batch.append(one)
+    return batches
 
 
 def told(change: StockChange) -> Data:

@@ -1,11 +1,13 @@
-"""``/_sandbox/`` of this shop's own: the merchant's hand on its products."""
+"""``/_sandbox/`` of this shop's own: the merchant's hand on its products, and on WooCommerce's own options."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import orjson
 from aiohttp import web
 
-from bcbridge.sandbox.base import answer
+from bcbridge.sandbox.base import answer, object_of
 from bcbridge.sandbox.woocommerce import counting, season
 from bcbridge.sandbox.woocommerce.shop import Shop
 
@@ -26,7 +28,18 @@ def catalogue_routes(shop: Shop) -> list[web.RouteDef]:
         await shop.restock()
         return answer({"deleted": identifier}) if gone else answer({"error": f"nothing has the id {identifier}"}, 404)
 
+    async def options(request: web.Request) -> web.Response:
+        """``manage_stock`` and ``hold_stock_minutes``, until the shop is started anew."""
+        try:
+            asked = await object_of(request, known={"manage_stock", "hold_stock_minutes"})
+        except ValueError as error:
+            return answer({"error": str(error)}, 400)
+        shop.settings = replace(shop.settings, **asked)
+        await shop.set_options()
+        return answer(asked)
+
     return [
+        web.post("/_sandbox/admin/options", options),
         web.patch(r"/_sandbox/products/{id:\d+}", change),
         web.delete(r"/_sandbox/products/{id:\d+}", remove),
     ]

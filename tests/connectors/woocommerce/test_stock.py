@@ -14,7 +14,15 @@ import pytest
 from bcbridge.connectors.base import Doubtful, NotSent
 from bcbridge.connectors.woocommerce import WooCommerce
 from bcbridge.connectors.woocommerce.client import Reply as Answered
-from bcbridge.connectors.woocommerce.counting import BY_PARENT, NOT_MANAGED, SWITCHED_OFF, UNKNOWN_TYPE, told
+from bcbridge.connectors.woocommerce.counting import (
+    BY_PARENT,
+    IN_PARTS,
+    NOT_MANAGED,
+    SWITCHED_OFF,
+    UNCOUNTED,
+    UNKNOWN_TYPE,
+    told,
+)
 from bcbridge.connectors.woocommerce.signing import Way
 from bcbridge.errors import OpenCircuit, Retry
 from bcbridge.model.ids import Ref
@@ -166,9 +174,9 @@ async def test_what_is_not_counted_is_counted_from_our_first_write_on_where_that
         path = f"/products/{CELL.product_id}/variations/{CELL.id}"
         await shop.call("PUT", path, {"manage_stock": False})
         one = (await items(shop.room))[Ref(str(CELL.id))]
-        assert (one.managed, one.why, one.shown) == (turn_on, why, None)
-        await shop.room.stock.write(a_write(change(CELL, 4)))
-        assert await number(shop, CELL) == 4
+        assert (one.managed, one.why, one.shown) == (turn_on, why, UNCOUNTED if turn_on else None)
+        await shop.room.stock.write(a_write(change(CELL, 0)))
+        assert await number(shop, CELL) == 0
 
 
 async def test_a_shop_that_counts_nothing_has_no_number_that_may_be_written(tmp_path: Path) -> None:
@@ -178,6 +186,14 @@ async def test_a_shop_that_counts_nothing_has_no_number_that_may_be_written(tmp_
         answer = await shop.room.stock.write(a_write(change(CELL, 4)))
         assert isinstance(answer, Written)
         assert [(one.result, one.shown) for one in answer.rows] == [(RowResult.UNMANAGED, None)]
+
+
+async def test_what_a_plugin_counts_by_the_metre_is_left_alone_and_what_is_sold_out_shows_none() -> None:
+    by_length = a_product(1) | {"stock_quantity": 2.5}
+    nothing = a_product(2) | {"stock_quantity": None}
+    async with a_script(said({"value": "yes"}), said([by_length, nothing])) as (_, room):
+        found = [(one.managed, one.why, one.shown) for one in (await items(room)).values()]
+    assert found == [(False, IN_PARTS, None), (True, "", 0)]
 
 
 # -- a catalogue that moves -------------------------------------------------------------------------------------
@@ -289,6 +305,8 @@ def test_a_batch_is_no_longer_than_the_shop_takes() -> None:
         assert max(len(batch) for batch in batches) == most
         assert sorted(int(one.item) for batch in batches for one in batch) == list(range(1, 501))
         assert all(len({one.group for one in batch}) == 1 for batch in batches)
+        firsts = [int(batch[0].item) for batch in batches]
+        assert firsts == sorted(firsts)
 
 
 # -- writing ----------------------------------------------------------------------------------------------------

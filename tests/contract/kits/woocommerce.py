@@ -13,7 +13,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from bcbridge.connectors.base import Notification, RawRequest, Trouble
+from bcbridge.connectors.base import Doubtful, Notification, NotSent, RawRequest, Trouble
 from bcbridge.errors import OpenCircuit, Retry
 from bcbridge.model.ids import Noun, Ref
 from bcbridge.model.order import (
@@ -29,9 +29,23 @@ from bcbridge.model.order import (
     Tender,
     TenderKind,
 )
+from bcbridge.model.stock import ShelfItem, StockChange, Written
 from bcbridge.sandbox import woocommerce as sandbox
 from tests.connectors.woocommerce import answers
-from tests.contract.kit import Asked, Json, Kit, Outside, Reply, Row, Sample, Shelf, SourceKit, WebhookKit
+from tests.contract.kit import (
+    Asked,
+    Json,
+    Kit,
+    Outside,
+    Place,
+    Reply,
+    Row,
+    Sample,
+    Shelf,
+    ShelfKit,
+    SourceKit,
+    WebhookKit,
+)
 
 SECRETS = {"env:KEY": "ck_sandbox", "env:SECRET": "cs_sandbox", "env:HOOK": "k3yoftheshop"}
 WRONG = SECRETS | {"env:SECRET": "cs_of_another_shop", "env:HOOK": "k3yofastranger"}
@@ -53,7 +67,7 @@ def settings(url: str) -> Json:
 
 @asynccontextmanager
 async def a_shop(folder: Path) -> AsyncIterator[str]:
-    async with sandbox.serving(folder, settings=sandbox.WooCommerceSettings()) as server:
+    async with sandbox.serving(folder, settings=sandbox.WooCommerceSettings(write_seconds=(0.0, 0.0))) as server:
         yield server.url
 
 
@@ -334,6 +348,54 @@ ORDERS = SourceKit(
     held=placed,
     gone=(Ref("987654321"), Ref("N-77"), Ref("007"), Ref("-1"), Ref("9" * 30), Ref("")),
 )
+# -- the shelf --------------------------------------------------------------------------------------------------
+
+
+async def held(there: Outside) -> dict[Place, int]:
+    rows = (await there.http.get(f"{there.url}/_sandbox/books/stock?limit=5000")).json()["stock"]
+    return {(Ref(one["location"]), Ref(one["item"])): one["number"] for one in rows}
+
+
+async def switched_off(there: Outside, _: ShelfItem) -> None:
+    """With all the others: a single one would be switched on by the next write."""
+    await there.post("/_sandbox/admin/options", {"manage_stock": False})
+
+
+WRITE_ANSWERS: dict[str, tuple[Reply, type]] = {
+    "401, keys not seen": (said(401, error("woocommerce_rest_cannot_edit", 401)), OpenCircuit),
+    "401, a nonce met again": (
+        said(401, error("woocommerce_rest_authentication_error", 401, "Invalid nonce - nonce has already been used.")),
+        Doubtful,
+    ),
+    "403, forbidden": (said(403, error("woocommerce_rest_cannot_edit", 403)), OpenCircuit),
+    "403, with a page": (said(403, PAGE_OF_A_FIREWALL), Doubtful),
+    "404, no such route": (said(404, error("rest_no_route", 404)), OpenCircuit),
+    "404, no such product": (said(404, error("woocommerce_rest_product_invalid_id", 404)), Written),
+    "400, a parameter not taken": (said(400, error("rest_invalid_param", 400)), Written),
+    "413, too many": (said(413, error("woocommerce_rest_request_entity_too_large", 413)), Written),
+    "301, moved": (said(301, b"", Location="https://elsewhere.example/"), OpenCircuit),
+    "408, too late": (said(408, b""), Doubtful),
+    "429, too many": (said(429, b"", Retry_After="2"), NotSent),
+    "500, a critical error": (said(500, error("internal_server_error", 500, "<p>There has been</p>")), Doubtful),
+    "500, a refusal": (said(500, error("woocommerce_rest_cannot_edit", 500)), Doubtful),
+    "503, down for maintenance": (said(503, PAGE_OF_A_FIREWALL, Retry_After="30"), Doubtful),
+    "200, a web page": (said(200, PAGE_OF_A_FIREWALL), Doubtful),
+    "200, nothing": (said(200, b""), Doubtful),
+    "200, another row": (said(200, {"update": [{"id": 12, "manage_stock": True, "stock_quantity": 1}]}), Doubtful),
+    "200, a warning before the row": (
+        said(200, WARNED + b'{"update": [{"id": 11, "manage_stock": true, "stock_quantity": 1}]}'),
+        Written,
+    ),
+}
+SHELF = ShelfKit(
+    noun="stock",
+    held=held,
+    unknown=lambda item: StockChange(item.location, Ref("999999"), item.group, 1, None),
+    leave_alone=switched_off,
+    done_without_a_word={"once": {"stock_answer_lost": 1}},
+    lost_on_the_way={"once": {"stock_lost": 1}},
+    answers=WRITE_ANSWERS,
+)
 KIT = Kit(
     kind="woocommerce",
     settings=settings,
@@ -345,6 +407,7 @@ KIT = Kit(
     answers=ANSWERS,
     complaints=complaints,
     sources=(ORDERS,),
+    shelf=SHELF,
     webhook=WebhookKit(
         ring=ring,
         keys=("env:HOOK",),
