@@ -114,7 +114,7 @@ class Client:
         body = orjson.dumps({"query": query(name), "variables": dict(variables or {})})
         deadline = anyio.current_time() + PATIENCE_SECONDS
         while True:
-            await self._points(name, deadline)
+            await self._points(name, deadline, share)
             answer, content = await self._exchange(name, body, share)
             with as_agreed(name):
                 errors, cost = errors_of(content), _cost(content)
@@ -138,7 +138,7 @@ class Client:
         deadline = anyio.current_time() + PATIENCE_SECONDS
         while True:
             try:
-                await self._points(name, deadline)
+                await self._points(name, deadline, Share.STOCK)
                 answer = await self._sent(name, body)
             except Retry as busy:
                 return NotSent(str(busy), busy.after)
@@ -171,9 +171,9 @@ class Client:
             return None, failure
         return None, payload if isinstance(payload, dict) else Doubtful(f"{name} was answered with nothing")
 
-    async def _points(self, name: str, deadline: float) -> None:
+    async def _points(self, name: str, deadline: float, share: Share) -> None:
         """Wait until there are enough. Raises Retry where there will not be within the deadline."""
-        with self._throttle.turn(name) as turn:
+        with self._throttle.turn(name, bulk=share is Share.BULK) as turn:
             while (wait := self._throttle.wait(turn)) > 0:  # an answer may say that there are fewer than was thought
                 await _sleep(wait, deadline)
 

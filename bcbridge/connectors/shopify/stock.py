@@ -71,8 +71,9 @@ class Stock:
 
     def __init__(self, client: Client, settings: ShopifySettings) -> None:
         self._client = client
-        self._supercycle = settings.supercycle
         self._circular = frozenset(settings.supercycle_product_ids)
+        self._marks = {"supercycle": settings.supercycle, "products": settings.supercycle or bool(self._circular)}
+        """What tells circular goods is asked for only where there can be any: each object costs a point."""
 
     async def ready(self) -> ShelfRules:
         """Nothing a merchant sets changes how Shopify counts."""
@@ -94,7 +95,7 @@ class Stock:
     async def items(self) -> AsyncIterator[ShelfPage]:
         """Every level of every item."""
         levels = min(max(len(await self.locations()), 1), MOST_LEVELS)
-        asked = {"levels": levels, "supercycle": self._supercycle}
+        asked = {"levels": levels, **self._marks}
         first, share = page_size(levels), Share.BULK
         pages = self._client.slices("inventory_items", asked, "inventoryItems", first=first, share=share)
         async for found, reply in pages:
@@ -111,7 +112,7 @@ class Stock:
         return [found.get((one.location, one.item)) for one in changes]
 
     async def _at(self, location: Ref, refs: Sequence[Ref]) -> list[ShelfItem]:
-        asked = {"ids": list(refs), "location": location, "supercycle": self._supercycle}
+        asked = {"ids": list(refs), "location": location, **self._marks}
         reply = await self._client.ask("stock_at", asked, share=Share.STOCK)
         with as_agreed("stock_at"):
             there = [node for node in reply.data["nodes"] if node and node.get("inventoryLevel")]
@@ -152,9 +153,11 @@ class Stock:
             return UNTRACKED
         if variant["requiresComponents"]:
             return BUNDLE
-        return CIRCULAR if self._is_circular(variant["product"]) else ""
+        return CIRCULAR if self._is_circular(variant.get("product")) else ""
 
-    def _is_circular(self, product: Data) -> bool:
+    def _is_circular(self, product: Data | None) -> bool:
+        if product is None:
+            return False
         marked = ((product.get("metafield") or {}).get("value") or "").lower() == "true"
         return marked or product["id"].rpartition("/")[2] in self._circular
 

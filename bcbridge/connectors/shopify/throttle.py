@@ -2,7 +2,8 @@
 
 Every answer tells how full it is (``extensions.cost.throttleStatus``, contracts/shopify/NOTES.md 1.4), so nothing about
 it is hard-coded. What a query asks for must be there *before* it runs; what it did not use comes back. Whoever waits is
-served in turn: a few dear questions and a great many cheap ones (stock) share one bucket, and neither starves.
+served in turn: a few dear questions and a great many cheap ones (stock) share one bucket, and neither starves. What is
+read in bulk takes only what lies above half of the bucket, and lets everybody else go first.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ class Turn:
     """A question that waits for points: how many, as far as is known."""
 
     points: float
+    bulk: bool
 
 
 class Throttle:
@@ -59,9 +61,9 @@ class Throttle:
         return self._asked.get(document, 0.0)
 
     @contextmanager
-    def turn(self, document: str) -> Iterator[Turn]:
+    def turn(self, document: str, *, bulk: bool = False) -> Iterator[Turn]:
         """A place in the queue, until the question is on its way or given up."""
-        turn = Turn(self.expected(document))
+        turn = Turn(self.expected(document), bulk)
         self._queue.append(turn)
         try:
             yield turn
@@ -75,9 +77,11 @@ class Throttle:
             return 0.0
         passed = max(0.0, (self._now() - self._told).total_seconds())
         available = min(status.maximum_available, status.currently_available + passed * status.restore_rate)
-        ahead = self._queue[: self._queue.index(turn) + 1]
-        needed = sum(min(one.points, status.maximum_available) for one in ahead)
-        missing = needed + self._reserved - available
+        most = status.maximum_available
+        before = self._queue if turn.bulk else self._queue[: self._queue.index(turn)]
+        ahead = sum(min(one.points, most) for one in before if one is not turn and not one.bulk)
+        own = min(turn.points + (most / 2 if turn.bulk else 0), most)
+        missing = ahead + own + self._reserved - available
         return max(SHORTEST_WAIT, missing / status.restore_rate) if missing > 0 else 0.0
 
     def reserve(self, document: str) -> float:

@@ -128,6 +128,19 @@ def test_whoever_waits_for_points_is_served_in_turn() -> None:
         assert throttle.wait(cheap) == 0
 
 
+def test_what_is_read_in_bulk_leaves_half_of_the_points_and_lets_others_go_first() -> None:
+    now = datetime(2026, 11, 20, 12, tzinfo=UTC)
+    throttle = Throttle(lambda: now)
+    status = {"maximumAvailable": 2000.0, "currentlyAvailable": 1500.0, "restoreRate": 100.0}
+    for document, points in (("page", 700), ("write", 10)):
+        throttle.learn(document, Cost.model_validate({"requestedQueryCost": points, "throttleStatus": status}))
+    with throttle.turn("page", bulk=True) as page, throttle.turn("write") as write:
+        assert throttle.wait(write) == 0
+        assert throttle.wait(page) == pytest.approx(2.1)
+    with throttle.turn("page") as page:
+        assert throttle.wait(page) == 0
+
+
 async def test_a_static_token_that_is_refused_opens_the_circuit_at_once() -> None:
     async with a_script((401, "{}")) as (script, room):
         with pytest.raises(OpenCircuit, match="401"):
