@@ -145,6 +145,14 @@ async def trend(reads: Readers, channel: str, *, many: int) -> list[Compared]:
     ]
 
 
+_WAS_READ = "SELECT 1 FROM stock_compares WHERE channel = ? AND ended_at IS NOT NULL LIMIT 1"
+
+
+async def was_read(reads: Readers, channel: str) -> bool:
+    """Whether this channel's shelf was ever read to its end."""
+    return await reads.row(_WAS_READ, (channel,)) is not None
+
+
 async def last_drifts(reads: Readers, channel: str, *, many: int) -> list[Row]:
     """What the last comparison found to differ, with its likely cause."""
     last = await reads.row(_LAST, (channel,))

@@ -157,6 +157,21 @@ def keep_packs(tx: sqlite3.Connection, packs: Mapping[str, Mapping[str, int]]) -
     return {sku for key in (*gone, *fresh) for sku in key}
 
 
+_AMONG = "SELECT DISTINCT sku FROM stock_packs WHERE sku IN (SELECT value FROM json_each(?))"
+
+
+async def packs_among(reads: Readers, skus: Collection[str]) -> frozenset[str]:
+    return frozenset(str(row[0]) for row in await reads.rows(_AMONG, (orjson.dumps(list(skus)).decode(),)))
+
+
+_READ_WHOLE = "SELECT 1 FROM stock_feeds WHERE erp = ? AND pull_ended IS NOT NULL"
+
+
+async def figures_read(reads: Readers, erp: str) -> bool:
+    """Whether every figure of this ERP was read at least once."""
+    return await reads.row(_READ_WHOLE, (erp,)) is not None
+
+
 # -- what is measured of an outlet ---------------------------------------------------------------------------------
 
 _LAG = "UPDATE stock_outlets SET lag_seconds = ? WHERE channel = ?"
