@@ -119,12 +119,12 @@ class Stocking:
         return done
 
     async def stepwise(self, parent: int, items: Sequence[Asked], whole: int) -> list[JSON | Refused]:
-        """A few at a time, so long as the call takes."""
-        seconds = self.seconds(whole)
+        """A few at a time, so long as the call takes; what our own books need is in it."""
+        seconds, began = self.seconds(whole), anyio.current_time()
         steps = max(1, min(len(items), round(seconds / STEP_SECONDS)))
         done: list[JSON | Refused] = []
         for step in range(steps):
-            await anyio.sleep(seconds / steps)
+            await anyio.sleep_until(began + seconds * (step + 1) / steps)
             done += await self.written(parent, items[len(items) * step // steps : len(items) * (step + 1) // steps])
         if done and await self.shop.world.faults.strikes("plugin_counts"):
             await self.meddle(done[0])
