@@ -10,9 +10,12 @@ from pathlib import Path
 import pytest
 
 from bcbridge.errors import StoreBusy
-from bcbridge.house.intake import LIST_FIRST, Intake
-from bcbridge.model.documents import Notification, Trouble
+from bcbridge.house.intake import BURST, LIST_FIRST, Intake
+from bcbridge.model.documents import Document, Notification, Trouble
 from bcbridge.model.ids import Noun, Ref
+from bcbridge.model.outcome import Ready
+from bcbridge.model.standing import Facts
+from bcbridge.store import inbox, orders
 from bcbridge.store.db import Store
 from bcbridge.store.stamps import stamp
 from tests.runtime.kit import Clock, locked
@@ -122,3 +125,55 @@ async def test_a_store_that_cannot_take_it_says_so_and_nobody_is_woken(door: Doo
     assert door.woken == []
     await door.ring()
     assert await door.deliveries() == 1
+
+
+# -- orders that nobody has seen here ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def watchful(tmp_path: Path) -> AsyncIterator[Door]:
+    """Looks at once at what is new."""
+    clock, woken = Clock(), []
+    async with Store(tmp_path / "bcbridge.db").opened() as store:
+        wake = {"shop": lambda: woken.append("shop")}
+        intake = Intake(store, clock, {"orders": "orders"}, wake, looks={"orders": "looks"})
+        yield Door(store, clock, intake, woken)
+
+
+async def looks(door: Door) -> list[tuple[str, str]]:
+    rows = await door.store.read.rows("SELECT ref, due_at FROM jobs WHERE flow = 'looks' ORDER BY id")
+    return [tuple(row) for row in rows]
+
+
+async def test_an_order_that_is_new_here_is_looked_at_at_once_and_worked_on_as_ever(watchful: Door) -> None:
+    await watchful.ring()
+    assert await looks(watchful) == [("1", stamp(watchful.clock() + BURST))]
+    rows = await watchful.store.read.rows("SELECT due_at FROM jobs WHERE flow = 'orders'")
+    assert [row["due_at"] for row in rows] == [stamp(watchful.clock() + LIST_FIRST)]
+
+
+async def test_several_rings_about_a_new_order_are_one_look(watchful: Door) -> None:
+    for number in range(4):
+        await watchful.ring(f"d{number}")
+    assert len(await looks(watchful)) == 1
+
+
+async def test_an_order_that_is_known_here_waits_for_its_list(watchful: Door) -> None:
+    seen = Document(ORDERS, Ref("1"), watchful.clock(), watchful.clock(), b"{}")
+    await watchful.store.write(lambda tx: inbox.keep(tx, "shop", [seen]))
+    await watchful.ring()
+    assert await looks(watchful) == []
+
+
+async def test_one_whose_document_was_forgotten_is_known_all_the_same(watchful: Door) -> None:
+    facts = Facts(Ref("1"), channel_id="1")
+    await watchful.store.write(lambda tx: orders.record(tx, "shop", facts, Ready(parts=()), now=watchful.clock()))
+    await watchful.ring()
+    assert await looks(watchful) == []
+
+
+async def test_the_same_order_of_another_shop_is_another(watchful: Door) -> None:
+    seen = Document(ORDERS, Ref("1"), watchful.clock(), watchful.clock(), b"{}")
+    await watchful.store.write(lambda tx: inbox.keep(tx, "another", [seen]))
+    await watchful.ring()
+    assert len(await looks(watchful)) == 1

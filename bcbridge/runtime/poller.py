@@ -30,7 +30,7 @@ from bcbridge.store.queue import BULK, NOW, Wish
 log = structlog.get_logger()
 T = TypeVar("T")
 
-COALESCE_SECONDS = 2.0
+COALESCE = timedelta(seconds=2)
 """A shop rings several times about one order within a moment, and its stamps are whole seconds."""
 PASS_DEADLINE = timedelta(minutes=30)
 MALFORMED_SHARE = 0.5
@@ -66,6 +66,7 @@ class ListPoller:
     circuit: Circuit
     now: Callable[[], datetime]
     every: timedelta
+    coalesce: timedelta = COALESCE
     bell: Bell = field(default_factory=Bell)
     haste: Bell = field(default_factory=Bell)
     """Rings for who cannot wait for others to ring as well."""
@@ -84,7 +85,7 @@ class ListPoller:
             failures = 0 if await self._pass() else failures + 1
             wait = backoff(failures, chance=random.random) if failures else self.every
             if await self.bell.heard(since=rings, within=min(wait, self.every)):
-                await self.haste.heard(since=hasty, within=timedelta(seconds=COALESCE_SECONDS))
+                await self.haste.heard(since=hasty, within=self.coalesce)
 
     def hurry(self) -> None:
         """The next pass begins as soon as the one under way is over."""

@@ -95,6 +95,19 @@ class Scene:
         await self.flow.handle(jobs, settle)
         return ended
 
+    async def look_only(self, *refs: Ref, wanted: datetime | None = None) -> list[Verdict]:
+        """For the count alone."""
+        jobs = [self.job(number, ref, wanted, 1) for number, ref in enumerate(refs)]
+        return [verdict for _, verdict in await self.flow.looked_at(jobs)]
+
+    async def demand(self, number: int = 5001) -> dict[str, int]:
+        """Pieces that an order asks for, by where each row stands."""
+        found = await self.b.store.read.rows(
+            "SELECT state, sum(qty) AS pieces FROM stock_demand WHERE order_ref = ? AND state <> 'void' GROUP BY state",
+            (f"gid://shop/Order/{number}",),
+        )
+        return {row["state"]: row["pieces"] for row in found}
+
     def job(self, number: int, ref: Ref, wanted: datetime | None, attempts: int) -> Job:
         return Job(number, "orders", CHANNEL, ref, f"{CHANNEL}/{ref}", 0, wanted, self.b.clock(), attempts, 0)
 

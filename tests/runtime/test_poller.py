@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import anyio
@@ -16,10 +16,20 @@ from bcbridge.connectors.base import HeadList
 from bcbridge.errors import Malformed, OpenCircuit, Retry
 from bcbridge.model.documents import Cursor, Document, Head, Page
 from bcbridge.model.ids import Noun, Ref
+from bcbridge.model.work import SETTLED
 from bcbridge.runtime.circuit import Circuit
-from bcbridge.runtime.poller import ListPoller, Receive, documents_to, heads_to_jobs, look, sweep_to_jobs
+from bcbridge.runtime.poller import (
+    LOOK_FIRST,
+    ListPoller,
+    Receive,
+    documents_to,
+    heads_to_jobs,
+    look,
+    sweep_to_jobs,
+)
 from bcbridge.store import inbox
 from bcbridge.store.db import Store
+from bcbridge.store.stamps import stamp
 from tests.runtime.kit import Clock, QuietConnector, locked, until
 
 ORDERS = Noun("orders")
@@ -283,3 +293,55 @@ async def test_that_circuit_closes_when_the_page_reads_cleanly_not_by_a_ping(tmp
         await p.circuit._try()
         assert not p.circuit.is_open
         assert len(kept) == 5
+
+
+# -- looks at once ---------------------------------------------------------------------------------------------
+
+
+async def test_what_a_list_shows_is_looked_at_at_once_and_worked_on_a_moment_later(tmp_path: Path) -> None:
+    clock = Clock()
+    receive = heads_to_jobs("shop", ORDERS, "updated", flow="orders", looks="looks", now=clock)
+    async with Store(tmp_path / "bcbridge.db").opened() as store:
+        await store.write(receive(heads(clock, "1", cursor="1")))
+        rows = await store.read.rows("SELECT flow, due_at, ordering_key FROM jobs ORDER BY flow")
+        assert [(row["flow"], row["due_at"]) for row in rows] == [
+            ("looks", stamp(clock())),
+            ("orders", stamp(clock() + SETTLED)),
+        ]
+        assert len({row["ordering_key"] for row in rows}) == 2, "a look never waits for work on the same order"
+
+
+async def test_what_settled_long_ago_is_worked_on_when_the_look_has_had_its_moment(tmp_path: Path) -> None:
+    clock = Clock()
+    receive = heads_to_jobs("shop", ORDERS, "updated", flow="orders", looks="looks", now=clock)
+    async with Store(tmp_path / "bcbridge.db").opened() as store:
+        await store.write(receive(heads(clock, "1", cursor="1", seconds=-60)))
+        rows = await store.read.rows("SELECT due_at FROM jobs ORDER BY flow")
+        assert [row["due_at"] for row in rows] == [stamp(clock()), stamp(clock() + LOOK_FIRST)]
+
+
+async def test_each_whole_pass_says_when_it_began(tmp_path: Path) -> None:
+    async with poll(tmp_path) as p:
+        began: list[datetime] = []
+
+        async def on_read(moment: datetime) -> None:
+            began.append(moment)
+
+        p.poller.on_read = on_read
+        p.listing.pages_held = [heads(p.clock, "1", cursor="1"), heads(p.clock, "2", cursor="2")]
+        at = p.clock()
+        await p.poller.once()
+        p.listing.pages_held = [heads(p.clock, "3", cursor="3")]
+        p.listing.troubles = [Retry("gateway")]
+        await p.poller._pass()
+        assert began == [at], "half a pass says nothing"
+
+
+async def test_who_is_in_a_hurry_waits_for_nobody_else_to_ring(tmp_path: Path) -> None:
+    async with poll(tmp_path) as p, anyio.create_task_group() as tasks:
+        p.poller.coalesce = timedelta(hours=1)
+        tasks.start_soon(p.poller.run)
+        await until(lambda: p.poller.figures.passes == 1)
+        p.poller.hurry()
+        await until(lambda: p.poller.figures.passes == 2)
+        tasks.cancel_scope.cancel()

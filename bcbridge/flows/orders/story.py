@@ -106,7 +106,7 @@ class Orders:
     """Batches whose orders are handed over at once. The others look meanwhile: the ERP never waits for a shop."""
 
     async def handle(self, jobs: Sequence[Job], settle: Settle) -> None:
-        looked = await self._look(jobs)
+        looked = await self._look(jobs, settled=True)
         await self._count(jobs, looked)
         async with self.handing_over:
             fresh = await self._freshened(looked)
@@ -117,7 +117,7 @@ class Orders:
     async def looked_at(self, jobs: Sequence[Job]) -> list[tuple[Job, Verdict]]:
         """Steps 1 and 2 alone. What changed of an order that is booked or on its way is noted here, too: whoever looks
         next finds the document that this look has kept."""
-        looked = await self._look(jobs)
+        looked = await self._look(jobs, settled=False)
         read, standings = await self._count(jobs, looked)
         for ref, order in read.items():
             await self._note_if_changed(order, looked[ref], standings.get(ref))
@@ -134,10 +134,10 @@ class Orders:
 
     # -- look ----------------------------------------------------------------------------------------------
 
-    async def _look(self, jobs: Sequence[Job]) -> dict[Ref, Looked]:
+    async def _look(self, jobs: Sequence[Job], *, settled: bool) -> dict[Ref, Looked]:
         refs = [Ref(job.ref) for job in jobs]
         held = await self.memory.documents(refs)
-        stale = [Ref(job.ref) for job in jobs if not self._is_fresh(held.get(Ref(job.ref)), job)]
+        stale = [Ref(job.ref) for job in jobs if not self._is_fresh(held.get(Ref(job.ref)), job, settled)]
         asked = self.now()
         fetched = await self._fetched(stale) if stale else {}
         return {
@@ -162,13 +162,15 @@ class Orders:
         await self.memory.keep([document for document in fetched.values() if not document.gone])
         return fetched
 
-    def _is_fresh(self, document: Document | None, job: Job) -> bool:
+    def _is_fresh(self, document: Document | None, job: Job, settled: bool) -> bool:
+        """Whether what we hold will do. Nothing is booked from what was fetched within its own second; it is counted,
+        and whoever books looks again."""
         now = self.now()
         if document is None or not now - self.stale_after <= document.asked <= now:  # a clock that was set back, too
             return False
         if job.wanted is None:
             return document.asked >= job.enqueued
-        return document.modified >= job.wanted and _is_settled(document)
+        return document.modified >= job.wanted and (_is_settled(document) or not settled)
 
     def _once_more(self, verdict: Verdict, document: Document | None) -> Verdict:
         """Stamps are whole seconds: what was fetched within its own second may have changed in it once more."""

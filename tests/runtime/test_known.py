@@ -1,0 +1,136 @@
+"""A moment is known once every list was read to its end after it, and every look that waited then was taken."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+
+import anyio
+import pytest
+
+from bcbridge.runtime.known import Known
+from tests.runtime.kit import START
+
+SOON = timedelta(seconds=5)
+
+
+def at(seconds: float) -> datetime:
+    return START + timedelta(seconds=seconds)
+
+
+class Shop:
+    """Its jobs by id, what was told, and how often its lists were hurried."""
+
+    def __init__(self, *lists: str) -> None:
+        self.open: set[int] = set()
+        self.told: list[datetime] = []
+        self.hurried = 0
+        self.known = Known(open_looks=self._open, tell=self._tell, hurry=self._hurry)
+        self.known.expect(lists)
+
+    async def _open(self) -> Collection[int]:
+        return set(self.open)
+
+    async def _tell(self, upto: datetime) -> None:
+        self.told.append(upto)
+
+    def _hurry(self) -> None:
+        self.hurried += 1
+
+    async def look(self, *jobs: int) -> None:
+        await self.known.looked(jobs)
+        self.open -= set(jobs)
+
+
+@pytest.fixture
+def shop() -> Shop:
+    return Shop("updated")
+
+
+async def test_without_anything_to_look_at_the_moment_a_pass_began_is_known_when_it_ended(shop: Shop) -> None:
+    await shop.known.listed("updated", at(1))
+    assert (shop.known.upto, shop.told) == (at(1), [at(1)])
+
+
+async def test_what_waits_to_be_looked_at_comes_first(shop: Shop) -> None:
+    shop.open = {1, 2}
+    await shop.known.listed("updated", at(1))
+    await shop.look(1)
+    assert shop.known.upto is None
+    await shop.look(2)
+    assert shop.known.upto == at(1)
+
+
+async def test_all_lists_are_read_and_the_one_that_began_first_says_how_far() -> None:
+    shop = Shop("updated", "fulfilment_orders")
+    await shop.known.listed("updated", at(2))
+    assert shop.known.upto is None
+    await shop.known.listed("fulfilment_orders", at(1))
+    assert shop.known.upto == at(1)
+    await shop.known.listed("fulfilment_orders", at(3))
+    assert shop.known.upto == at(2)
+
+
+async def test_looks_that_came_in_since_hold_nothing_up(shop: Shop) -> None:
+    """In a rush one always waits."""
+    shop.open = {1}
+    await shop.known.listed("updated", at(1))
+    shop.open |= {2}
+    await shop.look(1)
+    assert shop.known.upto == at(1)
+
+
+async def test_a_newer_moment_that_is_through_makes_an_older_one_known(shop: Shop) -> None:
+    shop.open = {1}
+    await shop.known.listed("updated", at(1))
+    shop.open = {1, 2}
+    await shop.known.listed("updated", at(2))
+    await shop.look(1, 2)
+    assert shop.told == [at(2)]
+
+
+async def test_a_look_that_failed_and_waits_anew_is_waited_for(shop: Shop) -> None:
+    """It is put back under another id: the moment that waited for the first can never be known."""
+    shop.open = {1}
+    await shop.known.listed("updated", at(1))
+    shop.open = {7}
+    for second in (2, 3, 4):
+        await shop.known.listed("updated", at(second))
+        assert shop.known.upto is None
+    await shop.look(7)
+    assert shop.known.upto is not None
+    assert shop.known.upto >= at(2)
+
+
+async def test_it_never_goes_back(shop: Shop) -> None:
+    await shop.known.listed("updated", at(5))
+    await shop.known.listed("updated", at(3))
+    assert (shop.known.upto, shop.told) == (at(5), [at(5)])
+
+
+async def test_whoever_needs_a_moment_has_the_lists_read_at_once_and_waits_for_it(shop: Shop) -> None:
+    async with anyio.create_task_group() as tasks:
+        waited: list[bool] = []
+
+        async def wait() -> None:
+            waited.append(await shop.known.catch_up(at(10), within=SOON))
+
+        tasks.start_soon(wait)
+        while not shop.hurried:
+            await anyio.lowlevel.checkpoint()
+        await shop.known.listed("updated", at(9))
+        while shop.hurried < 2:
+            await anyio.lowlevel.checkpoint()
+        assert not waited
+        await shop.known.listed("updated", at(11))
+    assert waited == [True]
+
+
+async def test_a_moment_that_is_known_already_asks_nobody(shop: Shop) -> None:
+    await shop.known.listed("updated", at(10))
+    assert await shop.known.catch_up(at(10), within=SOON)
+    assert shop.hurried == 0
+
+
+async def test_who_waits_in_vain_is_told_so(shop: Shop) -> None:
+    assert not await shop.known.catch_up(at(10), within=timedelta(milliseconds=10))
