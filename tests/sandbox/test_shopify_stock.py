@@ -316,6 +316,16 @@ async def test_a_cancel_without_restocking_gives_nothing_back(tmp_path: Path) ->
         assert await quantities(client) == {"available": 9_997, "committed": 0, "on_hand": 9_997}
 
 
+async def test_what_has_shipped_is_committed_no_more(tmp_path: Path) -> None:
+    async with shop(tmp_path) as client:
+        placed = await client.place(lines=[{"sku": ONE.sku.upc, "quantity": 3}])
+        (shipped,) = (await client.order(placed["name"]))["fulfillmentOrders"]
+        shipped["status"], shipped["lineItems"][0]["remainingQuantity"] = "CLOSED", 0
+        path = f"/_sandbox/orders/{placed['legacyResourceId']}"
+        assert (await client.http.patch(path, json={"fulfillmentOrders": [shipped]})).is_success
+        assert await quantities(client) == {"available": 9_997, "committed": 0, "on_hand": 9_997}
+
+
 async def test_the_shopper_gets_no_more_than_there_is_and_what_is_missed_is_counted(tmp_path: Path) -> None:
     async with shop(tmp_path) as client:
         await set_stock(client, row(4), row(2, at=CA))
