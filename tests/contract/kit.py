@@ -170,6 +170,8 @@ class ShelfKit:
     """The next write never arrives."""
     answers: Mapping[str, tuple[Reply, type]]
     """What each answer to a write means: ``NotSent``, ``Doubtful``, ``OpenCircuit``."""
+    reads: Callable[[Asked], Reply] | None = None
+    """What the shop answers where the room looks at an item before it writes it."""
 
 
 @dataclass(frozen=True, kw_only=True)

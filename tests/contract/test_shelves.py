@@ -16,14 +16,15 @@ from typing import Any
 
 import anyio
 import pytest
+from aiohttp import web
 
 from bcbridge.connectors.base import Doubtful, NotSent
 from bcbridge.errors import OpenCircuit
 from bcbridge.model.ids import Ref
 from bcbridge.model.stock import RowAnswer, RowResult, ShelfItem, StockChange, StockWrite, WriteKind, Written
 from tests.contract.heard import PATIENCE_SECONDS, Heard
-from tests.contract.kit import Kit, Outside, Place, ShelfKit
-from tests.contract.outside import black_hole, dripping, exploding, flooding, saying, serving
+from tests.contract.kit import Asked, Kit, Outside, Place, ShelfKit
+from tests.contract.outside import Handler, black_hole, dripping, exploding, flooding, saying, serving
 from tests.contract.rooms import KITS, NOBODY, drained, every, every_shelf, outside, room, still
 
 AGAIN = (RowResult.UNTRIED, RowResult.STALE)
@@ -279,6 +280,17 @@ ANSWERS = [
 ]
 
 
+def at_writes(shelf: ShelfKit, manner: Handler) -> Handler:
+    """The manner for writes alone; what the room looks at before is answered well."""
+
+    async def handler(request: web.BaseRequest, asked: Asked) -> web.StreamResponse:
+        if shelf.reads is not None and asked.method == "GET":
+            return shelf.reads(asked).response()
+        return await manner(request, asked)
+
+    return handler
+
+
 def anything(reader: Any) -> Callable[[], Any]:
     return lambda: reader.write(a_write(change(ANYWHERE, 1)))
 
@@ -287,7 +299,8 @@ def anything(reader: Any) -> Callable[[], Any]:
 async def test_an_answer_to_a_write_becomes_the_right_ending(kit: Kit, name: str, heard: Heard) -> None:
     assert kit.shelf is not None
     answer, wanted = kit.shelf.answers[name]
-    async with serving(saying(lambda asked: answer)) as server, room(kit, server.url) as connector:
+    handler = at_writes(kit.shelf, saying(lambda asked: answer))
+    async with serving(handler) as server, room(kit, server.url) as connector:
         with anyio.fail_after(PATIENCE_SECONDS):
             ended = await heard.ending(anything(getattr(connector, kit.shelf.noun)))
         assert isinstance(ended, wanted)
@@ -311,7 +324,7 @@ async def test_a_refused_connection_sends_nothing(kit: Kit, shelf: ShelfKit, hea
     ],
 )
 async def test_a_write_ends_in_doubt_within_its_deadline(kit: Kit, shelf: ShelfKit, manner: Any, heard: Heard) -> None:
-    async with serving(manner) as server, room(kit, server.url) as connector:
+    async with serving(at_writes(shelf, manner)) as server, room(kit, server.url) as connector:
         with anyio.fail_after(PATIENCE_SECONDS):
             ended = await heard.ending(anything(getattr(connector, shelf.noun)))
         assert isinstance(ended, Doubtful)

@@ -15,6 +15,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import orjson
+
 from bcbridge.connectors.bigcommerce.client import Client, Data
 from bcbridge.connectors.bigcommerce.items import (
     BY_PRODUCT,
@@ -80,6 +82,8 @@ class Adjusting:
             return answer
         if answer.status >= 400:
             return False
+        if not _names_a_transaction(answer.body):
+            return Doubtful("BigCommerce's yes to the numbers names no transaction")
         self._say(rows, TAKEN)
         return True
 
@@ -164,6 +168,16 @@ class Adjusting:
         for row in rows:
             found.setdefault(self.write.changes[row].location, []).append(row)
         return found
+
+
+def _names_a_transaction(body: bytes) -> bool:
+    """As the OpenAPI has it, or in ``data`` as the rest of v3."""
+    try:
+        said = orjson.loads(body)
+    except ValueError:
+        return False
+    wrapped = said.get("data") if isinstance(said, dict) else None
+    return any(isinstance(one, dict) and one.get("transaction_id") for one in (said, wrapped))
 
 
 def _tracked_otherwise(item: Ref, tracking: str) -> str:

@@ -14,7 +14,7 @@ from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
-from bcbridge.connectors.base import Notification, RawRequest
+from bcbridge.connectors.base import Doubtful, Notification, NotSent, RawRequest
 from bcbridge.errors import OpenCircuit, Retry
 from bcbridge.model.ids import Noun, Ref
 from bcbridge.model.order import (
@@ -29,10 +29,24 @@ from bcbridge.model.order import (
     Tender,
     TenderKind,
 )
+from bcbridge.model.stock import ShelfItem, StockChange, Written
 from bcbridge.sandbox import bigcommerce as sandbox
 from tests.connectors.bigcommerce import answers
 from tests.connectors.bigcommerce.answers import HASH, NOON
-from tests.contract.kit import Asked, Json, Kit, Outside, Reply, Row, Sample, Shelf, SourceKit, WebhookKit
+from tests.contract.kit import (
+    Asked,
+    Json,
+    Kit,
+    Outside,
+    Place,
+    Reply,
+    Row,
+    Sample,
+    Shelf,
+    ShelfKit,
+    SourceKit,
+    WebhookKit,
+)
 
 SECRETS = {"env:TOKEN": "token-of-bigcommerce", "env:WORD": "w0rd-of-our-own", "env:KEY": "k3y-of-the-app"}
 WRONG = SECRETS | {"env:TOKEN": "token-of-another-store", "env:WORD": "w0rd-of-a-stranger"}
@@ -54,7 +68,10 @@ def settings(url: str) -> Json:
 
 @asynccontextmanager
 async def a_store(folder: Path) -> AsyncIterator[str]:
-    ample = sandbox.BigCommerceSettings(store_hash=HASH, access_token=SECRETS["env:TOKEN"], quota=1e6)
+    at_once = (0.0, 0.0)
+    ample = sandbox.BigCommerceSettings(
+        store_hash=HASH, access_token=SECRETS["env:TOKEN"], quota=1e6, settle_seconds=at_once
+    )
     async with sandbox.serving(folder, settings=ample) as server:
         yield server.url
 
@@ -328,6 +345,68 @@ ORDERS = SourceKit(
     held=placed,
     gone=(Ref("987654321"), Ref("0"), Ref("1001x"), Ref("../store"), Ref("")),
 )
+# -- the shelf --------------------------------------------------------------------------------------------------
+
+PLACES = ("1", "2")
+
+
+async def numbers(there: Outside) -> dict[Place, int]:
+    """Where nobody has counted yet, nothing lies."""
+    rows = (await there.http.get(f"{there.url}/_sandbox/books/stock?limit=5000")).json()["stock"]
+    nothing = {(Ref(place), Ref(one["item"])): 0 for one in rows for place in PLACES}
+    return nothing | {(Ref(one["location"]), Ref(one["item"])): one["number"] for one in rows}
+
+
+async def untracked(there: Outside, item: ShelfItem) -> None:
+    """Its product's inventory tracking becomes none."""
+    variants = (await there.http.get(f"{there.url}/_sandbox/books/variants?limit=5000")).json()["variants"]
+    product = next(one["product_id"] for one in variants if str(one["id"]) == item.variant)
+    path = f"{there.url}/_sandbox/products/{product}"
+    (await there.http.patch(path, json={"inventory_tracking": "none"})).raise_for_status()
+
+
+def looked_at(asked: Asked) -> Reply:
+    """One item at one location, or the products that are asked for; all of them tracked by variant."""
+    if asked.path.endswith("/catalog/products"):
+        return said(200, {"data": [{"id": 7, "inventory_tracking": "variant"}]})
+    identity = {"sku": "1", "variant_id": 11, "product_id": 7}
+    shown = {"available_to_sell": 3, "total_inventory_onhand": 3, "settings": {"safety_stock": 0}}
+    return said(200, {"data": [{"identity": identity, **shown}]})
+
+
+WRITE_ANSWERS: dict[str, tuple[Reply, type]] = {
+    "200, a transaction": (said(200, {"transaction_id": "a-1"}), Written),
+    "422, a row not taken": (said(422, v3(422)), Written),
+    "400, not understood": (said(400, v3(400)), Written),
+    "413, too many": (said(413, v3(413)), Written),
+    "401, a token revoked": (said(401, v3(401)), OpenCircuit),
+    "403, a scope missing": (said(403, v3(403)), OpenCircuit),
+    "404, a store that is not there": (said(404, v3(404)), OpenCircuit),
+    "405, not so": (said(405, b""), OpenCircuit),
+    "507, a plan at its limit": (said(507, v3(507)), OpenCircuit),
+    "409, in conflict": (said(409, v3(409)), NotSent),
+    "423, locked": (said(423, v3(423)), NotSent),
+    "429, the quota used up": (said(429, v3(429), **QUOTA), NotSent),
+    "429, the platform overloaded": (said(429, b""), NotSent),
+    "301, moved": (said(301, b"", Location="https://elsewhere.example/"), Doubtful),
+    "408, too late": (said(408, b""), Doubtful),
+    "500, now and then": (said(500, v3(500)), Doubtful),
+    "502, a gateway's page": (said(502, b"<html>"), Doubtful),
+    "503, down": (said(503, v3(503), Retry_After="30"), Doubtful),
+    "200, a web page": (said(200, b"<html>Log in</html>"), Doubtful),
+    "200, nothing": (said(200, b""), Doubtful),
+    "200, no transaction": (said(200, {"data": []}), Doubtful),
+}
+SHELF = ShelfKit(
+    noun="stock",
+    held=numbers,
+    unknown=lambda item: StockChange(item.location, Ref("999999"), Ref(""), 1, None),
+    leave_alone=untracked,
+    done_without_a_word={"once": {"answer_lost": 1}},
+    lost_on_the_way={"once": {"timeout": 1}, "values": {"timeout_ms": 50}},
+    answers=WRITE_ANSWERS,
+    reads=looked_at,
+)
 KIT = Kit(
     kind="bigcommerce",
     settings=settings,
@@ -339,6 +418,7 @@ KIT = Kit(
     answers=ANSWERS,
     complaints=complaints,
     sources=(ORDERS,),
+    shelf=SHELF,
     webhook=WebhookKit(
         ring=ring,
         keys=("env:WORD",),
