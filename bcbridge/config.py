@@ -174,6 +174,11 @@ class SandboxSystem(Section):
 class SandboxBlueCherrySection(SandboxSystem):
     calls_per_minute: Annotated[int, Field(gt=0)] = 3000
     post_every_seconds: Seconds = 5.0
+    stock_cycle_seconds: Annotated[float, Field(ge=0)] = 0.0
+    """How often the simulated ERP exports its stock; 0: figures are live."""
+    stock_build_seconds: Annotated[float, Field(ge=0)] = 0.0
+    life: Annotated[float, Field(ge=0)] = 0.0
+    """Its own trade: picks, dispatches, receipts, returns, wholesale. 1 is modest."""
 
 
 class SandboxShopSection(SandboxSystem):

@@ -312,6 +312,7 @@ def _start_loops(house: House, loops: TaskGroup) -> None:
             loops.start_soon(one.run)
         loops.start_soon(_keep_subscriptions, house, channel)
         loops.start_soon(_sweep, house, channel)
+    house.stock.start(loops)
     loops.start_soon(house.mappings.watch)
     loops.start_soon(_advance_releases, house)
     if house.voice is not None:

@@ -36,6 +36,8 @@ class MappingsInForce:
     store: Store
     now: Callable[[], datetime]
     ring: Callable[[], None]
+    on_change: Callable[[], None] = lambda: None
+    """Told when others are in force."""
     current: Mappings = field(default_factory=Mappings)
     _seen: tuple[tuple[str, int], ...] = ()
     _looked: tuple[tuple[str, int], ...] = ()
@@ -111,6 +113,7 @@ class MappingsInForce:
         except BaseException:
             self.current = before  # else nobody would be freed when it is taken over later
             raise
+        self.on_change()
         log.info("mappings taken over", changes=len(set().union(*changes.values())), freed=freed)
         if freed:
             self.ring()

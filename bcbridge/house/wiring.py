@@ -23,8 +23,10 @@ from bcbridge.flows.orders.reference import parse_reference
 from bcbridge.flows.orders.story import ORDERS, Orders
 from bcbridge.house.acts import PersonActs
 from bcbridge.house.erasure import About, Erasure
+from bcbridge.house.feeds import FeedHouse
 from bcbridge.house.reload import MappingsInForce
-from bcbridge.house.stock import StockHouse
+from bcbridge.house.rulebook import RuleBook
+from bcbridge.house.stock import OutletMaker, StockHouse
 from bcbridge.house.stock_acts import StockActs
 from bcbridge.model.catalog import CatalogSku, ShipVia, Warehouse
 from bcbridge.model.documents import Document
@@ -113,12 +115,12 @@ class House:
     store: Store
     now: Callable[[], datetime]
     mappings: MappingsInForce
+    stock: StockHouse
     gate: Gate = field(default_factory=Gate)
     erps: dict[str, ErpHouse] = field(default_factory=dict)
     channels: dict[str, ChannelHouse] = field(default_factory=dict)
     production: dict[str, bool] = field(default_factory=dict)
     confirmed: frozenset[str] = frozenset()
-    stock: StockHouse = field(default_factory=StockHouse)
     voice: Dispatcher | None = None
     """Tells people; None where alerts are off."""
 
@@ -199,13 +201,17 @@ def build(settings: Settings, store: Store, tools: Tools, wiring: Wiring) -> Hou
         store=store,
         now=tools.now,
         ring=lambda: house.ring(),
+        on_change=lambda: house.stock.book.bell.ring(),
     )
-    house = House(settings=settings, store=store, now=tools.now, mappings=mappings)
+    book = RuleBook(store, lambda: mappings.current, tools.now, on_due=lambda: house.stock.ring())
+    stock = StockHouse(book)
+    house = House(settings=settings, store=store, now=tools.now, mappings=mappings, stock=stock)
     for name in {settings.channels[channel].erp for channel in channels}:
         house.erps[name] = _erp(house, settings.connections[name], tools, wiring)
     for name in channels:
         since = settings.channels[name].orders.orders_created_from
         house.channels[name] = _channel(house, settings.connections[name], replace(tools, since=since))
+    _keep_stock(house)
     return house
 
 
@@ -311,7 +317,7 @@ def _channel(house: House, connection: Connection, tools: Tools) -> ChannelHouse
     flow = Orders(
         channel=ConnectorName(connection.name),
         source=connector.orders,
-        memory=OrderMemory(house.store, connection.name, channel.erp, tools.now),
+        memory=OrderMemory(house.store, connection.name, channel.erp, tools.now, on_due=house.stock.due),
         carrier=erp.writer,
         settings=channel.orders,
         mappings=lambda: house.mappings.current,
@@ -368,6 +374,22 @@ def _channel(house: House, connection: Connection, tools: Tools) -> ChannelHouse
     known.expect(one.heads.name for one in lists)
     known.hurry = lambda: _hurry(lists)
     return ChannelHouse(connection, connector, circuit, channel.erp, lists, worker, looks, known)
+
+
+def _keep_stock(house: House) -> None:
+    """The channels whose numbers are kept, and the figures they come from."""
+    maker = OutletMaker(
+        store=house.store,
+        mappings=lambda: house.mappings.current,
+        now=house.now,
+        book=house.stock.book,
+        channels=list(house.channels),
+    )
+    for name, one in house.channels.items():
+        channel = house.settings.channels[name]
+        if channel.stock is not None:
+            house.stock.outlets[name] = maker.outlet(channel, one.connector.stock, one.circuit, one.known)
+            house.stock.feeds.setdefault(one.erp, FeedHouse(one.erp))
 
 
 def _hurry(lists: Sequence[ListPoller]) -> None:

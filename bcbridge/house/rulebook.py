@@ -1,0 +1,121 @@
+"""What people decided about numbers, written where the computing reads it: outlets, rules of single SKUs, packs.
+
+Applied at the start, when a channel was looked over, when the mappings or the catalogue changed, and when a dated row
+begins or ends. SKUs whose target may differ by it are marked, a slice at a time.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+
+import anyio
+import structlog
+
+from bcbridge.errors import BridgeError
+from bcbridge.flows.stock.rules import EVERY, TABLE, Place, next_change, outlet_rules, packs_of, sku_rules
+from bcbridge.mappings import Mappings
+from bcbridge.model.stock import NumberRule, Outlet
+from bcbridge.runtime.worker import Bell
+from bcbridge.store import catalog
+from bcbridge.store.db import Store
+from bcbridge.store.stock import compute, rules
+
+log = structlog.get_logger()
+
+SLICE = compute.SLICE
+AT_LEAST_EVERY = timedelta(minutes=15)
+"""The catalogue changes by itself: new SKUs of a style that has a rule are found this soon."""
+TRY_AGAIN = timedelta(seconds=10)
+
+
+@dataclass(slots=True)
+class RuleBook:
+    """``outlets``: of each channel that was looked over; ``on_due`` rings whoever tells numbers."""
+
+    store: Store
+    mappings: Callable[[], Mappings]
+    now: Callable[[], datetime]
+    on_due: Callable[[], None]
+    outlets: dict[str, tuple[Outlet, ...]] = field(default_factory=dict)
+    bell: Bell = field(default_factory=Bell)
+    _one_at_a_time: anyio.Lock = field(default_factory=anyio.Lock)
+
+    async def run(self) -> None:
+        """For ever."""
+        while True:
+            rings = self.bell.rings
+            try:
+                await self.apply()
+                wait = self._wait()
+            except (BridgeError, sqlite3.Error, TimeoutError) as fault:
+                log.warning("put off", what="the rules for numbers", why=str(fault) or type(fault).__name__)
+                wait = TRY_AGAIN
+            await self.bell.heard(since=rings, within=wait)
+
+    def _wait(self) -> timedelta:
+        change = next_change(self.mappings(), now=self.now())
+        return AT_LEAST_EVERY if change is None else min(AT_LEAST_EVERY, change - self.now())
+
+    async def take_over(self, channel: str, outlets: Sequence[Outlet]) -> None:
+        """These are the channel's outlets, as it was looked over now."""
+        async with self._one_at_a_time:
+            self.outlets[channel] = tuple(outlets)
+            await self._keep_outlets(channel)
+        self.bell.ring()
+
+    async def apply(self) -> None:
+        """Everything as it is decided now."""
+        async with self._one_at_a_time:
+            for channel in list(self.outlets):
+                await self._keep_outlets(channel)
+            packs = await self.store.write(lambda tx: rules.keep_packs(tx, packs_of(self.mappings())))
+            await self._mark(sorted(packs))
+            await self._keep_rules()
+        self.on_due()
+
+    async def _keep_outlets(self, channel: str) -> None:
+        ours = outlet_rules(self.outlets[channel], self.mappings(), now=self.now())
+        if await self.store.write(lambda tx: rules.keep_outlets_of(tx, channel, ours)):
+            async for skus in self._shown():
+                await self._mark(skus)
+
+    async def _shown(self) -> AsyncIterator[Sequence[str]]:
+        last = ""
+        while skus := await rules.skus_after(self.store.read, last, many=SLICE):
+            yield skus
+            last = skus[-1]
+
+    async def _keep_rules(self) -> None:
+        """Of SKUs that a row may speak of, and of those that have a rule now."""
+        now, said = self.now(), self.mappings()
+        outlets = [one for those in self.outlets.values() for one in outlet_rules(those, said, now=now)]
+        async for upcs in self._concerned({one.erp for one in outlets}):
+            found: dict[Place, NumberRule] = {}
+            for erp in {one.erp for one in outlets}:
+                known = await catalog.skus(self.store, erp, upcs)
+                ours = [one for one in outlets if one.erp == erp]
+                found |= sku_rules(ours, (sku for hits in known.values() for sku in hits[:1]), said, now=now)
+            changed = await self.store.write(partial(rules.keep_rules, skus=upcs, rules=found))
+            await self._mark(sorted(changed))
+
+    async def _concerned(self, erps: Collection[str]) -> AsyncIterator[Sequence[str]]:
+        """Where a row speaks of single SKUs, styles or divisions, the whole catalogue."""
+        last = ""
+        while upcs := await rules.ruled_after(self.store.read, last, many=SLICE):
+            yield upcs
+            last = upcs[-1]
+        if not any(key != EVERY for rows in self.mappings().tables.get(TABLE, {}).values() for key in rows):
+            return
+        for erp in sorted(erps):
+            last = ""
+            while upcs := await catalog.upcs_after(self.store, erp, last, many=SLICE):
+                yield upcs
+                last = upcs[-1]
+
+    async def _mark(self, skus: Collection[str]) -> None:
+        for ours in compute.slices(sorted(skus)):
+            await self.store.write(partial(compute.mark, skus=ours, now=self.now()))

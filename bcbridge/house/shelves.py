@@ -1,0 +1,141 @@
+"""The numbers of one channel, kept: it is looked over, its numbers are told, its shelf is read back, all are pushed.
+
+Each channel goes its own way: one that is paused, or not looked over yet, keeps no other waiting.
+"""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import anyio
+import structlog
+
+from bcbridge.config import Channel
+from bcbridge.connectors.base import Shelf
+from bcbridge.errors import BridgeError, OpenCircuit, Retry
+from bcbridge.flows.stock.compare import Comparer, next_comparison
+from bcbridge.flows.stock.places import places
+from bcbridge.flows.stock.publish import Publisher
+from bcbridge.flows.stock.settings import StockSettings
+from bcbridge.model.shelf import Comparison
+from bcbridge.model.stock import Outlet
+from bcbridge.runtime.backoff import backoff
+from bcbridge.runtime.circuit import Circuit
+from bcbridge.runtime.worker import Bell
+from bcbridge.store.stock.shelf import ShelfMemory
+
+log = structlog.get_logger()
+
+LOOK_OVER_EVERY = timedelta(hours=24)
+"""How often a channel is asked how it counts: somebody may have changed a setting there."""
+TRY_AGAIN = timedelta(seconds=30)
+CATCH_UP_WITHIN = timedelta(seconds=10)
+"""How long a number waits for the channel's orders to be looked at, each time it is tried."""
+
+
+@dataclass(slots=True)
+class OutletHouse:
+    """The numbers of one channel. ``wrong``: in words, what a person wrote that cannot be so."""
+
+    channel: Channel
+    shelf: Shelf
+    circuit: Circuit
+    memory: ShelfMemory
+    publisher: Publisher
+    comparer: Comparer
+    now: Callable[[], datetime]
+    take_over: Callable[[str, Sequence[Outlet]], Awaitable[None]]
+    """These are the channel's outlets."""
+    is_compared: Callable[[], Awaitable[bool]]
+    """Whether its shelf was ever read to its end."""
+    bell: Bell = field(default_factory=Bell)
+    """Rings when a number may be due."""
+    compare_bell: Bell = field(default_factory=Bell)
+    push_bell: Bell = field(default_factory=Bell)
+    looked_over: anyio.Event = field(default_factory=anyio.Event)
+    wrong: tuple[str, ...] = ()
+    last: Comparison | None = None
+
+    @property
+    def name(self) -> str:
+        return self.channel.name
+
+    @property
+    def settings(self) -> StockSettings:
+        assert self.channel.stock is not None
+        return self.channel.stock
+
+    # -- loops ---------------------------------------------------------------------------------------------
+
+    async def look_over(self) -> None:
+        """For ever: how the channel counts, and where."""
+        while True:
+            done = await self._tried("how it counts", self._look_over)
+            await anyio.sleep((LOOK_OVER_EVERY if done else TRY_AGAIN).total_seconds())
+
+    async def _look_over(self) -> None:
+        rules = await self.shelf.ready()
+        found = places(self.name, self.channel.erp, self.settings, rules, await self.shelf.locations())
+        self.wrong = found.wrong
+        for text in found.wrong:
+            log.warning("a location is told no numbers", connector=self.name, why=text)
+        await self.take_over(self.name, found.outlets)
+        self.looked_over.set()
+        self.bell.ring()
+
+    async def tell(self) -> None:
+        """For ever: what is due."""
+        await self.looked_over.wait()
+        await self.publisher.run(self.circuit, self.bell, lambda failures: backoff(failures, chance=random.random))
+
+    async def compare(self) -> None:
+        """For ever: the whole shelf is read at the start if it never was, when new items are looked for, at night, and
+        when somebody asks."""
+        await self.looked_over.wait()
+        due = self.now() if not await self.is_compared() else self._next()
+        while True:
+            rings = self.compare_bell.rings
+            wait = max(due - self.now(), timedelta(0))
+            await self.compare_bell.heard(since=rings, within=wait)
+            done = await self._tried("the comparison of its numbers", self._compare)
+            due = self._next() if done else self.now() + TRY_AGAIN
+
+    def _next(self) -> datetime:
+        zone = ZoneInfo(self.channel.orders.time_zone)
+        nightly = next_comparison(self.now(), self.settings.compare_at, zone)
+        return min(nightly, self.now() + timedelta(minutes=self.settings.look_for_new_every_minutes))
+
+    async def _compare(self) -> None:
+        self.last = await self.comparer.once()
+        log.info("numbers compared", connector=self.name, items=self.last.items, drifted=len(self.last.drifts))
+        self.bell.ring()
+
+    async def push(self) -> None:
+        """For ever: when somebody asks, all of them again, behind what is urgent."""
+        rings = self.push_bell.rings
+        while True:
+            if await self.push_bell.heard(since=rings, within=LOOK_OVER_EVERY):
+                rings = self.push_bell.rings
+                await self._tried("telling all its numbers again", self.memory.push_all)
+                self.bell.ring()
+
+    async def _tried(self, what: str, work: Callable[[], Awaitable[None]]) -> bool:
+        """One turn; what may pass is logged and tried again at the next."""
+        await self.circuit.closed()
+        try:
+            await work()
+        except OpenCircuit as fault:
+            await self.circuit.open(fault, again=work)
+            return False
+        except (BridgeError, TimeoutError, sqlite3.Error) as fault:
+            log.warning("put off", what=f"{what} of {self.name}", why=str(fault) or type(fault).__name__)
+            if isinstance(fault, Retry | TimeoutError):
+                await self.circuit.unheard(fault)
+            return False
+        self.circuit.heard()
+        return True
