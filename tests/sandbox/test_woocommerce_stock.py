@@ -148,6 +148,17 @@ async def test_a_shopper_gets_no_more_than_is_shown_and_backorders_sell_without_
     assert (sold["stock_quantity"] < 0, sold["stock_status"], sold["backordered"]) == (True, "onbackorder", True)
 
 
+async def test_an_unpaid_order_whose_pieces_are_gone_cannot_be_paid(client: WooClient) -> None:
+    """Nothing is kept for it: it took none. The customer is told when he comes to pay."""
+    order = await placed(client, 2, payment="pending")
+    await client.put(OWN, {"stock_quantity": 1})
+    refused = await client.http.post(f"/_sandbox/orders/{order['id']}/pay", json={})
+    assert (refused.status_code, "cannot be paid" in refused.text) == (400, True)
+    await client.put(OWN, {"stock_quantity": 2})
+    await client.happens(order, "pay")
+    assert await shown(client) == 0
+
+
 async def test_orders_made_by_hand_ignore_stock(client: WooClient) -> None:
     await client.put(OWN, {"stock_quantity": 1})
     await placed(client)

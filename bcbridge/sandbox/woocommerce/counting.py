@@ -90,6 +90,20 @@ def taken(connection: sqlite3.Connection, order: JSON) -> Mapping[Place, Taken]:
     return {place: Taken(pieces) for place, pieces in found.items()}
 
 
+def lacking(connection: sqlite3.Connection, order: JSON) -> str | None:
+    """The name of a line whose pieces are not there any more, of those that were not taken yet."""
+    left: dict[Place, int] = {}
+    for line in order["line_items"]:
+        counted = None if any(one["key"] == REDUCED for one in line["meta_data"]) else of_line(connection, line)
+        if counted is None or counted.endless:
+            continue
+        left.setdefault(counted.place, stock.shown(connection, counted.place) or 0)
+        left[counted.place] -= line["quantity"]
+        if left[counted.place] < 0:
+            return str(line["name"])
+    return None
+
+
 # --- what a product shows
 
 

@@ -98,6 +98,9 @@ class Shop(Premises[WooCommerceSettings]):
 
     def happened(self, connection: sqlite3.Connection, order_id: int, what: str, details: JSON, moment: Moment) -> None:
         event, order = EVENTS[what], self.document(connection, order_id)
+        lacking = counting.lacking(connection, order) if what == "pay" and self.sells_from_stock else None
+        if lacking is not None:
+            raise BadCart(f"order {order_id} cannot be paid: there is not enough of {lacking} any more")
         refunds = event.act(order, Turn(details, moment.stamp, Numbering(connection)))
         if order["status"] not in (*self.settings.statuses, "trash"):
             raise BadCart(f"status: one of {', '.join(self.settings.statuses)}")
