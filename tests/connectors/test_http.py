@@ -11,6 +11,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import anyio
@@ -18,7 +19,7 @@ import pytest
 import structlog
 
 from bcbridge.connectors.budget import Budget
-from bcbridge.connectors.http import Answer, Decide, Http, decide_read, decide_write, retry_after
+from bcbridge.connectors.http import Answer, Decide, Http, decide_read, decide_write, retry_after, together
 from bcbridge.errors import BridgeError, OpenCircuit, Reject, Retry
 from bcbridge.model.answers import Doubtful, NotSent
 
@@ -291,3 +292,36 @@ def test_every_status_has_a_decision() -> None:
         assert (decide_read(answer) is None) == (status < 300)
         if status < 300:
             assert decide_write(answer) is None
+
+
+# -- several calls ----------------------------------------------------------------------------------------------
+
+
+async def test_calls_together_keep_their_order_and_no_more_are_under_way_than_said() -> None:
+    busy = most = 0
+
+    async def call(number: int) -> int:
+        nonlocal busy, most
+        busy, most = busy + 1, max(most, busy + 1)
+        await anyio.wait_all_tasks_blocked()
+        busy -= 1
+        return number
+
+    assert await together([partial(call, number) for number in range(5)], at_once=2) == [0, 1, 2, 3, 4]
+    assert most == 2
+    assert await together([], at_once=2) == []
+
+
+async def test_the_first_failure_of_several_calls_ends_the_rest() -> None:
+    ended = []
+
+    async def fails() -> None:
+        raise Retry("later")
+
+    async def goes_on() -> None:
+        await anyio.sleep_forever()
+        ended.append(1)
+
+    with pytest.raises(Retry, match="later"):
+        await together([goes_on, fails, goes_on], at_once=2)
+    assert ended == []
