@@ -12,11 +12,9 @@ happens once in ten million million times.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-
-from bcbridge.model.stock import StockRow
 
 
 @dataclass(slots=True)
@@ -30,13 +28,15 @@ class Census:
     _lost: bool = False
     _missed: bool = False
 
-    def note(self, rows: Sequence[StockRow], *, empty: bool, publication: datetime | None, lost: bool) -> None:
-        """A page. ``empty``: it had no row at all; ``publication``: the stamp of the page itself; ``lost``: it had
-        rows that could not be read."""
+    def note(
+        self, names: Sequence[Hashable], publications: set[datetime | None], *, empty: bool, lost: bool = False
+    ) -> None:
+        """A page: what names each of its rows, and of what publications they are (None: it does not say). ``empty``:
+        it had no row at all; ``lost``: it had rows that could not be read."""
         self._pages += not empty
-        self._publications |= {row.export for row in rows} or {publication}
+        self._publications |= publications
         self._lost = self._lost or lost
-        met = [hash((row.upc, row.warehouse, row.lot)) for row in rows]
+        met = [hash(name) for name in names]
         self._met.extend(met)
         if self._known is not None:
             self._missed = self._missed or not self._known.issuperset(met)
@@ -47,10 +47,14 @@ class Census:
         self._pages, self._missed, self._lost = 0, False, False
         self._publications, self._met = set(), array("q")
 
+    def steady(self) -> bool:
+        """Whether all of this pass was of one moment."""
+        one_publication = len(self._publications) == 1 and None not in self._publications
+        return self._pages <= 1 or one_publication
+
     def settled(self) -> bool:
         """Whether another pass could not show more."""
-        one_publication = len(self._publications) == 1 and None not in self._publications
-        return self._pages <= 1 or one_publication or (self._known is not None and not self._missed)
+        return self.steady() or (self._known is not None and not self._missed)
 
     def whole(self) -> bool:
         """Whether what was not met is not there: a row that could not be read may be the one."""

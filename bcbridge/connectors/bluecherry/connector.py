@@ -11,6 +11,7 @@ from bcbridge.connectors.bluecherry.masters import Styles, ship_vias, warehouses
 from bcbridge.connectors.bluecherry.orders import SalesOrders
 from bcbridge.connectors.bluecherry.settings import BlueCherrySettings
 from bcbridge.connectors.bluecherry.stock import Stock
+from bcbridge.connectors.bluecherry.wide import WideStock
 from bcbridge.model.catalog import CatalogSku, ShipVia, Warehouse
 from bcbridge.model.ids import ConnectorName
 from bcbridge.model.sales_order import SalesOrder
@@ -30,7 +31,7 @@ class BlueCherry:
         self.ship_vias: Source[ShipVia] = ship_vias(client, settings)
         self._orders = SalesOrders(f"{name}.orders", client, settings)
         self.sales_orders: Sink[SalesOrder] = self._orders
-        self.stock: StockFeed = Stock(name, client, settings)
+        self.stock: StockFeed = figures(name, client, settings)
         self.widths = settings.profile.widths
 
     def quiet_until(self, now: datetime) -> datetime | None:
@@ -45,6 +46,10 @@ class BlueCherry:
 
     async def aclose(self) -> None:
         await self._client.aclose()
+
+
+def figures(name: ConnectorName, client: Client, settings: BlueCherrySettings) -> StockFeed:
+    return (WideStock if settings.profile.by_type else Stock)(name, client, settings)
 
 
 def build(name: ConnectorName, settings: BlueCherrySettings, tools: Tools) -> Erp:

@@ -8,7 +8,7 @@ nobody's zero.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
@@ -16,6 +16,7 @@ from operator import itemgetter
 from typing import Any, cast
 
 from bcbridge.connectors.bluecherry.clock import ErpClock, parse_stamp
+from bcbridge.connectors.bluecherry.grids import Parts
 from bcbridge.connectors.bluecherry.ledger import COMPONENTS, PLACED, Numbers, numbers
 from bcbridge.connectors.bluecherry.settings import BUCKET_NAMES, BUCKETS, INVENTORY, Profile
 from bcbridge.errors import Malformed
@@ -71,19 +72,23 @@ class Inventory:
         self._only = frozenset(profile.stock_locations)
         self._no_lots = frozenset(profile.lots_ignored)
         self._exploded = profile.stock_rows == "exploded"
+        self.upcs: Mapping[Parts, Upc] = {}
+        """For rows of buckets without a UPC."""
         self._earliest = lru_cache(STAMPS_KEPT)(lambda text: _earliest(text, clock))
 
     def read(self, raw: Sequence[object], beside: Fields, *, latest: datetime) -> Reading:
         """One page: its rows as they came, and what stood beside them. A stamp after ``latest`` is none."""
+        return self.read_sizes(raw if self._exploded else self._apart(raw), beside, latest=latest)
+
+    def read_sizes(self, raw: Iterable[object], beside: Fields, *, latest: datetime) -> Reading:
+        """The same of rows that are of one size each."""
         found = Reading()
         outer = self.publication(beside)
-        for one in raw if self._exploded else self._apart(raw):
+        for one in raw:
             try:
-                if not isinstance(one, dict):
-                    raise Malformed("not a row")
-                place = self._place(one, outer, latest)
-                if place is not None:
-                    found.rows.append(self._row(one, place))
+                if not self.left_out(one):
+                    row = cast(Fields, one)
+                    found.rows.append(self._row(row, self._place(row, outer, latest)))
             except Malformed as fault:
                 found.odd.append(f"{_which(one)}: {fault}")
                 found.lost = found.lost or not isinstance(fault, Nameless)
@@ -102,8 +107,17 @@ class Inventory:
         """When the row says it was changed: the earlier reading, UTC."""
         return self.moment(row.get(self._last_mod))
 
-    def left_out(self, row: Fields) -> str:
+    def publications(self, rows: Sequence[Fields], beside: Fields) -> set[datetime | None]:
+        """Of which exports these rows are; None for one that does not say."""
+        if not self._export:
+            return {None}
+        outer = self.publication(beside)
+        return {self.moment(row.get(self._export)) or outer for row in rows} or {outer}
+
+    def left_out(self, row: object) -> str:
         """Why this row is no stock, as ``location POE``; empty where it is. Raises Malformed."""
+        if not isinstance(row, dict):
+            raise Malformed("not a row")
         if self._location not in row:
             raise Malformed(f"without {self._location}")
         warehouse, lot = _code(row[self._location]), _code(row.get(self._lot))
@@ -113,9 +127,7 @@ class Inventory:
 
     # -- one row -----------------------------------------------------------------------------------------------
 
-    def _place(self, row: Fields, outer: datetime | None, latest: datetime) -> Place | None:
-        if self.left_out(row):
-            return None
+    def _place(self, row: Fields, outer: datetime | None, latest: datetime) -> Place:
         stamp = self.moment(row.get(self._last_mod))
         export = (self.moment(row.get(self._export)) or outer) if self._export else None
         return Place(
@@ -158,9 +170,9 @@ class Inventory:
 
     # -- rows of 24 buckets ------------------------------------------------------------------------------------
 
-    def _bucket_names(self, number: int) -> tuple[str, str, str]:
-        quantity, call, upc = (name.format(number) for name in BUCKET_NAMES)
-        return self._theirs(quantity), self._theirs(call), self._theirs(upc)
+    def _bucket_names(self, number: int) -> tuple[str, str, str, str]:
+        quantity, call, upc, size = (self._theirs(name.format(number)) for name in BUCKET_NAMES)
+        return quantity, call, upc, size
 
     def _apart(self, raw: Sequence[object]) -> Iterator[object]:
         """A row for each size that is live, with the one number it carries; what it does not carry is none."""
@@ -168,9 +180,14 @@ class Inventory:
             if not isinstance(row, dict):
                 yield row
                 continue
-            for quantity, call, upc in self._buckets:
+            for quantity, call, upc, size in self._buckets:
                 if str(row.get(call) or "").strip().upper() == "Y":
-                    yield {**row, self._upc: row.get(upc), **self._carried(row.get(quantity) or 0)}
+                    named = row.get(upc) or self._by_parts(row, row.get(size))
+                    yield {**row, self._upc: named, **self._carried(row.get(quantity) or 0)}
+
+    def _by_parts(self, row: Fields, size: object) -> Upc | None:
+        division, style, colour, label, dimension = (str(row.get(name) or "").rstrip() for name in SKU_PARTS[:-1])
+        return self.upcs.get((division, style, colour, label, dimension, str(size or "").rstrip()))
 
     def _carried(self, pieces: object) -> Fields:
         if self._profile.stock_bucket_number == "ots":

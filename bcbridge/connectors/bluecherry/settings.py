@@ -37,8 +37,8 @@ INVENTORY = "inventory"
 COUNT = "count"
 RESOURCES = ("pick", "style", "location", "shipper", ORDER, INVENTORY, COUNT)
 BUCKETS = 24
-BUCKET_NAMES = ("size{:02}_qty", "call{:02}", "upc{:02}")
-"""A size's quantity, whether it is live, and its UPC, in a row of buckets; the last assumed."""
+BUCKET_NAMES = ("size{:02}_qty", "call{:02}", "upc{:02}", "sz{:02}")
+"""A size's quantity, whether it is live, its UPC and what it is called, in a row of buckets; the last two assumed."""
 
 ASSUMED_NAMES: Mapping[str, frozenset[str]] = {
     "style": frozenset({"active_ok", "last_mod"}),
@@ -57,7 +57,7 @@ ASSUMED_NAMES: Mapping[str, frozenset[str]] = {
     ),
     INVENTORY: frozenset(
         {
-            *("upc", "location", "lot", "last_mod", "ots", "qoh", "pick_qty", "ots_wip"),
+            *("upc", "location", "lot", "last_mod", "ots", "qoh", "pick_qty", "ots_wip", "rec_type"),
             *COMPONENTS,
             PLACED,
             *(name.format(number) for name in BUCKET_NAMES for number in range(1, BUCKETS + 1)),
@@ -181,9 +181,12 @@ class Profile(Section):
     """The column, or the field beside ``data``, that stamps the publication a row comes from. The evidence
     ``export_start`` needs it to be the start of the build."""
     stock_rows: Literal["exploded", "buckets"] = "exploded"
-    """A row per size, or one with ``size01_qty`` to ``size24_qty``; ``call01`` to ``call24`` say which of them live."""
-    stock_bucket_number: Literal["ots", "qoh_minus_pick"] = "ots"
-    """What the quantities of such a row are."""
+    """A row per size, or one with ``size01_qty`` to ``size24_qty``; ``call01`` to ``call24`` say which of them live.
+    Where such a row names no UPC (``upc01`` ...), it is that of the style's size ``sz01`` ..."""
+    stock_bucket_number: Literal["ots", "qoh_minus_pick", "rec_type"] = "ots"
+    """What the quantities of such a row are. ``rec_type``: the row says it itself, one row for each transaction type of
+    the ledger (``SA``, ``OP``, ...) or each number (``OTS``, ...). Only a whole pull tells figures then: there is none
+    of what changed."""
     stock_locations: Names = ()
     """The locations that hold stock; empty: every one that is not left out below or by ``locations_ignored``."""
     locations_not_for_sale: Names = ()
@@ -208,6 +211,11 @@ class Profile(Section):
         if (Evidence.ECHO in self.stock_evidence) != (self.echo_sku is not None):
             raise ValueError('stock_evidence "echo" and echo_sku go together')
         return self
+
+    @property
+    def by_type(self) -> bool:
+        """Whether each row of figures is one transaction type of the ledger."""
+        return self.stock_rows == "buckets" and self.stock_bucket_number == "rec_type"
 
     @property
     def evidence(self) -> EvidenceRules:

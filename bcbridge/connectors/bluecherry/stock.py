@@ -1,4 +1,4 @@
-"""The ERP's figures: by what changed, and all of them; and the count of the echo SKU."""
+"""The ERP's figures, where each row tells those of one style or size: by what changed, and all of them."""
 
 from __future__ import annotations
 
@@ -7,20 +7,33 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import orjson
-
-from bcbridge.connectors.bluecherry import wire
 from bcbridge.connectors.bluecherry.census import Census
 from bcbridge.connectors.bluecherry.client import ODD_ROWS, Client, Leaf
+from bcbridge.connectors.bluecherry.echo import Echo
 from bcbridge.connectors.bluecherry.inventory import Inventory, Reading
-from bcbridge.connectors.bluecherry.settings import BlueCherrySettings, EchoSku
+from bcbridge.connectors.bluecherry.settings import BlueCherrySettings
+from bcbridge.connectors.bluecherry.sizes import Sizes
 from bcbridge.connectors.bluecherry.walk import FUTURE, MAX_PAGES, PASSES, Mark, Row, Rows
 from bcbridge.connectors.budget import Share
-from bcbridge.connectors.http import Answer
-from bcbridge.errors import Misconfigured, Mistake, OpenCircuit, Reject, Retry
+from bcbridge.errors import OpenCircuit
 from bcbridge.model.documents import Cursor
 from bcbridge.model.ids import ConnectorName
 from bcbridge.model.stock import StockPage
+
+
+async def one_pass(client: Client, inventory: Inventory) -> AsyncIterator[tuple[Leaf, bool]]:
+    """Every page of the inventory once, and whether it is the last."""
+    before: list[object] = []
+    for number in range(1, MAX_PAGES + 1):
+        leaf = await client.inventory(None, number, share=Share.BULK)
+        keys = [inventory.key(row) if isinstance(row, dict) else row for row in leaf.rows]
+        if keys and keys == before:
+            raise OpenCircuit(f"page {number} of the figures repeats the one before it", by_content=True)
+        before, ends = keys, client.ends_inventory(leaf)
+        yield leaf, ends
+        if ends:
+            return
+    raise OpenCircuit(f"the figures did not end within {MAX_PAGES} pages", by_content=True)
 
 
 class Stock:
@@ -34,12 +47,14 @@ class Stock:
         self._settings = settings
         self._clock = settings.stock_clock
         self._inventory = Inventory(settings.profile, settings.clock)
-        self._echo = settings.profile.echo_sku
+        self._sizes = Sizes(client, settings) if settings.profile.stock_rows == "buckets" else None
+        self._echo = Echo(client, settings)
 
     # -- reading -----------------------------------------------------------------------------------------------
 
     async def changed(self, since: Cursor) -> AsyncIterator[StockPage]:
         """By the rows' own stamps. Where there is no stamp to go by, everything is what changed."""
+        await self._name_sizes()
         mark = Mark.of(since)
         pages = self._delta(mark.high) if mark.high else self.everything()
         async for page in pages:
@@ -47,31 +62,23 @@ class Stock:
 
     async def everything(self) -> AsyncIterator[StockPage]:
         """Pass after pass, until one of the proofs of census.py holds; at most PASSES, and then it is not ``whole``."""
+        await self._name_sizes()
         census, pull = Census(), _Pull(self._client.now())
         for left in reversed(range(PASSES)):
-            async for leaf, ends in self._pass():
+            async for leaf, ends in one_pass(self._client, self._inventory):
                 reading = self._read(leaf.rows, leaf.beside)
-                beside = self._inventory.publication(leaf.beside)
-                census.note(reading.rows, empty=not leaf.rows, publication=beside, lost=reading.lost)
+                names = [(row.upc, row.warehouse, row.lot) for row in reading.rows]
+                publications = {row.export for row in reading.rows} or self._inventory.publications((), leaf.beside)
+                census.note(names, publications, empty=not leaf.rows, lost=reading.lost)
                 last = ends and (census.settled() or not left)
                 yield self._page(leaf.asked, reading, pull, last=last, whole=last and census.whole())
                 if last:
                     return
             census.again()
 
-    async def _pass(self) -> AsyncIterator[tuple[Leaf, bool]]:
-        """Every page once, and whether it is the last."""
-        before: list[object] = []
-        for number in range(1, MAX_PAGES + 1):
-            leaf = await self._client.inventory(None, number, share=Share.BULK)
-            keys = [self._inventory.key(row) if isinstance(row, dict) else row for row in leaf.rows]
-            if keys and keys == before:
-                raise OpenCircuit(f"page {number} of the figures repeats the one before it", by_content=True)
-            before, ends = keys, self._client.ends_inventory(leaf)
-            yield leaf, ends
-            if ends:
-                return
-        raise OpenCircuit(f"the figures did not end within {MAX_PAGES} pages", by_content=True)
+    async def _name_sizes(self) -> None:
+        if self._sizes is not None:
+            self._inventory.upcs = await self._sizes.upcs()
 
     async def _delta(self, high: str) -> AsyncIterator[StockPage]:
         pull, lost = _Pull(self._client.now(), high), False
@@ -117,45 +124,8 @@ class Stock:
             odd=tuple(reading.odd),
         )
 
-    # -- the echo ----------------------------------------------------------------------------------------------
-
     async def set_echo(self, count: int) -> None:
-        """Post the count. Raises Retry where it is not known whether it was taken: then another count is set."""
-        if self._echo is None:
-            raise Misconfigured([Mistake("profile.echo_sku", "no echo SKU is named", "a SKU that nobody sells")])
-        answer = await self._client.post_count(self._count(self._echo, count))
-        if not isinstance(answer, Answer):
-            raise Retry(f"the count of the echo SKU was not taken for sure: {answer.reason}")
-        self._mind_refusal(answer)
-
-    def _count(self, echo: EchoSku, count: int) -> bytes:
-        """A count as a warehouse sends it (NOTES.md 2.8), numbered by the second in which it is made."""
-        now = self._client.now()
-        number = f"{int(now.timestamp()) % 10**9:09d}"
-        row = {
-            "adj_num": f"E{number}",
-            "isa_num": number,
-            "location": echo.warehouse,
-            **echo.model_dump(exclude={"upc", "warehouse"}),
-            "upc_num": echo.upc,
-            "size_qty": count,
-            "size_adj": "A",
-            "pix_type": "605",
-            "pix_code": "00",
-            "receipt_date": f"{self._clock.local(now):%Y-%m-%d}",
-        }
-        return orjson.dumps([{name: value for name, value in row.items() if value != ""}])
-
-    def _mind_refusal(self, answer: Answer) -> None:
-        try:
-            reply = wire.parse(answer.body)
-        except wire.Unreadable as fault:
-            raise Retry(f"the count of the echo SKU: answered {answer.status}: {fault}") from None
-        said = [self._client.without_key(text) for text in wire.messages(reply)]
-        if said:
-            raise Reject(said)
-        if wire.receipt(reply) is None:
-            raise Retry("the count of the echo SKU was answered with neither a receipt nor an error")
+        await self._echo.set(count)
 
 
 @dataclass(slots=True)

@@ -15,8 +15,10 @@ from typing import Any
 
 from bcbridge.connectors.base import Finding, Severity
 from bcbridge.connectors.bluecherry.client import Client, Leaf
+from bcbridge.connectors.bluecherry.grids import Grids
 from bcbridge.connectors.bluecherry.inventory import Inventory, Reading
-from bcbridge.connectors.bluecherry.settings import BlueCherrySettings
+from bcbridge.connectors.bluecherry.settings import BlueCherrySettings, Profile
+from bcbridge.connectors.bluecherry.sizes import Sizes
 from bcbridge.connectors.bluecherry.walk import FUTURE
 from bcbridge.connectors.budget import Share
 from bcbridge.errors import Malformed
@@ -30,6 +32,7 @@ NAMED = 5
 TOPIC = "stock"
 
 Pause = Callable[[float], Awaitable[None]]
+Read = Callable[[Leaf], Reading]
 Place = tuple[str, str, str]
 STAMPED = {Evidence.ROW_LEDGER, Evidence.EXPORT_WRITTEN}
 
@@ -65,16 +68,19 @@ def _figure(row: StockRow) -> tuple[int, int, int]:
 async def figures(client: Client, settings: BlueCherrySettings, *, pause: Pause) -> AsyncIterator[Finding]:
     """Everything that can be said about the inventory resource; no longer than its bounds allow."""
     inventory = Inventory(settings.profile, settings.clock)
+    if settings.profile.stock_rows == "buckets":
+        inventory.upcs = await Sizes(client, settings).upcs()
+    read = _reader(inventory, client, settings.profile)
     leaves = [leaf async for leaf in _survey(client)]
     rows = [row for leaf in leaves for row in leaf.rows]
     if not rows:
         fix = "check profile.paths.inventory: without figures no number is published"
         yield Finding(Severity.WARNING, TOPIC, "the ERP gives no figures at all", fix)
         return
-    readings = [_read(inventory, leaf, client.now()) for leaf in leaves]
+    readings = [read(leaf) for leaf in leaves]
     for finding in (*_left_out(inventory, rows), *_readable(readings)):
         yield finding
-    seen = await _watched(client, inventory, settings.profile.stock_watch_seconds, pause)
+    seen = await _watched(client, read, settings.profile.stock_watch_seconds, pause)
     for finding in evidence(seen, settings):
         yield finding
     for finding in _export(inventory, leaves[0].beside, readings, settings.profile.stock_export_field):
@@ -93,18 +99,28 @@ async def _survey(client: Client) -> AsyncIterator[Leaf]:
             return
 
 
-async def _watched(client: Client, inventory: Inventory, seconds: float, pause: Pause) -> Seen:
+async def _watched(client: Client, read: Read, seconds: float, pause: Pause) -> Seen:
     seen = Seen()
     for number in range(LOOKS):
         if number:
             await pause(seconds / (LOOKS - 1))
         leaf = await client.inventory(None, 1, share=Share.NORMAL)
-        seen.look(_read(inventory, leaf, client.now()).rows)
+        seen.look(read(leaf).rows)
     return seen
 
 
-def _read(inventory: Inventory, leaf: Leaf, now: datetime) -> Reading:
-    return inventory.read(leaf.rows, leaf.beside, latest=now + FUTURE)
+def _reader(inventory: Inventory, client: Client, profile: Profile) -> Read:
+    """A page by itself; of a grid that goes on in the next page, what this one shows."""
+
+    def by_type(leaf: Leaf) -> Reading:
+        grids = Grids(profile)
+        grids.note([row for row in leaf.rows if isinstance(row, dict)], 1)
+        return inventory.read_sizes(grids.sizes(inventory.upcs, steady=True), leaf.beside, latest=client.now() + FUTURE)
+
+    def plainly(leaf: Leaf) -> Reading:
+        return inventory.read(leaf.rows, leaf.beside, latest=client.now() + FUTURE)
+
+    return by_type if profile.by_type else plainly
 
 
 # -- what is there ---------------------------------------------------------------------------------------------
@@ -114,7 +130,7 @@ def _left_out(inventory: Inventory, rows: Sequence[Any]) -> Iterator[Finding]:
     why: Counter[str] = Counter()
     for row in rows:
         try:
-            why[inventory.left_out(row) if isinstance(row, dict) else ""] += 1
+            why[inventory.left_out(row)] += 1
         except Malformed:
             continue  # said by _readable
     del why[""]

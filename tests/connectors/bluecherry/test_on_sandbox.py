@@ -22,6 +22,7 @@ from bcbridge.model.answers import Accepted, Doubtful, NotSent, Rejected
 from bcbridge.model.catalog import CatalogSku
 from bcbridge.model.ids import ConnectorName, Reference, Upc
 from bcbridge.model.sales_order import SalesOrder
+from bcbridge.model.stock import StockRow
 from bcbridge.sandbox import bluecherry as sandbox
 from tests.connectors.bluecherry import season
 
@@ -59,16 +60,20 @@ class World:
 
 
 @asynccontextmanager
-async def world(folder: Path, *, post_every_seconds: float = 0.1, **changes: Any) -> AsyncIterator[World]:
-    there = sandbox.BlueCherrySettings(post_every_seconds=post_every_seconds, calls_per_minute=100_000)
-    async with sandbox.serving(folder, settings=there) as server, httpx.AsyncClient(base_url=server.url) as outside:
+async def world(
+    folder: Path, *, post_every_seconds: float = 0.1, there: Mapping[str, Any] | None = None, **changes: Any
+) -> AsyncIterator[World]:
+    """``there``: what this ERP is like; ``changes``: what our settings say of it."""
+    ways: dict[str, Any] = {"post_every_seconds": post_every_seconds, "calls_per_minute": 100_000, **(there or {})}
+    erp = sandbox.BlueCherrySettings(**ways)
+    async with sandbox.serving(folder, settings=erp) as server, httpx.AsyncClient(base_url=server.url) as outside:
         given = {
             "base_url": f"{server.url}/SNDBX",
             "subscription_key": "env:KEY",
             "erp_timezone": "America/New_York",
             "requests_per_minute": 60_000,
             "request_timeout_seconds": 1,
-            "profile": {"stock_watch_seconds": 0},
+            "profile": {"stock_watch_seconds": 0, **changes.pop("profile", {})},
         }
         tools = Tools(now=lambda: datetime.now(UTC), secret=lambda reference: KEY)
         connector = build(ConnectorName("bluecherry"), BlueCherrySettings.model_validate(given | changes), tools)
@@ -307,3 +312,82 @@ async def test_a_doctor_notices_a_wrong_zone(tmp_path: Path) -> None:
         findings = await there.erp.doctor()
     (zone,) = (one for one in findings if one.topic == "time zone")
     assert zone.severity is Severity.ERROR
+
+
+# -- figures ---------------------------------------------------------------------------------------------------
+
+EXPORTS = {"stock_cycle_seconds": 3_600.0, "stock_stamp": "export_start"}
+WAYS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "live, with components": ({}, {"stock_evidence": ["live"]}),
+    "the erp's own numbers": ({"stock_components": False}, {}),
+    "exports": (EXPORTS, {"stock_export_field": "export_date", "stock_evidence": ["export_start"]}),
+    "no stamps": ({"stock_stamp": "none"}, {"stock_evidence": ["unchanged"]}),
+    "buckets": ({"stock_rows": "buckets"}, {"stock_rows": "buckets"}),
+    "the ledger's own rows": ({"stock_rows": "ledger"}, {"stock_rows": "buckets", "stock_bucket_number": "rec_type"}),
+}
+
+
+async def _ledger(there: World) -> dict[tuple[str, str, str], tuple[int, int]]:
+    """By the books, where stock is real: open to sell, and the same with work in progress."""
+    found: dict[tuple[str, str, str], tuple[int, int]] = {}
+    after: str | None = "0"
+    while after:
+        path = f"/_sandbox/books/inventory?limit=5000&after={after}"
+        said = (await there.outside.get(path)).raise_for_status().json()
+        found |= {(row["upc"], row["location"], row["lot"]): (row["ots"], row["ots_wip"]) for row in said["inventory"]}
+        after = said["next"]
+    return {place: ots for place, ots in found.items() if place[1] not in ("POE", "FOB", "")}
+
+
+async def _shown(there: World) -> dict[tuple[str, str, str], StockRow]:
+    pages = [page async for page in there.erp.stock.everything()]
+    return {(row.upc, row.warehouse, row.lot): row for page in pages for row in page.rows}
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_figures_are_the_books_however_they_are_shown(tmp_path: Path, way: str) -> None:
+    here, profile = WAYS[way]
+    async with world(tmp_path, there=here, profile=profile) as there:
+        held = await _ledger(there)
+        pages = [page async for page in there.erp.stock.everything()]
+        findings = await there.erp.doctor()
+    rows = [row for page in pages for row in page.rows]
+    told = {(row.upc, row.warehouse, row.lot): (row.ots, row.ots if way == "buckets" else row.ots_wip) for row in rows}
+    none = {place: (0, 0) for place in told if "buckets" in WAYS[way][1].values()}  # a live size without a row
+    assert told == none | {place: (ots, ots if way == "buckets" else wip) for place, (ots, wip) in held.items()}
+    assert [text for page in pages for text in page.odd] == []
+    assert pages[-1].whole
+    assert [one for one in findings if one.topic.startswith("stock") and one.severity is Severity.ERROR] == []
+    assert (way == "exports") == all(row.export for row in rows)
+    assert (way == "no stamps") == (not any(row.stamp for row in rows))
+
+
+async def test_a_publication_in_the_middle_of_a_pull_hides_nothing(tmp_path: Path) -> None:
+    here, profile = WAYS["exports"]
+    sizes = {"page_size": 50, "page_size_max": 50}
+    async with world(tmp_path, there=here, profile=profile, **sizes) as there:
+        held = await _ledger(there)
+        (await there.outside.post("/_sandbox/clock", json={"advance_seconds": 60})).raise_for_status()
+        await there.faults(once={"publish_between_pages": 1})
+        pages = [page async for page in there.erp.stock.everything()]
+    rows = [row for page in pages for row in page.rows]
+    assert {(row.upc, row.warehouse, row.lot) for row in rows} == set(held)
+    assert len({row.export for row in rows}) == 2
+    assert all(len({row.export for row in page.rows}) <= 1 for page in pages)
+
+
+async def test_a_booked_order_and_its_figure_are_stamped_together(tmp_path: Path) -> None:
+    """What "row_ledger" rests on: the figure that contains an order is not older than the order."""
+    async with world(tmp_path) as there:
+        before = await _shown(there)
+        await there.put()
+        await until(there.held)
+        after = await _shown(there)
+        found = await there.erp.sales_orders.find([MINE])
+    assert isinstance(found, Found)
+    (booked,) = found.hits[MINE]
+    assert booked.commits
+    assert booked.posted_by is not None
+    moved = [row for place, row in after.items() if row.ots != before[place].ots]
+    assert {(row.upc, row.warehouse) for row in moved} == {(line.upc, line.warehouse) for line in booked.lines}
+    assert all(row.stamp is not None and row.stamp >= booked.posted_by for row in moved)
