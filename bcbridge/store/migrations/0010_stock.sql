@@ -10,6 +10,7 @@ CREATE TABLE stock_figures (
     qoh_minus_pick INTEGER NOT NULL,
     ots_wip        INTEGER NOT NULL,
     lots           TEXT NOT NULL,
+    dated          TEXT NOT NULL DEFAULT '{}',    -- by lot: [as_of, its own stamp, the publication's]
     as_of          TEXT NOT NULL,
     evidence       TEXT NOT NULL,
     read_at        TEXT NOT NULL,
@@ -28,7 +29,11 @@ CREATE TABLE stock_feeds (
     published_at   TEXT,                        -- newest publication known, by the ERP's stamps
     cycles         TEXT NOT NULL DEFAULT '[]',  -- when the last publications were seen, and how late
     held           TEXT NOT NULL DEFAULT '',    -- a pull that was not stored, in words
-    accepted       INTEGER NOT NULL DEFAULT 0   -- a person lets the next such pull in
+    accepted       INTEGER NOT NULL DEFAULT 0,  -- a person lets the next such pull in
+    changed_since  TEXT,                        -- what was read after a pull that saw a figure move is not older
+    echoes         TEXT NOT NULL DEFAULT '[]',  -- [[count, when its request left], ...] not seen again yet
+    echo_seen      TEXT,                        -- when the count that was shown last had been sent
+    released_upto  TEXT NOT NULL DEFAULT ''     -- numbers were computed for every floor up to this one
 ) WITHOUT ROWID;
 
 -- What each order asks of each SKU, as last seen.
@@ -76,6 +81,7 @@ CREATE TABLE stock_demand (
 );
 CREATE INDEX stock_demand_counts ON stock_demand (sku) WHERE settled = 0 AND state <> 'void';
 CREATE INDEX stock_demand_posted ON stock_demand (posted_by) WHERE settled = 0 AND state = 'posted';
+CREATE INDEX stock_demand_picked ON stock_demand (picked_by) WHERE settled = 0 AND state = 'posted';
 CREATE INDEX stock_demand_by_order ON stock_demand (channel, order_ref, sku);
 CREATE INDEX stock_demand_by_reference ON stock_demand (reference) WHERE reference <> '';
 CREATE INDEX stock_demand_seen ON stock_demand (seen_at);

@@ -68,7 +68,8 @@ class Book:
         ots_wip: int = 0,
     ) -> None:
         self.tx.execute(
-            "INSERT OR REPLACE INTO stock_figures VALUES (?, 'bc', ?, ?, ?, ?, '{}', ?, 'export_written', ?)",
+            "INSERT OR REPLACE INTO stock_figures (sku, erp, warehouse, ots, qoh_minus_pick, ots_wip, lots, as_of,"
+            " evidence, read_at) VALUES (?, 'bc', ?, ?, ?, ?, '{}', ?, 'export_written', ?)",
             (sku, warehouse, ots, qoh_minus_pick, ots_wip, stamp(at(as_of)), stamp(at(as_of))),
         )
 
