@@ -38,11 +38,13 @@ from bcbridge.runtime.circuit import Circuit
 from bcbridge.runtime.leftover import end_left_circuit, end_unused
 from bcbridge.runtime.poller import sweep_to_jobs
 from bcbridge.store import acts, incidents, mends, meta, outbox, queue, releases
+from bcbridge.store.aside import Aside
 from bcbridge.store.db import Store
 from bcbridge.store.orders import open_refs, ready
 from bcbridge.store.outbox import queued_refs
 from bcbridge.store.queue import BULK, Wish
 from bcbridge.store.stamps import moment, stamp
+from bcbridge.store.stock.promise import Promise, number
 from bcbridge.watches import rounds
 from bcbridge.web.admin import Keys, Token
 from bcbridge.web.app import Front, Parts
@@ -176,8 +178,8 @@ async def _recover(house: House) -> None:
 
 
 async def _serve(house: House, signals: Signals, view: View | None, systemd: Systemd) -> None:
-    front, vitals = _front(house)
     async with AsyncExitStack() as doors:
+        front, vitals = _front(house, await doors.enter_async_context(Aside(house.store.path).opened()))
         shown = await _open(doors, front, house)
         log.info("started", **shown)
         systemd.tell("READY=1", status="started")
@@ -221,7 +223,7 @@ def _sandboxes(house: House) -> dict[str, str]:
     return shown
 
 
-def _front(house: House) -> tuple[Front, HouseVitals]:
+def _front(house: House, aside: Aside) -> tuple[Front, HouseVitals]:
     vitals, web = HouseVitals(house), house.settings.web
     intake = Intake(
         store=house.store,
@@ -239,11 +241,18 @@ def _front(house: House) -> tuple[Front, HouseVitals]:
         figures=vitals,
         now=house.now,
         started_at=house.now(),
+        promises=partial(_promises, house, aside),
         body_limit_bytes=web.body_limit_bytes,
         bodies_at_once=web.bodies_at_once,
         connections_at_once=web.connections_at_once,
     )
     return Front(parts), vitals
+
+
+async def _promises(house: House, aside: Aside, channel: str, sku: str) -> Sequence[Promise]:
+    if channel not in house.stock.outlets:
+        return ()
+    return await aside.read(partial(number, channel=channel, sku=sku, now=house.now()))
 
 
 async def _work_until_told(house: House, signals: Signals, systemd: Systemd) -> None:

@@ -26,6 +26,7 @@ from bcbridge.web.callers import Callers, Limits
 from bcbridge.web.hooks import Hooks
 from bcbridge.web.jsonable import dumps
 from bcbridge.web.protocols import Acts, Figures, Intake, Vitals
+from bcbridge.web.stock import Promises, StockDoor, no_promises
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -43,6 +44,7 @@ class Parts:
     figures: Figures
     now: Callable[[], datetime]
     started_at: datetime
+    promises: Promises = no_promises
     body_limit_bytes: int = 2_000_000
     bodies_at_once: int = 64
     connections_at_once: int = 512
@@ -71,14 +73,15 @@ class Front:
     def owner(self) -> web.Application:
         """All of it, and acts."""
         app = self.public()
-        app.add_routes(ActDoor(self._parts.acts).routes())
+        app.add_routes([*ActDoor(self._parts.acts).routes(), *StockDoor(self._parts.promises).routes()])
         return app
 
     def admin(self, keys: Keys) -> web.Application:
         """Looking and acting for whoever has a token."""
         app = web.Application(client_max_size=self._parts.body_limit_bytes, middlewares=[only_with_a_token(keys)])
         door = AdminDoor(self._parts.store.read, ActDoor(self._parts.acts))
-        app.add_routes([web.get("/health", self.health), *self._figures(), *door.routes()])
+        stock = StockDoor(self._parts.promises)
+        app.add_routes([web.get("/health", self.health), *self._figures(), *door.routes(), *stock.routes()])
         return app
 
     def _figures(self) -> list[web.RouteDef]:
