@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from operator import itemgetter
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from bcbridge.connectors.bluecherry.clock import ErpClock, parse_stamp
 from bcbridge.connectors.bluecherry.grids import Parts
@@ -27,8 +27,8 @@ Fields = Mapping[str, Any]
 
 MOST = 1_000_000_000
 """Pieces beyond this are no pieces."""
-STAMPS_KEPT = 4_096
-"""Rows share stamps: so many are read once only."""
+KEPT = 4_096
+"""Rows share stamps and places: so many of each are read once only."""
 WHOLE_NUMBERS = {int}
 NOTHING = {type(None)}
 SKU_PARTS = ("division", "style", "color_code", "lbl_code", "dimension", "size_desc")
@@ -43,14 +43,21 @@ class Reading:
     lost: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """What every row says of itself, whatever its numbers are called."""
+class Place(NamedTuple):
+    """Where a row's pieces lie, and when it says they did, whatever its numbers are called."""
 
     warehouse: str
     lot: str
     stamp: datetime | None
     export: datetime | None
+
+
+class Spot(NamedTuple):
+    """A location and lot, and why what lies there is no stock; empty where it is."""
+
+    warehouse: str
+    lot: str
+    why: str
 
 
 class Inventory:
@@ -74,7 +81,8 @@ class Inventory:
         self._exploded = profile.stock_rows == "exploded"
         self.upcs: Mapping[Parts, Upc] = {}
         """For rows of buckets without a UPC."""
-        self._earliest = lru_cache(STAMPS_KEPT)(lambda text: _earliest(text, clock))
+        self._spot = lru_cache(KEPT)(self._looked_at)
+        self._earliest = lru_cache(KEPT)(lambda text: _earliest(text, clock))
 
     def read(self, raw: Sequence[object], beside: Fields, *, latest: datetime) -> Reading:
         """One page: its rows as they came, and what stood beside them. A stamp after ``latest`` is none."""
@@ -86,9 +94,9 @@ class Inventory:
         outer = self.publication(beside)
         for one in raw:
             try:
-                if not self.left_out(one):
-                    row = cast(Fields, one)
-                    found.rows.append(self._row(row, self._place(row, outer, latest)))
+                row, spot = self._at(one)
+                if not spot.why:
+                    found.rows.append(self._row(row, self._place(row, spot, outer, latest)))
             except Malformed as fault:
                 found.odd.append(f"{_which(one)}: {fault}")
                 found.lost = found.lost or not isinstance(fault, Nameless)
@@ -116,23 +124,32 @@ class Inventory:
 
     def left_out(self, row: object) -> str:
         """Why this row is no stock, as ``location POE``; empty where it is. Raises Malformed."""
+        return self._at(row)[1].why
+
+    # -- one row -----------------------------------------------------------------------------------------------
+
+    def _at(self, row: object) -> tuple[Fields, Spot]:
         if not isinstance(row, dict):
             raise Malformed("not a row")
         if self._location not in row:
             raise Malformed(f"without {self._location}")
-        warehouse, lot = _code(row[self._location]), _code(row.get(self._lot))
+        try:
+            return row, self._spot(row[self._location], row.get(self._lot))
+        except TypeError:
+            raise Malformed("no code where a code stands") from None
+
+    def _looked_at(self, location: object, lot: object) -> Spot:
+        warehouse, part = _code(location), _code(lot)
         if warehouse in self._no_stock or (self._only and warehouse not in self._only):
-            return f"location {warehouse or 'without a name'}"
-        return f"lot {lot}" if lot in self._no_lots else ""
+            return Spot(warehouse, part, f"location {warehouse or 'without a name'}")
+        return Spot(warehouse, part, f"lot {part}" if part in self._no_lots else "")
 
-    # -- one row -----------------------------------------------------------------------------------------------
-
-    def _place(self, row: Fields, outer: datetime | None, latest: datetime) -> Place:
+    def _place(self, row: Fields, spot: Spot, outer: datetime | None, latest: datetime) -> Place:
         stamp = self.moment(row.get(self._last_mod))
         export = (self.moment(row.get(self._export)) or outer) if self._export else None
         return Place(
-            _code(row[self._location]),
-            _code(row.get(self._lot)),
+            spot.warehouse,
+            spot.lot,
             stamp if stamp and stamp <= latest else None,
             export if export and export <= latest else None,
         )
