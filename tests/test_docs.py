@@ -19,7 +19,7 @@ import typer
 
 from bcbridge import config
 from bcbridge.cli import app
-from bcbridge.connectors.bluecherry.settings import BlueCherrySettings, Profile
+from bcbridge.connectors.bluecherry.settings import RESOURCES, BlueCherrySettings, Paths, Profile
 from bcbridge.connectors.kinds import KINDS
 from bcbridge.flows.orders.settings import OrderSettings
 from bcbridge.model.incidents import FAILURES
@@ -314,6 +314,7 @@ def test_the_settings_that_are_asked_for_exist() -> None:
     )
     named = {word for answer in answers for word in re.findall(r"`([\w.]+)`", answer)}
     known = set(BlueCherrySettings.model_fields) | {f"profile.{field}" for field in Profile.model_fields}
+    known |= {f"profile.paths.{field}" for field in Paths.model_fields} | {f"profile.aliases.{one}" for one in RESOURCES}
     assert len(named) > 10
     assert named - known == set()
 

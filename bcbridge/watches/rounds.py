@@ -6,12 +6,18 @@ from datetime import timedelta
 
 from bcbridge.house.wiring import House
 from bcbridge.runtime.watchman import Watch, keep_watch
-from bcbridge.watches import habit, machine, orders, sources
+from bcbridge.watches import habit, machine, orders, sources, stock
 
 
 def all_of(house: House) -> list[Watch]:
     """Every watch of this house."""
-    return [*orders.watches(house), *habit.watches(house), *sources.watches(house), *machine.watches(house)]
+    return [
+        *orders.watches(house),
+        *stock.watches(house),
+        *habit.watches(house),
+        *sources.watches(house),
+        *machine.watches(house),
+    ]
 
 
 def codes(house: House) -> frozenset[str]:

@@ -321,3 +321,72 @@ def _overwritten(sale: _Sale, blind: list[_Write]) -> bool:
         write.channel == sale.channel and write.made < sale.seen and (write.ended is None or sale.placed <= write.ended)
         for write in blind
     )
+
+
+# -- for watches -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class FeedFacts:
+    """How the figures of one ERP stand. ``read_at``: when a pull last ended; ``held``: why one was not stored."""
+
+    erp: str
+    read_at: datetime | None
+    moved_at: datetime | None
+    published_at: datetime | None
+    whole: bool
+    held: str
+
+
+_FEEDS = """
+SELECT erp, max(coalesce(delta_ended, ''), coalesce(pull_ended, '')) AS read_at, moved_at, published_at,
+    pull_ended IS NOT NULL AS whole, held FROM stock_feeds
+"""
+
+
+async def feeds(reads: Reads) -> dict[str, FeedFacts]:
+    return {
+        row["erp"]: FeedFacts(
+            erp=row["erp"],
+            read_at=_moment(row["read_at"]),
+            moved_at=_moment(row["moved_at"]),
+            published_at=_moment(row["published_at"]),
+            whole=bool(row["whole"]),
+            held=row["held"],
+        )
+        for row in await reads.rows(_FEEDS)
+    }
+
+
+def _moment(text: str | None) -> datetime | None:
+    return moment(text) if text else None
+
+
+_EATEN = """
+WITH sold AS MATERIALIZED (SELECT DISTINCT sku FROM stock_demand WHERE seen_at >= :since AND state <> 'void'),
+flying AS MATERIALIZED (
+    SELECT d.sku, d.warehouse, sum(d.qty) AS n
+    FROM sold CROSS JOIN stock_demand d ON d.sku = sold.sku
+    LEFT JOIN stock_figures f ON f.sku = d.sku AND f.warehouse = d.warehouse
+    LEFT JOIN stock_feeds feed ON feed.erp = f.erp
+    WHERE d.settled = 0 AND d.state <> 'void'
+      AND (d.state <> 'posted' OR d.posted_by >= max(coalesce(f.as_of, ''), coalesce(feed.floor, '')))
+    GROUP BY d.sku, d.warehouse),
+free AS (
+    SELECT f.sku, p.location, sum(f.ots - coalesce(a.n, 0)) AS free
+    FROM sold CROSS JOIN stock_figures f ON f.sku = sold.sku
+    JOIN stock_pools p ON p.channel = :channel AND p.erp = f.erp AND p.warehouse = f.warehouse
+    LEFT JOIN flying a ON a.sku = f.sku AND a.warehouse = f.warehouse
+    GROUP BY f.sku, p.location)
+SELECT free.sku FROM free
+LEFT JOIN stock_rules r ON r.sku = free.sku AND r.channel = :channel AND r.location = free.location
+LEFT JOIN stock_rules own ON own.sku = '' AND own.channel = :channel AND own.location = free.location
+WHERE free.free >= 0 AND free.free < coalesce(r.buffer, own.buffer, 0) ORDER BY free.sku LIMIT :most
+"""
+EATEN_AT_MOST = 200
+
+
+async def buffers_eaten(reads: Reads, channel: str, *, since: datetime) -> list[str]:
+    """SKUs sold since a moment of which fewer are left than the channel's buffer; at most two hundred."""
+    given = {"channel": channel, "since": stamp(since), "most": EATEN_AT_MOST}
+    return [row["sku"] for row in await reads.rows(_EATEN, given)]
