@@ -64,14 +64,7 @@ class Taken:
     read: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a figure stands. What is absent from a whole pull is none there."""
-
-    upc: str
-    warehouse: str
-    lot: str
-
-
+Place = tuple[str, str, str]
+"""Where a figure stands: UPC, warehouse, lot."""
 Numbers = tuple[int, int, int]
 """A figure by basis: open to sell, on hand less picked, open to sell with what is in production."""

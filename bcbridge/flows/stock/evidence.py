@@ -85,6 +85,11 @@ class Dating:
             self._changed = _latest(self._changed, self._before_change())
         self._hear_echo(page.rows)
 
+    @property
+    def newest(self) -> datetime | None:
+        """The newest stamp or publication read so far, by the ERP's clock."""
+        return self._newest
+
     # -- what is known when the pull has ended -----------------------------------------------------------------
 
     def after(self, *, everything: bool) -> Known:

@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 import orjson
 
@@ -129,9 +130,12 @@ def freed(tx: sqlite3.Connection, channel: str, *, after: datetime, upto: dateti
     return mark(tx, [row[0] for row in tx.execute(_TAKEN_BACK, given)], now=now)
 
 
-def slices(skus: Sequence[str], size: int = SLICE) -> Iterator[Sequence[str]]:
-    """Many SKUs, cut for units that stay short."""
-    return (skus[at : at + size] for at in range(0, len(skus), size))
+T = TypeVar("T")
+
+
+def slices(many: Sequence[T], size: int = SLICE) -> Iterator[Sequence[T]]:
+    """Many SKUs or rows, cut for units that stay short."""
+    return (many[at : at + size] for at in range(0, len(many), size))
 
 
 def _json(values: Collection[str]) -> str:

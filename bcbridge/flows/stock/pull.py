@@ -1,0 +1,282 @@
+"""The story of a pull: the ERP's figures, page by page, into memory and from there into every number.
+
+1. What was released but not computed yet, because the process ended there, is computed first.
+2. Each row is held against what we have: one that shows the same figure costs nothing, unless a booked piece waits for
+   a later moment of it. The others are dated (evidence.py) and kept, each page with the numbers that follow.
+3. A figure that fell to none is put aside until the pull has ended, and what a whole pull of everything did not show is
+   none as well. Too many of both at once are no sale but a broken export: nothing of it is stored, the moments of all
+   figures stand still (pieces that are booked go on counting: nothing is oversold), and a person judges.
+4. At the end, and only there, the mark, the floor and all that dates later rows move. A crash anywhere repeats the
+   pull.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+import anyio.lowlevel
+
+from bcbridge.connectors.base import StockFeed
+from bcbridge.flows.stock.evidence import Dated, Dating, next_count
+from bcbridge.model.figures import Echo, FeedState, Known, Numbers, Place, Taken
+from bcbridge.model.ids import Upc
+from bcbridge.model.stock import Evidence, StockPage, StockRow
+
+LOSS_SHARE = 0.2
+"""Of the figures with stock; more of them at once are not believed."""
+LOSS_LEAST = 20
+"""Fewer figures than this are never too many."""
+BREATH = 10_000
+"""Figures looked through before the event loop has its turn."""
+NONE: Numbers = (0, 0, 0)
+
+
+class FigureBook(Protocol):
+    """What is remembered of one ERP's figures."""
+
+    async def feed(self) -> FeedState: ...
+
+    def held(self) -> AsyncIterator[tuple[str, str, Mapping[str, Numbers]]]:
+        """Every figure: UPC, warehouse, numbers by lot."""
+        ...
+
+    async def waiting(self) -> frozenset[str]:
+        """UPCs with pieces that are booked and in no figure yet."""
+        ...
+
+    async def keep(self, rows: Sequence[Taken]) -> None: ...
+
+    async def end(self, *, mark: str, known: Known, everything: bool, believed: bool, clears: bool) -> None: ...
+
+    async def hold(self, words: str) -> None: ...
+
+    async def release(self) -> None: ...
+
+    async def echo_sent(self, echo: Echo) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Pulled:
+    """What became of a pull. ``rows``: read; ``moved``: showing another figure; ``held``: why it was not stored whole,
+    in words. ``newest``: the newest stamp or publication read, by the ERP's clock; ``first_moved``: when the request
+    left whose answer showed the first figure that had moved."""
+
+    everything: bool
+    began: datetime
+    ended: datetime
+    rows: int
+    moved: int
+    held: str
+    odd: tuple[str, ...]
+    newest: datetime | None
+    first_moved: datetime | None
+
+
+@dataclass(slots=True)
+class Resident:
+    """The figures as we have them: by warehouse and lot, by UPC. Equal numbers are one object; zeros count as held."""
+
+    shelves: dict[tuple[str, str], dict[str, Numbers]] = field(default_factory=dict)
+    stocked: int = 0
+    """How many of them show any piece."""
+    _same: dict[Numbers, Numbers] = field(default_factory=dict)
+
+    def get(self, row: StockRow) -> Numbers | None:
+        shelf = self.shelves.get((row.warehouse, row.lot))
+        return None if shelf is None else shelf.get(row.upc)
+
+    def put(self, upc: str, warehouse: str, lot: str, numbers: Numbers) -> None:
+        shelf = self.shelves.setdefault((warehouse, lot), {})
+        self.stocked += has_stock(numbers) - has_stock(shelf.get(upc, NONE))
+        shelf[upc] = self._same.setdefault(numbers, numbers)
+
+
+def has_stock(numbers: Numbers) -> bool:
+    return numbers[0] > 0 or numbers[1] > 0
+
+
+def falls_to_none(before: Numbers | None, after: Numbers) -> bool:
+    return before is not None and has_stock(before) and not has_stock(after)
+
+
+@dataclass(slots=True)
+class _Tally:
+    """One pull, as far as it has come."""
+
+    rows: int = 0
+    moved: int = 0
+    first_moved: datetime | None = None
+    odd: list[str] = field(default_factory=list)
+    aside: dict[Place, Taken] = field(default_factory=dict)
+    """Figures that fell to none."""
+    seen: dict[tuple[str, str], set[str]] | None = None
+
+
+@dataclass(slots=True)
+class Pulls:
+    """The pulls of one ERP, one at a time. ``loss_share``: see LOSS_SHARE."""
+
+    feed: StockFeed
+    book: FigureBook
+    now: Callable[[], datetime]
+    loss_share: float = LOSS_SHARE
+    _resident: Resident | None = None
+
+    async def changed(self) -> Pulled:
+        """What changed since the last pull; of an ERP that was never read, everything."""
+        state = await self.book.feed()
+        if not state.mark:
+            return await self.everything()
+        return await self._pull(state, self.feed.changed(state.mark), everything=False)
+
+    async def everything(self) -> Pulled:
+        """Every row; what it does not show is none, if it proved itself whole."""
+        return await self._pull(await self.book.feed(), self.feed.everything(), everything=True)
+
+    async def echo(self) -> None:
+        """Set another count of the echo SKU; due now and then where the profile allows that evidence."""
+        state = await self.book.feed()
+        echo = Echo(next_count(state.known.echoes), self.now())
+        await self.book.echo_sent(echo)
+        await self.feed.set_echo(echo.count)
+
+    @property
+    def echoes(self) -> bool:
+        return Evidence.ECHO in self.feed.rules.kinds
+
+    # -- the story -----------------------------------------------------------------------------------------
+
+    async def _pull(self, state: FeedState, pages: AsyncIterator[StockPage], *, everything: bool) -> Pulled:
+        await self.book.release()
+        resident, waiting = await self._figures(), await self.book.waiting()
+        dating = Dating(self.feed.rules, state.known, self.now())
+        tally, last = _Tally(seen={} if everything else None), None
+        async for page in pages:
+            await self._page(page, resident, waiting, dating, tally)
+            last = page
+        whole = everything and last is not None and last.last and last.whole
+        if last is None or not last.last:
+            return self._pulled(dating, tally, everything=False, held="")
+        known = dating.after(everything=whole)
+        losses = [*tally.aside.values(), *[one async for one in _absent(resident, tally, known, last, whole=whole)]]
+        words = self._too_many(losses, resident, everything=everything)
+        if words and not state.accepted:
+            await self.book.hold(words)
+            return self._pulled(dating, tally, everything=False, held=words)
+        await self._keep(losses, resident)
+        clears = whole or (not everything and not state.held.startswith(ALL))
+        mark = last.mark if whole or not everything else state.mark
+        await self.book.end(mark=mark, known=known, everything=whole, believed=bool(words), clears=clears)
+        await self.book.release()
+        return self._pulled(dating, tally, everything=whole, held="")
+
+    async def _figures(self) -> Resident:
+        """Read once from memory, kept ever after."""
+        if self._resident is None:
+            resident = Resident()
+            async for upc, warehouse, lots in self.book.held():
+                for lot, numbers in lots.items():
+                    resident.put(upc, warehouse, lot, numbers)
+            self._resident = resident
+        return self._resident
+
+    async def _page(
+        self, page: StockPage, resident: Resident, waiting: frozenset[str], dating: Dating, tally: _Tally
+    ) -> None:
+        fresh, moved = [], 0
+        for row, numbers, before in differing(page.rows, resident, waiting, tally.aside):
+            changed = numbers != before
+            moved += changed
+            taken = _taken(row, dating.date(row, page, moved=changed), page)
+            tally.aside.pop((row.upc, row.warehouse, row.lot), None)
+            if falls_to_none(before, numbers):
+                tally.aside[row.upc, row.warehouse, row.lot] = taken
+            else:
+                fresh.append(taken)
+        dating.pass_page(page, moved=moved > 0)
+        _count(page, tally, moved)
+        await self._keep(fresh, resident)
+
+    async def _keep(self, rows: Sequence[Taken], resident: Resident) -> None:
+        """What is kept is resident after it is on disk, not before: a unit that failed is met again."""
+        if rows:
+            await self.book.keep(rows)
+            for taken in rows:
+                resident.put(taken.row.upc, taken.row.warehouse, taken.row.lot, _numbers(taken.row))
+
+    def _too_many(self, losses: Sequence[Taken], resident: Resident, *, everything: bool) -> str:
+        """Why this cannot be believed, in words; empty where it can."""
+        lost = sum(has_stock(resident.get(taken.row) or NONE) for taken in losses)
+        if lost < LOSS_LEAST or lost <= self.loss_share * resident.stocked:
+            return ""
+        return f"{ALL if everything else CHANGED}: {lost} of {resident.stocked} figures with stock would be none"
+
+    def _pulled(self, dating: Dating, tally: _Tally, *, everything: bool, held: str) -> Pulled:
+        return Pulled(
+            everything=everything,
+            began=dating.began,
+            ended=self.now(),
+            rows=tally.rows,
+            moved=tally.moved,
+            held=held,
+            odd=tuple(tally.odd),
+            newest=dating.newest,
+            first_moved=tally.first_moved,
+        )
+
+
+ALL = "all figures"
+CHANGED = "changed figures"
+ODD_KEPT = 20
+
+
+def differing(
+    rows: Sequence[StockRow], resident: Resident, waiting: frozenset[str], aside: Collection[Place] = ()
+) -> Iterator[tuple[StockRow, Numbers, Numbers | None]]:
+    """Rows that show another figure than the one we have, whose moment somebody waits for, or that were put aside when
+    they were read before; with both figures."""
+    shelves = resident.shelves
+    for row in rows:
+        shelf = shelves.get((row.warehouse, row.lot))
+        before = None if shelf is None else shelf.get(row.upc)
+        numbers = (row.ots, row.qoh_minus_pick, row.ots_wip)
+        if numbers != before or row.upc in waiting or (aside and (row.upc, row.warehouse, row.lot) in aside):
+            yield row, numbers, before
+
+
+def _numbers(row: StockRow) -> Numbers:
+    return row.ots, row.qoh_minus_pick, row.ots_wip
+
+
+def _taken(row: StockRow, dated: Dated, page: StockPage) -> Taken:
+    return Taken(row, dated.as_of, dated.by, page.asked)
+
+
+def _count(page: StockPage, tally: _Tally, moved: int) -> None:
+    tally.rows += len(page.rows)
+    tally.moved += moved
+    tally.odd.extend(page.odd[: ODD_KEPT - len(tally.odd)])
+    if moved and tally.first_moved is None:
+        tally.first_moved = page.asked
+    if tally.seen is not None:
+        for row in page.rows:
+            tally.seen.setdefault((row.warehouse, row.lot), set()).add(row.upc)
+
+
+async def _absent(
+    resident: Resident, tally: _Tally, known: Known, last: StockPage, *, whole: bool
+) -> AsyncIterator[Taken]:
+    """What a whole pull of everything did not show, as none."""
+    if not whole or tally.seen is None:
+        return
+    for (warehouse, lot), shelf in resident.shelves.items():
+        seen = tally.seen.get((warehouse, lot), set())
+        for at, (upc, numbers) in enumerate(shelf.items()):
+            if at % BREATH == 0:
+                await anyio.lowlevel.checkpoint()
+            if numbers != NONE and upc not in seen:
+                row = StockRow(Upc(upc), warehouse, lot, *NONE)
+                yield Taken(row, known.floor, None, last.asked)
