@@ -36,6 +36,10 @@ URGENT_CALLS = 2
 """Calls of each lane in a round where something must fall: what becomes due meanwhile waits no longer than these."""
 CALLS = 8
 LOOKED_AT_ONCE = 250
+READ_BACK_EVERY = timedelta(seconds=1)
+READ_BACK_ROWS = 100
+"""A larger call is waited for: reading so much back would cost more of the channel's limit than it wins."""
+READ_BACK_CALLS = 4
 STORE_PAUSE_SECONDS = 1.0
 STORE_TRIES = 120
 """How often an answer is offered to a store that cannot take it; after that the start of the next life finds it."""
@@ -109,6 +113,7 @@ class Publisher:
     _recovered: bool = False
     _may_write: bool = False
     _waits_for_orders: bool = False
+    _read_back_at: datetime | None = None
     _fault: Exception | None = None
 
     async def run(self, circuit: Circuit, bell: Bell, pause: Callable[[int], timedelta]) -> None:
@@ -173,8 +178,7 @@ class Publisher:
     async def _finish(self) -> bool:
         rules = self.shelf.rules
         await self.memory.late(rules.late + (rules.settles or timedelta(0)))
-        settles = rules.settles or timedelta(0)
-        over = [one for one in await self.memory.settling() if one.ended is None or one.ended + settles <= self.now()]
+        over = await self._settled(rules.settles or timedelta(0))
         for intent in over:
             await self.memory.settled(intent)
         calls = await self.memory.again()
@@ -182,6 +186,28 @@ class Publisher:
             await self._call(intent)
         self._raise()
         return bool(over or calls)
+
+    async def _settled(self, longest: timedelta) -> list[Intent]:
+        """Calls whose numbers are in force: read back, or the longest time is over."""
+        settling = await self.memory.settling()
+        over = [one for one in settling if one.ended is None or one.ended + longest <= self.now()]
+        if self._read_back_at is not None and self.now() < self._read_back_at + READ_BACK_EVERY:
+            return over
+        small = [one for one in settling if one not in over and len(one.skus) <= READ_BACK_ROWS]
+        if small:
+            self._read_back_at = self.now()
+        return [*over, *[one for one in small[:READ_BACK_CALLS] if await self._in_force(one)]]
+
+    async def _in_force(self, intent: Intent) -> bool:
+        """Every number stands there, and another stood there before: one that was not changed cannot be told, nor one
+        of which something was sold meanwhile."""
+        changes = intent.write.changes
+        if any(change.was == change.number for change in changes):
+            return False
+        items = await self.shelf.look(changes)
+        return all(
+            item is not None and item.shown == change.number for item, change in zip(items, changes, strict=True)
+        )
 
     # -- what needs the orders to be known ---------------------------------------------------------------------
 

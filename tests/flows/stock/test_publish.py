@@ -103,15 +103,37 @@ async def test_an_order_before_a_slow_write_is_in_force_is_found_and_corrected(t
         await channel.publish()
         clock.tick(2)
         shop.sell("A")  # answered, not in force: it will be written over
-        shop.settle()
         await channel.catch_up()
         calls = len(shop.calls)
         await channel.publish()
         assert len(shop.calls) == calls  # one write under way per SKU, until it has settled
+        shop.settle()
+        assert shop.holds["A"] == 8
+        clock.tick(2)
+        await channel.publish()  # seen in force by reading back, long before the longest time is over
+        shop.settle()
+        assert shop.holds["A"] == 7
+
+
+async def test_what_was_sold_meanwhile_keeps_a_slow_write_under_way_until_its_longest_time(
+    tmp_path: Path, clock: Clock
+) -> None:
+    shop = Slow("big", clock, {"A": 0})
+    async with settled(tmp_path, clock, {"A": 5}, shop) as whole:
+        channel = whole.channels["big"]
+        await whole.figure(A=8)
+        await channel.publish()
+        shop.settle()
+        shop.sell("A")
+        clock.tick(2)
+        calls = len(shop.calls)
+        await whole.figure(A=9)
+        await channel.publish()
+        assert len(shop.calls) == calls  # 7 stands there: of 8 one was sold, or something else happened
         clock.tick(10)
         await channel.publish()
         shop.settle()
-        assert shop.holds["A"] == 7
+        assert shop.holds["A"] == 8
 
 
 async def test_two_slow_writes_of_one_sku_are_never_under_way_together(tmp_path: Path, clock: Clock) -> None:
