@@ -300,7 +300,9 @@ class Publisher:
                 self._count(rows)
             case NotSent(reason, after):
                 self.figures.not_sent += 1
-                await self._kept(lambda: self.memory.not_sent(intent, reason))
+                again = intent.ended is not None  # an attempt before this one may have had its effect
+                ended = self.memory.lost if again else self.memory.not_sent
+                await self._kept(lambda: ended(intent, reason))
                 self._fault = self._fault or Retry(reason, after=after)
             case Doubtful(reason):
                 self.figures.doubtful += 1

@@ -6,11 +6,12 @@ under a key it knows is answered as before. ``Blind`` (WooCommerce): whatever it
 alone and is subtracted from what may be sold until it is shipped.
 
 What happens in the moment of a call is put into ``meanwhile``: it runs once, when the next call has left us and before
-it takes effect; ``afterwards`` when it has taken effect and its answer has not come.
+it takes effect; ``afterwards`` when it has taken effect and its answer has not come. Either may be awaited, or raise.
 """
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -66,6 +67,16 @@ def nothing() -> None:
     """Nothing happens meanwhile."""
 
 
+async def _happens(what: Callable[[], object]) -> None:
+    happened = what()
+    if inspect.isawaitable(happened):
+        await happened
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
 @dataclass
 class Shop:
     """A shop with one number per SKU; items are named after their SKU. ``holds`` is what really stands there."""
@@ -91,6 +102,8 @@ class Shop:
     lagging: set[str] = field(default_factory=set)
     """Orders that its lists do not show yet."""
     during_read: Callable[[], object] = nothing
+    in_force: Callable[[str, str], object] = lambda key, sku: None
+    """Told of each number that takes effect: the key of its call, its SKU."""
     rules: ShelfRules = field(default_factory=lambda: ShelfRules(compares=False))
 
     # -- what its customers see --------------------------------------------------------------------------------
@@ -181,7 +194,7 @@ class Shop:
     async def write(self, write: StockWrite) -> Written | Doubtful | NotSent:
         self.clock.tick(0.3)
         happened, self.meanwhile = self.meanwhile, nothing
-        happened()
+        await _happens(happened)
         if self.refuse:
             why, self.refuse = self.refuse, ""
             return NotSent(why)
@@ -194,7 +207,7 @@ class Shop:
         answer = self._apply(write)
         self.clock.tick(0.3)
         happened, self.afterwards = self.afterwards, nothing
-        happened()
+        await _happens(happened)
         return Doubtful("no answer in time") if lost == "after" else answer
 
     def land(self) -> None:
@@ -216,15 +229,16 @@ class Shop:
         for change in write.changes:
             result = self._result(change)
             if result is RowResult.TAKEN:
-                self._set(change.item, change.number)
+                self._set(write.key, change.item, change.number)
             answers.append(RowAnswer(result, reason="" if result is RowResult.TAKEN else "as the test says"))
         return answers
 
     def _result(self, change: StockChange) -> RowResult:
         return self.odd.get(change.item, RowResult.TAKEN if change.item in self.holds else RowResult.GONE)
 
-    def _set(self, sku: str, number: int) -> None:
+    def _set(self, key: str, sku: str, number: int) -> None:
         self.holds[sku] = number
+        self.in_force(key, sku)
 
 
 class Blind(Shop):
@@ -232,20 +246,21 @@ class Blind(Shop):
 
 
 class Slow(Shop):
-    """An accepted number is in force later."""
+    """An accepted number is in force later: when ``settle`` says so, within SETTLES at the latest."""
 
     def __init__(self, name: str, clock: Clock, holds: dict[str, int], location: str = "L1") -> None:
         super().__init__(name, clock, holds, location, rules=ShelfRules(compares=False, settles=SETTLES))
-        self.accepted: list[tuple[str, int]] = []
+        self.accepted: list[tuple[datetime, str, str, int]] = []
 
-    def _set(self, sku: str, number: int) -> None:
-        self.accepted.append((sku, number))
+    def _set(self, key: str, sku: str, number: int) -> None:
+        self.accepted.append((self.clock(), key, sku, number))
 
-    def settle(self) -> None:
+    def settle(self, *, older_than: timedelta = timedelta(0)) -> None:
         """What was accepted comes into force, in its order."""
-        accepted, self.accepted = self.accepted, []
-        for sku, number in accepted:
-            self.holds[sku] = number
+        upto = self.clock() - older_than
+        for _, key, sku, number in (one for one in self.accepted if one[0] <= upto):
+            super()._set(key, sku, number)
+        self.accepted = [one for one in self.accepted if one[0] > upto]
 
 
 class Comparing(Shop):
@@ -262,9 +277,9 @@ class Comparing(Shop):
             return [untried if answer.result is RowResult.TAKEN else answer for answer in answers]
         for change in write.changes:
             if write.kind is WriteKind.ADJUST:
-                self.holds[change.item] += change.difference
+                self._set(write.key, change.item, self.holds[change.item] + change.difference)
             else:
-                self.holds[change.item] = change.number
+                self._set(write.key, change.item, change.number)
         return answers
 
     def _answer(self, kind: WriteKind, change: StockChange) -> RowAnswer:

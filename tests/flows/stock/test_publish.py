@@ -311,6 +311,22 @@ async def test_a_call_without_an_answer_is_made_again_under_its_key_with_its_con
         assert len({call.key for call in shop.calls}) == len(shop.calls)
 
 
+async def test_an_attempt_that_was_not_sent_says_nothing_of_the_one_before_it(tmp_path: Path, clock: Clock) -> None:
+    shop = Comparing("shopify", clock, {"A": 0})
+    async with settled(tmp_path, clock, {"A": 5}, shop) as whole:
+        channel = whole.channels["shopify"]
+        shop.lose = "after"
+        await whole.figure(A=3)
+        await channel.publisher.once()
+        clock.tick(5)
+        shop.refuse = "too many requests"
+        with pytest.raises(Retry):
+            await channel.publisher.once()
+        clock.tick(5)
+        await channel.publish()
+        assert shop.holds["A"] == 3 == await channel.explained("A")
+
+
 async def test_a_key_that_has_grown_too_old_is_not_used_again_the_number_is_read(tmp_path: Path, clock: Clock) -> None:
     shop = Comparing("shopify", clock, {"A": 0})
     async with settled(tmp_path, clock, {"A": 5}, shop) as whole:
