@@ -15,6 +15,9 @@ from bcbridge.store.stock import views
 from bcbridge.store.stock.views import Demanded, Figure, Place, SkuStory, Told
 from bcbridge.store.views import Reads
 
+NUMBERS = frozenset({"ots", "qoh_minus_pick", "ots_wip"})
+"""What a lot's components add up to."""
+
 Channel = Annotated[str, typer.Argument(help="The connection, as shopify_us.")]
 
 
@@ -101,9 +104,9 @@ def _figure(one: Figure) -> str:
 def _components(one: Figure) -> str:
     totals: dict[str, int] = {}
     for lot in one.lots.values():
-        for part, pieces in lot.items():
-            totals[part] = totals.get(part, 0) + pieces
-    parts = ", ".join(f"{part.upper()} {pieces}" for part, pieces in totals.items() if pieces)
+        for part in lot.keys() - NUMBERS:
+            totals[part] = totals.get(part, 0) + lot[part]
+    parts = ", ".join(f"{part.upper()} {pieces}" for part, pieces in sorted(totals.items()) if pieces)
     return f"; {parts}" if parts else ""
 
 

@@ -5,7 +5,7 @@ A channel's numbers are kept where its table has ``[channels.NAME.stock]``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -47,8 +47,8 @@ class StockHouse:
         for outlet in self.outlets.values():
             outlet.bell.ring()
 
-    def due(self, channels: frozenset[str]) -> None:
-        for name in channels & self.outlets.keys():
+    def due(self, channels: Iterable[str]) -> None:
+        for name in self.outlets.keys() & set(channels):
             self.outlets[name].bell.ring()
 
     def pull(self, erp: str) -> None:

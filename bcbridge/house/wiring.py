@@ -21,6 +21,7 @@ from bcbridge.connectors.kinds import KINDS
 from bcbridge.flows.orders.looks import LOOKS, Looks
 from bcbridge.flows.orders.reference import parse_reference
 from bcbridge.flows.orders.story import ORDERS, Orders
+from bcbridge.flows.stock.pull import Pulls
 from bcbridge.house.acts import PersonActs
 from bcbridge.house.erasure import About, Erasure
 from bcbridge.house.feeds import FeedHouse
@@ -41,6 +42,7 @@ from bcbridge.store import catalog, meta, outbox, queue, releases
 from bcbridge.store.db import Store
 from bcbridge.store.memory import OrderMemory
 from bcbridge.store.stock import known
+from bcbridge.store.stock.figures import FigureMemory
 
 MASTERS_EVERY = timedelta(minutes=15)
 LOOKS_AT_ONCE = 2
@@ -389,7 +391,19 @@ def _keep_stock(house: House) -> None:
         channel = house.settings.channels[name]
         if channel.stock is not None:
             house.stock.outlets[name] = maker.outlet(channel, one.connector.stock, one.circuit, one.known)
-            house.stock.feeds.setdefault(one.erp, FeedHouse(one.erp))
+            if one.erp not in house.stock.feeds:
+                house.stock.feeds[one.erp] = _feed(house, house.erps[one.erp])
+
+
+def _feed(house: House, erp: ErpHouse) -> FeedHouse:
+    name = erp.connection.name
+    return FeedHouse(
+        erp=name,
+        pulls=Pulls(erp.connector.stock, FigureMemory(house.store, name, house.now, ring=house.stock.due), house.now),
+        circuit=erp.circuit,
+        every=timedelta(seconds=erp.connection.poll_every_seconds),
+        now=house.now,
+    )
 
 
 def _hurry(lists: Sequence[ListPoller]) -> None:
