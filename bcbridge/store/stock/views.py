@@ -89,7 +89,7 @@ class SkuStory:
 
 _NAMES = "SELECT DISTINCT style_code || ' ' || color_code || ' ' || size_desc AS name FROM skus WHERE upc = ?"
 _FIGURES = """
-SELECT f.*, max(f.as_of, coalesce(feed.floor, f.as_of)) AS dated FROM stock_figures f
+SELECT f.*, max(f.as_of, coalesce(feed.floor, f.as_of)) AS taken_after FROM stock_figures f
 LEFT JOIN stock_feeds feed USING (erp) WHERE f.sku = ? ORDER BY f.erp, f.warehouse
 """
 _DEMAND = """
@@ -127,7 +127,7 @@ def _figure(row: sqlite3.Row) -> Figure:
         ots=row["ots"],
         qoh_minus_pick=row["qoh_minus_pick"],
         ots_wip=row["ots_wip"],
-        as_of=moment(row["dated"]),
+        as_of=moment(row["taken_after"]),
         evidence=row["evidence"],
         read_at=moment(row["read_at"]),
         lots=orjson.loads(row["lots"] or "{}"),
