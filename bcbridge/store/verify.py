@@ -5,6 +5,7 @@
 3. the orders   each stands where its documents say; their counts are those of the rows
 4. the bytes    what is sent again is what was written down
 5. the queue    work about one order runs once
+6. the demand   what is counted as sent is on its way; what is booked is counted as it was sent
 
 All of it in one read transaction of its own, so that a running bridge is seen at one moment. Walks whole tables: it is
 asked by a person, not by the bridge.
@@ -251,6 +252,35 @@ def _jobs(tx: sqlite3.Connection) -> Iterator[Finding]:
         yield Finding("jobs", row["ref"], text, ASK)
 
 
+# -- 6. what orders ask for --------------------------------------------------------------------------------------
+
+_SENT_NOWHERE = """
+SELECT demand.reference, demand.sku, sum(demand.qty) AS pieces FROM stock_demand AS demand
+LEFT JOIN outbox ON outbox.reference = demand.reference
+WHERE demand.state = 'sent' AND (outbox.id IS NULL OR outbox.state IN ('rejected', 'closed'))
+GROUP BY demand.reference, demand.sku
+"""
+_ASKS_TOO_MUCH = """
+SELECT asked.channel, asked.order_ref, asked.sku, sum(asked.wanted) AS wanted,
+       coalesce((SELECT sum(untold - reduced) FROM stock_reduced AS off WHERE off.channel = asked.channel
+                 AND off.order_ref = asked.order_ref AND off.sku = asked.sku), 0) AS off,
+       coalesce((SELECT sum(qty) FROM stock_demand AS demand WHERE demand.channel = asked.channel
+                 AND demand.order_ref = asked.order_ref AND demand.sku = asked.sku AND demand.state <> 'void'), 0)
+           AS counted
+FROM stock_asked AS asked WHERE asked.sku <> '' GROUP BY asked.channel, asked.order_ref, asked.sku
+HAVING counted < wanted - off
+"""
+
+
+def _demand(tx: sqlite3.Connection) -> Iterator[Finding]:
+    for row in tx.execute(_SENT_NOWHERE):
+        text = f"{row['pieces']} of {row['sku']} count as sent, and no document of that reference is on its way"
+        yield Finding("demand", row["reference"], text, ASK)
+    for row in tx.execute(_ASKS_TOO_MUCH):
+        text = f"{row['wanted']} of {row['sku']} are asked for, {row['counted']} are counted"
+        yield Finding("demand", f"{row['channel']} {row['order_ref']}", text, ASK)
+
+
 CHECKS: dict[str, Look] = {
     "rows that point nowhere": _rows_that_point_nowhere,
     "events of nobody": _events,
@@ -260,4 +290,5 @@ CHECKS: dict[str, Look] = {
     "counts of orders": _counts,
     "bytes of documents": _bodies,
     "jobs": _jobs,
+    "pieces that orders ask for": _demand,
 }

@@ -32,17 +32,21 @@ UPDATE stock_demand SET settled = 0 WHERE id IN (
     SELECT id FROM stock_demand WHERE settled = 1 AND state = 'posted' AND picked_by IS NULL AND seen_at >= :since
     LIMIT :step)
 """
-_PRUNE = """
-DELETE FROM stock_demand WHERE id IN (
-    SELECT id FROM stock_demand WHERE seen_at < :before AND (settled = 1 OR state = 'void')
-      AND EXISTS (SELECT 1 FROM orders WHERE connector = channel AND ref = order_ref
-                  AND orders.state IN ('booked', 'never') AND since < :before)
-    ORDER BY seen_at LIMIT :step)
-RETURNING channel, order_ref
+_FORGOTTEN = """
+SELECT DISTINCT old.channel, old.order_ref FROM stock_demand AS old
+WHERE old.seen_at < :before AND (old.settled = 1 OR old.state = 'void')
+  AND EXISTS (SELECT 1 FROM orders WHERE connector = old.channel AND ref = old.order_ref
+              AND orders.state IN ('booked', 'never') AND since < :before)
+  AND NOT EXISTS (SELECT 1 FROM stock_demand AS other
+                  WHERE other.channel = old.channel AND other.order_ref = old.order_ref
+                    AND (other.seen_at >= :before OR (other.settled = 0 AND other.state <> 'void')))
+LIMIT :step
 """
-_ANY = "SELECT 1 FROM stock_demand WHERE channel = ? AND order_ref = ? LIMIT 1"
-_FORGET_ASKED = "DELETE FROM stock_asked WHERE channel = ? AND order_ref = ?"
-_FORGET_REDUCED = "DELETE FROM stock_reduced WHERE channel = ? AND order_ref = ?"
+_FORGET = (
+    "DELETE FROM stock_demand WHERE channel = ? AND order_ref = ?",
+    "DELETE FROM stock_asked WHERE channel = ? AND order_ref = ?",
+    "DELETE FROM stock_reduced WHERE channel = ? AND order_ref = ?",
+)
 
 
 def settle(tx: sqlite3.Connection, *, before: datetime) -> int:
@@ -57,14 +61,12 @@ def open_again(tx: sqlite3.Connection, *, since: datetime) -> int:
 
 
 def prune(tx: sqlite3.Connection, *, before: datetime) -> int:
-    """One step: rows of orders that ended before a moment; with its last row what such an order had asked.
+    """One step: all that orders asked which ended before a moment, and of which nothing counts. Returns how many.
 
     An order that is looked at again all the same gets its rows from its documents (adopted.py). One that never asked
     for anything keeps the row that says so, beside its own.
     """
-    went = tx.execute(_PRUNE, {"before": stamp(before), "step": STEP}).fetchall()
-    for order in {(row["channel"], row["order_ref"]) for row in went}:
-        if tx.execute(_ANY, order).fetchone() is None:
-            tx.execute(_FORGET_ASKED, order)
-            tx.execute(_FORGET_REDUCED, order)
-    return len(went)
+    orders = tx.execute(_FORGOTTEN, {"before": stamp(before), "step": STEP}).fetchall()
+    for forget in _FORGET:
+        tx.executemany(forget, [(row["channel"], row["order_ref"]) for row in orders])
+    return len(orders)

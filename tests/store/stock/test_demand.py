@@ -590,3 +590,16 @@ def test_forgotten_rows_come_back_from_the_documents_when_the_order_is_looked_at
     assert d.tx.execute("SELECT count(*) FROM stock_asked").fetchone()[0] == 0
     d.wants(2)
     assert d.rows() == {"posted": 2}
+
+
+def test_an_order_is_forgotten_as_a_whole_or_not_at_all(book: Book) -> None:
+    """Else what is left of it would look like too little, and be asked for again."""
+    d = Desk(book.tx)
+    with_document(d.tx, ("posted",))
+    d.tx.execute("UPDATE orders SET state = 'booked', since = ?", (stamp(NOON),))
+    d.wants(2)
+    d.wants(3)
+    book.feed(floor=15)
+    keeping.settle(d.tx, before=at(10_000))
+    assert keeping.prune(d.tx, before=at(10_000)) == 0
+    assert d.rows() == {"posted": 2, "known": 1}
