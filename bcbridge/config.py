@@ -147,6 +147,8 @@ class RetentionSection(Section):
     acts_days: Days = 2555
     incidents_days: Days = 400
     alerts_days: Days = 90
+    numbers_days: Days = 30
+    """What each channel was told, and why."""
 
     @model_validator(mode="after")
     def _found_by_its_document(self) -> RetentionSection:

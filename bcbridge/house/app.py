@@ -187,7 +187,9 @@ async def _serve(house: House, signals: Signals, view: View | None, systemd: Sys
             _start_loops(house, loops)
             loops.start_soon(sdnotify.keep_alive, systemd, house.store, vitals.status)
             if view is not None:
-                feed = Feed(house.store.read, vitals, shown, house.now, house.now())
+                feed = Feed(
+                    house.store.read, vitals, shown, house.now, house.now(), keeps_stock=bool(house.stock.outlets)
+                )
                 loops.start_soon(view.run, feed)
             await _work_until_told(house, signals, systemd)
             loops.cancel_scope.cancel()

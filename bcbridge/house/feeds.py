@@ -45,6 +45,8 @@ class FeedHouse:
     circuit: Circuit
     every: timedelta
     now: Callable[[], datetime]
+    may_count: Callable[[], bool] = lambda: True
+    """Whether the echo may be counted: in production only once a person confirmed it."""
     wanted: Bell = field(default_factory=Bell)
     """Rings when all figures are wanted now."""
     figures: FeedFigures = field(default_factory=FeedFigures)
@@ -90,7 +92,7 @@ class FeedHouse:
 
     async def once(self) -> Pulled:
         """One pull: of everything when that is due, else of what changed."""
-        if self.pulls.echoes and self._is_due(self._echo_at, ECHO_EVERY):
+        if self.pulls.echoes and self.may_count() and self._is_due(self._echo_at, ECHO_EVERY):
             await self.pulls.echo()
             self._echo_at = self.now()
         everything = self._is_due(self._everything_at, EVERYTHING_EVERY)

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 import anyio
@@ -24,11 +24,15 @@ from bcbridge.errors import StoreBusy
 from bcbridge.phrases import age, duration, latency, money, oldest_text, words
 from bcbridge.store import alerts, views
 from bcbridge.store.alerts import Told
+from bcbridge.store.stock import views as stock
+from bcbridge.store.stock.views import ChannelStock, FeedFacts, Oversold
 from bcbridge.store.views import Overview, Pulse, Reads, Reason
 from bcbridge.web.protocols import Unconfirmed
 
 REDRAW_SECONDS = 1.0
 LINE_SECONDS = 5.0
+OVERSOLD_EVERY = timedelta(seconds=10)
+SOLD_WITHIN = timedelta(hours=24)
 REASONS_SHOWN = 6
 BOOKINGS_SHOWN = 6
 
@@ -45,15 +49,47 @@ class Alive(Protocol):
     def notes(self) -> Sequence[str]: ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Feed:
-    """What the view looks at. ``addresses``: what is printed at the start, as ``health`` -> URL."""
+    """What the view looks at. ``addresses``: what is printed at the start, as ``health`` -> URL. ``keeps_stock``:
+    whether any channel's numbers are kept."""
 
     reads: Reads
     alive: Alive
     addresses: Mapping[str, str]
     now: Callable[[], datetime]
     started_at: datetime
+    keeps_stock: bool = False
+    _oversold: Sequence[Oversold] = ()
+    _oversold_at: datetime | None = None
+
+    async def stock(self) -> StockSeen | None:
+        """How the numbers stand; what is oversold is looked for now and then, for it costs more."""
+        if not self.keeps_stock:
+            return None
+        now = self.now()
+        if self._oversold_at is None or now - self._oversold_at >= OVERSOLD_EVERY:
+            self._oversold, self._oversold_at = await stock.oversold(self.reads, since=now - SOLD_WITHIN), now
+        channels = await stock.channels(self.reads, since=now - timedelta(minutes=1))
+        return StockSeen(channels, await stock.feeds(self.reads), tuple(self._oversold))
+
+
+@dataclass(frozen=True, slots=True)
+class StockSeen:
+    """Numbers by channel, figures by ERP, and what is oversold."""
+
+    channels: Mapping[str, ChannelStock]
+    feeds: Mapping[str, FeedFacts]
+    oversold: tuple[Oversold, ...]
+
+    @property
+    def pieces(self) -> int:
+        return sum(one.pieces for one in self.oversold)
+
+    @property
+    def raced(self) -> int:
+        """Of the oversold SKUs: what was sold in one shop while a sale of another was on its way there."""
+        return sum(one.raced for one in self.oversold)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,18 +102,23 @@ class Seen:
     now: datetime
     notes: tuple[str, ...] = ()
     told: Told | None = None
+    stock: StockSeen | None = None
 
 
 async def look(feed: Feed) -> Seen:
     now = feed.now()
     seen = await views.overview(feed.reads, now=now, top=REASONS_SHOWN, bookings=BOOKINGS_SHOWN)
     told = await alerts.last_told(feed.reads)
-    return Seen(seen, tuple(feed.alive.pulses()), _stopped(feed.alive), now, tuple(feed.alive.notes()), told)
+    notes = tuple(feed.alive.notes())
+    numbers = await feed.stock()
+    return Seen(seen, tuple(feed.alive.pulses()), _stopped(feed.alive), now, notes, told, numbers)
 
 
 def _stopped(alive: Alive) -> tuple[str, ...]:
     """Why nothing is booked: what stands in the way now, and the writes that wait for a person."""
-    waiting = (f"{one.write} is not confirmed for production: bcbridge confirm" for one in alive.unconfirmed())
+    waiting = (
+        f"{one.write} is not confirmed for production: bcbridge confirm" for one in alive.unconfirmed() if one.books
+    )
     return (*alive.stopped(), *waiting)
 
 
@@ -150,6 +191,7 @@ def line(seen: Seen) -> str:
         "incidents": seen.overview.incidents,
         **{key: value for pulse in seen.pulses for key, value in _pulse_facts(pulse).items()},
         **_channel_facts(seen.overview),
+        **_stock_facts(seen),
         "stopped": "; ".join(seen.stopped) or "-",
     }
     return " ".join(f"{key}={_quoted(str(value))}" for key, value in facts.items())
@@ -186,6 +228,18 @@ def _channel_facts(overview: Overview) -> dict[str, object]:
     }
 
 
+def _stock_facts(seen: Seen) -> dict[str, object]:
+    if seen.stock is None:
+        return {}
+    facts: dict[str, object] = {"oversold": seen.stock.pieces, "raced": seen.stock.raced}
+    for name, one in sorted(seen.stock.channels.items()):
+        facts |= {f"{name}.numbers_waiting": one.waiting, f"{name}.told_last_minute": one.told}
+    for name, feed in seen.stock.feeds.items():
+        if feed.read_at is not None:
+            facts[f"{name}.figures_seconds"] = int((seen.now - feed.read_at).total_seconds())
+    return facts
+
+
 def _quoted(text: str) -> str:
     plain = text.replace('"', "'").replace("\n", " ")
     return f'"{plain}"' if " " in plain or not plain else plain
@@ -197,7 +251,7 @@ def _quoted(text: str) -> str:
 def frame(seen: Seen, *, started_at: datetime) -> RenderableType:
     """The whole view, at most some thirty lines of eighty columns."""
     parts = [_figures(seen, started_at), _oldest(seen), *_incidents(seen), *_last_told(seen)]
-    parts += [Text(), _reasons(seen), Text(), *_connections(seen)]
+    parts += [Text(), _reasons(seen), Text(), *_connections(seen), *_oversold(seen)]
     parts += [Text(f"Nothing is booked: {why}", style="bold red") for why in seen.stopped]
     parts += [Text(note, style="yellow") for note in seen.notes]
     if seen.overview.last_bookings:
@@ -275,10 +329,46 @@ def _connections(seen: Seen) -> Iterator[RenderableType]:
     books = [pulse for pulse in seen.pulses if pulse.calls_per_minute is not None]
     sells = [pulse for pulse in seen.pulses if pulse not in books]
     if sells:
-        rows = [(pulse, _sold(seen.overview.of_channel.get(pulse.name, {}))) for pulse in sells]
-        yield _table_of("shop", ("came in", "booked", "blocked"), rows)
+        names = ("came in", "booked", "blocked", *(TOLD if seen.stock else ()))
+        yield _table_of("shop", names, [(pulse, _of_shop(seen, pulse)) for pulse in sells])
     if books:
-        yield _table_of("ERP", ("calls/min", "p50", "posting lag"), [(pulse, _served(pulse)) for pulse in books])
+        names = ("calls/min", "p50", "posting lag", *(("figures",) if seen.stock else ()))
+        yield _table_of("ERP", names, [(pulse, (*_served(pulse), *_figures_of(seen, pulse))) for pulse in books])
+
+
+TOLD = ("told/min", "to tell")
+
+
+def _of_shop(seen: Seen, pulse: Pulse) -> Iterator[Text | str]:
+    yield from _sold(seen.overview.of_channel.get(pulse.name, {}))
+    yield from _told(seen, pulse)
+
+
+def _told(seen: Seen, pulse: Pulse) -> tuple[str, ...]:
+    """Numbers this shop was told within a minute, and those that wait."""
+    if seen.stock is None:
+        return ()
+    one = seen.stock.channels.get(pulse.name, ChannelStock())
+    return f"{one.told:,}", f"{one.waiting:,}"
+
+
+def _figures_of(seen: Seen, pulse: Pulse) -> tuple[str, ...]:
+    """How old the last reading of this ERP's figures is."""
+    if seen.stock is None:
+        return ()
+    feed = seen.stock.feeds.get(pulse.name)
+    return (f"{age(feed.read_at, seen.now)} old" if feed and feed.read_at else "not read",)
+
+
+def _oversold(seen: Seen) -> Iterator[RenderableType]:
+    """How many pieces are promised twice, beside what the race between shops accounts for."""
+    if seen.stock is None:
+        return
+    pieces, raced = seen.stock.pieces, seen.stock.raced
+    text = Text.assemble(("oversold   ", "dim"), (f"{pieces:,} pieces", "bold red" if pieces else "green"))
+    yield text.append(f" (of these SKUs {raced:,} were sold in a race between shops)" if pieces else "", style="dim")
+    for why in (feed.held for feed in seen.stock.feeds.values() if feed.held):
+        yield Text(f"A pull was not stored: {why}", style="bold red")
 
 
 def _table_of(what: str, figures: Iterable[str], rows: Iterable[tuple[Pulse, Iterable[Text | str]]]) -> Table:

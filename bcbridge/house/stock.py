@@ -80,6 +80,8 @@ class OutletMaker:
     book: RuleBook
     channels: Sequence[str]
     """Every channel that sells, whether its numbers are kept or not: its orders count."""
+    permitted: Callable[[str], bool]
+    """Whether this channel may be written to: in production only once a person confirmed it."""
 
     def outlet(self, channel: Channel, shelf: Shelf, circuit: Circuit, orders: Known) -> OutletHouse:
         assert channel.stock is not None
@@ -115,7 +117,9 @@ class OutletMaker:
         return house
 
     async def _may_write(self, channel: Channel) -> bool:
-        """Not before every order that was open is counted, and figures were read whole."""
+        """Not in production before a person confirmed it, nor before every open order and every figure was read."""
+        if not self.permitted(channel.name):
+            return False
         for name in self.channels:
             if not await known.is_read(self.store, name):
                 return False

@@ -27,6 +27,7 @@ from bcbridge.store import alerts, backup, inbox, meta, outbox, queue, retention
 from bcbridge.store.clock import clock_jumped
 from bcbridge.store.db import Store
 from bcbridge.store.stamps import moment
+from bcbridge.store.stock import compares, keeping, writes
 
 log = structlog.get_logger()
 
@@ -36,6 +37,8 @@ PAUSE_SECONDS = 0.02
 """Between two steps: whoever else writes goes first."""
 STEPS_A_TURN = 2000
 LOOK_AT_CLOCK_SECONDS = 2.0
+SETTLED_AFTER = timedelta(days=2)
+"""What figures have contained for so long no older figure brings back."""
 JUMP = timedelta(seconds=20)
 """A clock that moved this much more, or less, than the time that passed was set."""
 
@@ -122,6 +125,10 @@ def _classes(kept: RetentionSection, now: datetime) -> dict[str, Step]:
         "acts": partial(retention.prune_acts, before=before(kept.acts_days)),
         "alerts": partial(alerts.prune, ended_before=before(kept.alerts_days)),
         "incidents": partial(retention.prune_incidents, before=before(kept.incidents_days)),
+        "settled": partial(keeping.settle, before=now - SETTLED_AFTER),
+        "demand": partial(keeping.prune, before=before(kept.documents_days)),
+        "numbers": partial(writes.prune, before=before(kept.numbers_days)),
+        "comparisons": partial(compares.prune, before=before(kept.incidents_days)),
     }
 
 

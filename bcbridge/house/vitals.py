@@ -9,6 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from bcbridge.flows.stock.publish import PublishFigures
+from bcbridge.house.feeds import FeedFigures
 from bcbridge.house.wiring import ChannelHouse, ErpHouse, House
 from bcbridge.runtime.poller import ListPoller
 from bcbridge.runtime.writer import Pace
@@ -17,6 +19,7 @@ from bcbridge.web.protocols import Figure, Unconfirmed
 
 SLOW_SECONDS = 2.0
 MINUTE = 60.0
+READ_BACK = "each number, as the channel shows it"
 ALERTS_OFF = "alerts are off: nobody is told of incidents ([alerts] in config.toml)"
 
 
@@ -67,11 +70,18 @@ class HouseVitals:
         return [FlowPulse(one.flow, one.connector, one.figures.last_success) for one in self.house.workers()]
 
     def unconfirmed(self) -> Sequence[Unconfirmed]:
-        return [
+        documents = [
             Unconfirmed(one.writer.sink.name, one.writer.sink.read_back)
             for name, one in self.house.erps.items()
             if self.house.not_permitted(name, one.writer.sink.name)
         ]
+        writes = self.house.stock_writes()
+        numbers = [
+            Unconfirmed(write, READ_BACK, books=False)
+            for write, connection in writes.items()
+            if self.house.not_permitted(connection, write)
+        ]
+        return [*documents, *numbers]
 
     def stopped(self) -> Sequence[str]:
         damaged = [self.house.store.damage.why] if self.house.store.damage.why else []
@@ -83,7 +93,14 @@ class HouseVitals:
 
     def notes(self) -> Sequence[str]:
         voice = self.house.voice
-        return [f"alerts: {one}" for one in voice.down()] if voice is not None else [ALERTS_OFF]
+        alerts = [f"alerts: {one}" for one in voice.down()] if voice is not None else [ALERTS_OFF]
+        numbers = [
+            f"{one.write} is not confirmed for production, no number is told: bcbridge confirm"
+            for one in self.unconfirmed()
+            if not one.books
+        ]
+        wrong = [f"{name}: {why}" for name, one in self.house.stock.outlets.items() for why in one.wrong]
+        return [*alerts, *numbers, *wrong]
 
     async def status(self) -> str:
         """How things stand in one line: ``1,204 booked, 3 blocked, 2 waiting; bluecherry is paused: answered 401``."""
@@ -103,6 +120,10 @@ class HouseVitals:
             labels = {"flow": worker.flow, "connector": worker.connector}
             yield Figure("jobs_done_total", "counter", "Jobs finished", worker.figures.done, labels)
             yield Figure("jobs_failed_total", "counter", "Attempts that failed", worker.figures.failed, labels)
+        for name, outlet in self.house.stock.outlets.items():
+            yield from _outlet_figures(name, outlet.publisher.figures)
+        for name, feed in self.house.stock.feeds.items():
+            yield from _feed_figures(name, feed.figures)
 
 
 def _last(lists: Sequence[ListPoller]) -> datetime | None:
@@ -131,3 +152,21 @@ def _writer_figures(erp: str, pace: Pace) -> Iterator[Figure]:
     for outcome, value in counted.items():
         labels = {"connector": erp, "outcome": outcome}
         yield Figure("documents_total", "counter", "Documents by what came of them", value, labels)
+
+
+def _outlet_figures(channel: str, told: PublishFigures) -> Iterator[Figure]:
+    labels = {"connector": channel}
+    yield Figure("stock_calls_total", "counter", "Calls that told numbers", told.calls, labels)
+    yield Figure("stock_numbers_total", "counter", "Numbers told", told.rows, labels)
+    yield Figure("stock_stale_total", "counter", "Numbers that something else stood in place of", told.stale, labels)
+    yield Figure("stock_doubtful_total", "counter", "Calls without a definite answer", told.doubtful, labels)
+
+
+def _feed_figures(erp: str, seen: FeedFigures) -> Iterator[Figure]:
+    labels = {"connector": erp}
+    yield Figure("stock_pulls_total", "counter", "Pulls of figures", seen.pulls, labels)
+    yield Figure("stock_figures_read_total", "counter", "Rows of figures read", seen.rows, labels)
+    yield Figure("stock_figures_moved_total", "counter", "Figures that showed another number", seen.moved, labels)
+    if seen.last_success is not None:
+        at = seen.last_success.timestamp()
+        yield Figure("stock_pull_timestamp_seconds", "gauge", "When figures were last pulled", at, labels)

@@ -148,13 +148,19 @@ class House:
             return f"{write} is not confirmed for production: `bcbridge confirm {write}`"
         return ""
 
+    def stock_writes(self) -> dict[str, str]:
+        """Every write beside sales orders that a person confirms, and its connection: numbers told, counts set."""
+        told = {f"{name}.stock": name for name in self.stock.outlets}
+        counted = {f"{name}.counts": name for name, feed in self.stock.feeds.items() if feed.pulls.echoes}
+        return told | counted
+
     def acts(self) -> PersonActs:
         return PersonActs(
             store=self.store,
             now=self.now,
             ring=self.ring,
             erp_of={name: one.erp for name, one in self.channels.items()},
-            writes=lambda: [erp.writer.sink.name for erp in self.erps.values()],
+            writes=lambda: [*(erp.writer.sink.name for erp in self.erps.values()), *self.stock_writes()],
             on_confirm=self._on_confirm,
             save_mapping=self.mappings.save,
             check_mapping=self.mappings.with_row,
@@ -192,6 +198,7 @@ class House:
         for erp in self.erps.values():
             if erp.writer.sink.name == write:
                 erp.writer.resume_posting()
+        self.stock.ring()
 
 
 def build(settings: Settings, store: Store, tools: Tools, wiring: Wiring) -> House:
@@ -386,6 +393,7 @@ def _keep_stock(house: House) -> None:
         now=house.now,
         book=house.stock.book,
         channels=list(house.channels),
+        permitted=lambda channel: not house.not_permitted(channel, f"{channel}.stock"),
     )
     for name, one in house.channels.items():
         channel = house.settings.channels[name]
@@ -403,6 +411,7 @@ def _feed(house: House, erp: ErpHouse) -> FeedHouse:
         circuit=erp.circuit,
         every=timedelta(seconds=erp.connection.poll_every_seconds),
         now=house.now,
+        may_count=lambda: not house.not_permitted(name, f"{name}.counts"),
     )
 
 

@@ -29,6 +29,8 @@ class Unconfirmed:
     """As ``bluecherry.orders``; what ``bcbridge confirm`` takes."""
     read_back: str
     """How it is found again, in words: ``sales orders by po_num``."""
+    books: bool = True
+    """Whether orders wait for it; otherwise numbers do."""
 
 
 class Vitals(Protocol):

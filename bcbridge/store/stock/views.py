@@ -183,13 +183,11 @@ def _told(row: sqlite3.Row) -> Told:
 
 @dataclass(frozen=True, slots=True)
 class ChannelStock:
-    """One channel: numbers kept, waiting to be told, never told yet, and told within the last minute."""
+    """One channel: numbers that wait to be told, since when the first of them, and how many were told lately."""
 
-    channel: str
-    kept: int
-    waiting: int
-    told_last_minute: int
-    oldest_waiting: datetime | None
+    waiting: int = 0
+    oldest: datetime | None = None
+    told: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,28 +205,27 @@ class Oversold:
     """The latest, as ``shopify_us:#1041``; at most five."""
 
 
-_CHANNELS = """
-SELECT channel, count(*) AS kept, sum(due IS NOT NULL OR writing IS NOT NULL) AS waiting,
-    min(CASE WHEN due IS NOT NULL THEN due_at END) AS oldest
-FROM stock_shown WHERE state = 'kept' GROUP BY channel
+_WAITING = """
+SELECT channel, count(*) AS waiting, min(due_at) AS oldest FROM stock_shown
+WHERE due IS NOT NULL AND writing IS NULL GROUP BY channel
 """
 _TOLD_SINCE = """
-SELECT w.channel, count(*) AS rows FROM stock_writes w JOIN stock_write_rows r ON r.write_id = w.id
+SELECT w.channel, count(*) AS told FROM stock_writes w CROSS JOIN stock_write_rows r ON r.write_id = w.id
 WHERE w.made_at >= ? GROUP BY w.channel
 """
 
 
-async def channels(reads: Reads, *, minute_ago: datetime) -> dict[str, ChannelStock]:
-    told = {row["channel"]: row["rows"] for row in await reads.rows(_TOLD_SINCE, (stamp(minute_ago),))}
+async def channels(reads: Reads, *, since: datetime) -> dict[str, ChannelStock]:
+    """By channel; one that has nothing to say is absent. Costs what is open, and what was told since."""
+    told = {row["channel"]: int(row["told"]) for row in await reads.rows(_TOLD_SINCE, (stamp(since),))}
+    waiting = {row["channel"]: row for row in await reads.rows(_WAITING)}
     return {
-        row["channel"]: ChannelStock(
-            channel=row["channel"],
-            kept=row["kept"],
-            waiting=row["waiting"],
-            told_last_minute=told.get(row["channel"], 0),
-            oldest_waiting=moment(row["oldest"]) if row["oldest"] else None,
+        name: ChannelStock(
+            waiting=waiting[name]["waiting"] if name in waiting else 0,
+            oldest=moment(waiting[name]["oldest"]) if name in waiting else None,
+            told=told.get(name, 0),
         )
-        for row in await reads.rows(_CHANNELS)
+        for name in told.keys() | waiting.keys()
     }
 
 
