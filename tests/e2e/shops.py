@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 from tests.e2e.sold import Record, Sold, of_bigcommerce, of_shopify, of_woocommerce
 
@@ -37,6 +37,10 @@ class Shop:
     """Lines of its channel's table."""
     read: Callable[[Record], Sold]
     simulated: tuple[str, ...] = ()
+    places: Mapping[str, str] = field(default_factory=lambda: {"": "NJ1"})
+    """Which warehouse feeds which of its locations, by the ids of its books."""
+    pools: str = '{ "*" = ["NJ1"] }'
+    """The same in config.toml."""
 
     def toml(self, port: int) -> str:
         keys = f"file:var/sandbox/credentials/{self.served}"
@@ -47,6 +51,10 @@ class Shop:
             settings=self.settings.format(port=port, keys=keys),
             channel=self.channel,
         )
+
+    def shelf(self, lines: str) -> str:
+        """The table of its numbers."""
+        return f"[channels.{self.connection}.stock]\npools = {self.pools}\n{lines}\n"
 
     def options(self, port: int) -> list[str]:
         """Of ``python -m bcbridge.sandbox.main``."""
@@ -77,6 +85,8 @@ overlap_seconds = 5
     channel="",
     read=of_shopify,
     simulated=("restore_rate=2000", "bucket=40000"),
+    places={"gid://shopify/Location/72100000001": "NJ1", "gid://shopify/Location/72100000002": "CA1"},
+    pools='{ "New Jersey DC" = ["NJ1"], "California DC" = ["CA1"] }',
 )
 WOOCOMMERCE = Shop(
     connection="woocommerce_eu",
@@ -109,6 +119,7 @@ overlap_seconds = 5
     channel="",
     read=of_bigcommerce,
     simulated=("quota=100000",),
+    places={"1": "NJ1"},
 )
 SHOPS = (SHOPIFY, WOOCOMMERCE, BIGCOMMERCE)
 """One of each kind."""

@@ -21,7 +21,7 @@ import time
 import urllib.error
 import urllib.request
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -78,8 +78,9 @@ def free_ports(count: int) -> list[int]:
 class World:
     """One folder, one outside, one bridge (started and killed as the test likes).
 
-    ``erp_settings`` and ``channel`` are lines of TOML for those two tables; ``mappings/`` is the folder's own copy of
-    the shipped one.
+    ``erp_settings`` and ``channel`` are lines of TOML for those two tables, ``stock`` those of every channel's numbers
+    beside its pools (None: no channel is told any); ``mappings/`` is the folder's own copy of the shipped one.
+    ``simulated_erp`` are settings of the simulated ERP.
     """
 
     folder: Path
@@ -89,6 +90,8 @@ class World:
     max_request_seconds: float = 0.5
     erp_settings: str = ""
     channel: str = ""
+    stock: str | None = None
+    simulated_erp: Mapping[str, object] = field(default_factory=dict)
     post_every_seconds: float = 0.3
     store_path: str = "var/bcbridge.db"
     ports: dict[str, int] = field(default_factory=dict)
@@ -113,7 +116,10 @@ class World:
             public_url=self.web if self.public else "",
             max_request_seconds=self.max_request_seconds,
         )
-        shops = [f"{shop.toml(said[shop.served])}{self.channel}\n" for shop in self.shops]
+        shops = [
+            f"{shop.toml(said[shop.served])}{self.channel}\n{'' if self.stock is None else shop.shelf(self.stock)}"
+            for shop in self.shops
+        ]
         self.config.write_text("".join([text, *shops]))
 
     def _map(self) -> None:
@@ -164,7 +170,8 @@ class World:
         command = [sys.executable, "-m", "bcbridge.sandbox.main", "--dir", str(self.folder / "var/sandbox")]
         command += ["--slack-port", str(self.ports["slack"]), "--smtp-port", str(self.ports["smtp"])]
         command += ["--serve", f"bluecherry={self.ports['bluecherry']}"]
-        settings = {"post_every_seconds": self.post_every_seconds, "wholesale_orders": 20, "calls_per_minute": 60_000}
+        settings = {"wholesale_orders": 20, "calls_per_minute": 60_000, **self.simulated_erp}
+        settings["post_every_seconds"] = self.post_every_seconds
         for setting, value in settings.items():
             command += ["--set", f"bluecherry.{setting}={value}"]
         for shop in self.shops:
