@@ -53,8 +53,8 @@ class EvidenceRules:
     ``skew``: the greatest difference between its clock and ours, used where an ``as_of`` by our clock meets a
     ``posted_by`` by theirs. ``echo``: the UPC and warehouse whose count we may set, and see again among the rows; no
     channel sells it. ``cycle``: how often figures are published, as far as a person knows; a hint, no evidence.
-    ``behind``: how much older than what was read before it a page may be (a replica that lags); zero: pages never go
-    back in time; None: nobody knows, and only what stands on a row's own page dates it.
+    ``behind``: how much older a page's figures may be than those read before it (replicas that lag, by a cycle or
+    more); zero: pages never go back in time; None: nobody knows, and only what stands on a row's own page dates it.
     """
 
     kinds: tuple[Evidence, ...] = (Evidence.EXPORT_WRITTEN,)

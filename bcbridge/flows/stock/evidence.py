@@ -98,7 +98,7 @@ class Dating:
         return Known(
             floor=max(known.floor, self._floor()) if everything else known.floor,
             read_all=self.began if everything else known.read_all,
-            moved=self.began if self._moved else known.moved,
+            moved=self.began if self._moved and known.read_all else known.moved,
             newest=self._newest,
             changed=self._changed,
             echoes=tuple(echo for echo in known.echoes if self._echo is None or echo.sent >= self._echo),
@@ -113,7 +113,7 @@ class Dating:
     def _floor_by(self, kind: Evidence) -> datetime | None:
         known, rules = self.known, self.rules
         if kind is Evidence.LIVE:
-            return self.began - rules.skew
+            return self._back(self._ours(self.began), NO_TIME)
         if kind is Evidence.EXPORT_START:
             return None if self._undated else self._oldest
         if kind is Evidence.MAX_AGE:
@@ -121,7 +121,7 @@ class Dating:
         if kind is Evidence.UNCHANGED:
             return self._back(known.changed, NO_TIME)
         if kind is Evidence.ECHO:
-            return self._back(known.echo_seen, rules.build + rules.skew)
+            return self._echoed_since(known.echo_seen)
         floors = [self._back(known.newest, rules.build)]
         if kind is Evidence.EXPORT_WRITTEN and self._oldest and not self._undated:
             floors.append(self._oldest - rules.build)
@@ -130,7 +130,7 @@ class Dating:
     # -- each kind of evidence ---------------------------------------------------------------------------------
 
     def _live(self, row: StockRow, page: StockPage, moved: bool) -> datetime | None:
-        return page.asked - self.rules.skew
+        return self._back(self._ours(page.asked), NO_TIME)
 
     def _row_ledger(self, row: StockRow, page: StockPage, moved: bool) -> datetime | None:
         return _latest(self._sane(row.stamp, page), self._back(self._newest, self.rules.build))
@@ -150,18 +150,22 @@ class Dating:
         )
 
     def _echoed(self, row: StockRow, page: StockPage, moved: bool) -> datetime | None:
-        return self._back(self._echo, self.rules.build + self.rules.skew)
+        return self._echoed_since(self._echo)
+
+    def _echoed_since(self, sent: datetime | None) -> datetime | None:
+        return None if sent is None else self._back(self._ours(sent), self.rules.build)
 
     def _max_age(self, row: StockRow, page: StockPage, moved: bool) -> datetime | None:
         return self._aged(page.asked, self.known.moved)
 
     def _before_change(self) -> datetime | None:
-        """What moved since we last read everything was published after that."""
+        """What moved since we last read everything was published after that; if pages never go back in time. If they
+        do, it may as well be what was before: without stamps nobody can tell."""
         read = self.known.read_all
-        return None if read is None else read - self.rules.build - self.rules.skew
+        return None if read is None or self.rules.behind != NO_TIME else self._ours(read) - self.rules.build
 
     def _aged(self, asked: datetime, moved: datetime | None) -> datetime | None:
-        return None if moved is None else min(asked - self.rules.max_age, moved) - self.rules.skew
+        return None if moved is None else self._ours(min(asked - self.rules.max_age, moved))
 
     # -- moments -----------------------------------------------------------------------------------------------
 
@@ -170,6 +174,11 @@ class Dating:
         if read_before is None or self.rules.behind is None:
             return None
         return read_before - less - self.rules.behind
+
+    def _ours(self, moment: datetime) -> datetime:
+        """A moment by our clock, as the ERP's stamps are met by it: less the greatest skew, and to the whole second,
+        for that is how they are written."""
+        return (moment - self.rules.skew).replace(microsecond=0)
 
     def _sane(self, moment: datetime | None, page: StockPage) -> datetime | None:
         """A stamp from after the answer that showed it dates nothing."""

@@ -47,9 +47,10 @@ class _Figure:
         held = self.dated.get(row.lot)
         if held is not None and _older(said, held):
             return False
-        if held is not None and _stamped_later(said, held):
+        lot = {**dict(zip(NUMBERS, _numbers(taken), strict=True)), **row.parts}
+        if held is not None and (_stamped_later(said, held) or _same(lot, self.lots[row.lot])):
             said[0] = max(said[0], held[0])
-        self.lots[row.lot] = {**dict(zip(NUMBERS, _numbers(taken), strict=True)), **row.parts}
+        self.lots[row.lot] = lot
         self.dated[row.lot] = said
         self.by, self.read = taken.by.value if taken.by else "", stamp(taken.read)
         return True
@@ -69,6 +70,11 @@ def _older(said: Sequence[str], held: Sequence[str]) -> bool:
 def _stamped_later(said: Sequence[str], held: Sequence[str]) -> bool:
     """A figure that is surely not older was taken no earlier than the one before it."""
     return any(said[at] and held[at] for at in (1, 2))
+
+
+def _same(lot: Mapping[str, int], held: Mapping[str, int]) -> bool:
+    """The same figure is as late as it ever was."""
+    return all(lot[name] == held[name] for name in NUMBERS)
 
 
 def _numbers(taken: Taken) -> Numbers:
