@@ -186,6 +186,8 @@ class SandboxBlueCherrySection(SandboxSystem):
 class SandboxShopSection(SandboxSystem):
     ambient_orders_per_minute: Annotated[float, Field(ge=0)] = 20.0
     """The simulated shop sells this many by itself; 0 leaves it to POST /_sandbox/sell."""
+    ambient_after_seconds: Annotated[float, Field(ge=0)] = 0.0
+    """It does so from this long after its start on."""
 
 
 class SandboxShopifySection(SandboxShopSection):
@@ -195,7 +197,7 @@ class SandboxShopifySection(SandboxShopSection):
     def said(self) -> dict[str, float]:
         """The bucket holds what twenty seconds restore, on every plan."""
         points = {"restore_rate": self.points_per_second, "bucket": 20 * self.points_per_second}
-        return {"ambient_orders_per_minute": self.ambient_orders_per_minute, **points}
+        return {**self.model_dump(exclude={"points_per_second"}), **points}
 
 
 class SandboxBigCommerceSection(SandboxShopSection):

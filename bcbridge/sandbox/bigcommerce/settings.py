@@ -35,6 +35,7 @@ class BigCommerceSettings:
     window_seconds: float = 30.0
     other_app_calls_per_second: float = 0.0
     ambient_orders_per_minute: float = 0.0
+    ambient_after_seconds: float = 0.0
     default_hooks: tuple[tuple[str, str, tuple[tuple[str, str], ...]], ...] = ()
     webhook_timeout_seconds: float = 5.0
     retry_scale: float = 1.0

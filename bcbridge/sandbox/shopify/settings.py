@@ -52,6 +52,7 @@ class ShopifySettings:
     bucket: float = 2_000.0
     index_lag_seconds: float = 0.5
     ambient_orders_per_minute: float = 0.0
+    ambient_after_seconds: float = 0.0
     default_subscriptions: tuple[tuple[str, str], ...] = ()
     webhook_timeout_seconds: float = 5.0
     retry_seconds: float = 56.0

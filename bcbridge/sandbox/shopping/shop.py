@@ -37,6 +37,9 @@ class Setting(Protocol):
     @property
     def ambient_orders_per_minute(self) -> float: ...
 
+    @property
+    def ambient_after_seconds(self) -> float: ...
+
 
 S = TypeVar("S", bound=Setting)
 
@@ -60,6 +63,10 @@ class Premises(Generic[S]):
     @property
     def ambient_orders_per_minute(self) -> float:
         return self.settings.ambient_orders_per_minute
+
+    @property
+    def ambient_after_seconds(self) -> float:
+        return self.settings.ambient_after_seconds
 
     def now(self) -> datetime:
         return self.world.clock.now()
@@ -101,6 +108,11 @@ class Shop(Protocol[M]):
 
     @property
     def ambient_orders_per_minute(self) -> float: ...
+
+    @property
+    def ambient_after_seconds(self) -> float:
+        """How long after its start the shop sells nothing by itself: time to be told its numbers."""
+        ...
 
     @property
     def events(self) -> Collection[str]:

@@ -117,8 +117,11 @@ class Shopper(Generic[M]):
     # --- its work
 
     async def run(self) -> None:
-        await self.start_ambient()
+        opens: float | None = time.monotonic() + self.shop.ambient_after_seconds
         while True:
+            if opens is not None and time.monotonic() >= opens:
+                opens = None
+                await self.start_ambient()
             self.woken.clear()
             busy = await self.happen()
             for plan in await self.shop.books.read(running_plans):

@@ -41,6 +41,7 @@ class WooCommerceSettings:
     webhook_secret: str = "sandboxwebhooksecret"  # noqa: S105
     strips_authorization: bool = False
     ambient_orders_per_minute: float = 0.0
+    ambient_after_seconds: float = 0.0
     default_webhooks: tuple[tuple[str, str], ...] = ()
     """Pairs of topic and address that are there from the start, signed with ``webhook_secret``."""
     webhook_timeout_seconds: float = 5.0
