@@ -16,13 +16,16 @@ from bcbridge import config
 from bcbridge.connectors.base import Tools
 from bcbridge.errors import OpenCircuit
 from bcbridge.house import app
+from bcbridge.house.counting import count_from_before
 from bcbridge.house.wiring import House, Wiring, build, masters_read
 from bcbridge.model.acts import Selection
 from bcbridge.model.ids import Ref
-from bcbridge.model.outcome import NotYet
+from bcbridge.model.outcome import NotYet, Ready
 from bcbridge.model.standing import Facts
 from bcbridge.store import mends, meta, orders
 from bcbridge.store.db import Store
+from bcbridge.store.stamps import stamp
+from bcbridge.store.stock import known
 from tests.e2e.world import free_ports
 from tests.runtime.kit import until
 
@@ -136,3 +139,42 @@ async def test_without_a_public_address_nothing_is_ever_mended(house: House, now
         await app.look_after_subscriptions(house, house.channels[SHOP])
         now.at += timedelta(hours=1)
     assert await mends.recent(house.store, SHOP, now=now()) == []
+
+
+# -- a store from an earlier release --------------------------------------------------------------------------
+
+
+async def test_open_orders_are_looked_at_once_before_any_number_is_told(house: House, now: Moving) -> None:
+    def unit(tx: sqlite3.Connection) -> None:
+        for number in range(3):
+            orders.record(
+                tx, SHOP, Facts(Ref(f"o{number}")), NotYet(code="grace", text="", look_again=now()), now=now()
+            )
+
+    await house.store.write(unit)
+    await count_from_before(house)
+    looks = "SELECT ref FROM jobs WHERE flow = 'looks' AND connector = ? ORDER BY ref"
+    assert [row["ref"] for row in await house.store.read.rows(looks, (SHOP,))] == ["o0", "o1", "o2"]
+    assert not await known.is_read(house.store, SHOP)
+    await house.store.write(lambda tx: known.know(tx, SHOP, now()))
+    assert await known.is_read(house.store, SHOP)
+    await house.store.write(lambda tx: tx.execute("DELETE FROM jobs"))
+    await count_from_before(house)
+    assert await house.store.read.rows(looks, (SHOP,)) == []
+
+
+async def test_what_an_earlier_release_has_on_its_way_counts_from_the_first_start(house: House, now: Moving) -> None:
+    def unit(tx: sqlite3.Connection) -> None:
+        order = orders.record(tx, SHOP, Facts(Ref("o1"), channel_id="1"), Ready(parts=()), now=now())
+        tx.execute(
+            "INSERT INTO outbox (sink, order_id, part, parts, generation, reference, body, body_hash, cut, state,"
+            " written_at) VALUES ('bluecherry.orders', ?, 1, 1, 1, 'SUS1P1G1', 'x', 'x', '012345678905:2@here',"
+            " 'accepted', ?)",
+            (order, stamp(now())),
+        )
+
+    await house.store.write(unit)
+    for _ in range(2):
+        await count_from_before(house)
+    rows = await house.store.read.rows("SELECT sku, qty, state, reference FROM stock_demand")
+    assert [tuple(row) for row in rows] == [("012345678905", 2, "sent", "SUS1P1G1")]
