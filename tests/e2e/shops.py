@@ -37,7 +37,7 @@ class Shop:
     """Lines of its channel's table."""
     read: Callable[[Record], Sold]
     simulated: tuple[str, ...] = ()
-    places: Mapping[str, str] = field(default_factory=lambda: {"": "NJ1"})
+    places: Mapping[str, str] = field(default_factory=lambda: {"": "NJ1"}, hash=False)
     """Which warehouse feeds which of its locations, by the ids of its books."""
     pools: str = '{ "*" = ["NJ1"] }'
     """The same in config.toml."""
