@@ -249,30 +249,19 @@ class Publisher:
         """As many calls as one round may make; True when any was made."""
         lanes = self.shelf.rules.calls_at_once
         urgent = any(row.urgency <= 1 for row in rows)
-        batches = deque(self._batches(rows)[: lanes * (URGENT_CALLS if urgent else CALLS)])
+        calls = deque(batches(self.shelf, rows)[: lanes * (URGENT_CALLS if urgent else CALLS)])
         made = self.figures.calls
         async with anyio.create_task_group() as tasks:
-            for _ in range(min(lanes, len(batches))):
-                tasks.start_soon(self._lane, batches, known)
+            for _ in range(min(lanes, len(calls))):
+                tasks.start_soon(self._lane, calls, known)
         self._raise()
         return self.figures.calls > made
 
-    def _batches(self, rows: Sequence[DueRow]) -> list[list[Place]]:
-        """What each call carries, the most urgent call first; what a call may carry together stands together."""
-        first = {_spot(row.change): at for at, row in reversed(list(enumerate(rows)))}
-        places = {_spot(row.change): row.place for row in rows}
-        batches = [
-            batch
-            for kind in WriteKind
-            for batch in self.shelf.batches(_by_group([row.change for row in rows if row.kind is kind]))
-        ]
-        batches.sort(key=lambda batch: min(first[_spot(change)] for change in batch))
-        return [[places[_spot(change)] for change in batch] for batch in batches]
-
-    async def _lane(self, batches: deque[list[Place]], known: bool) -> None:
-        while batches and self._fault is None:
+    async def _lane(self, calls: deque[list[DueRow]], known: bool) -> None:
+        while calls and self._fault is None:
+            places = [row.place for row in calls.popleft()]
             try:
-                for intent in await self.memory.begin(batches.popleft(), known=known):
+                for intent in await self.memory.begin(places, known=known):
                     await self._call(intent)
             except BridgeError as fault:
                 self._fault = self._fault or fault
@@ -333,6 +322,18 @@ class Publisher:
         fault, self._fault = self._fault, None
         if fault is not None:
             raise fault
+
+
+def batches(shelf: Shelf, rows: Sequence[DueRow]) -> list[list[DueRow]]:
+    """What each call carries, the most urgent call first; what a call may carry together stands together."""
+    first = {_spot(row.change): at for at, row in reversed(list(enumerate(rows)))}
+    calls = [
+        batch
+        for kind in WriteKind
+        for batch in shelf.batches(_by_group([row.change for row in rows if row.kind is kind]))
+    ]
+    calls.sort(key=lambda batch: min(first[_spot(change)] for change in batch))
+    return [[rows[first[_spot(change)]] for change in batch] for batch in calls]
 
 
 def _needs_orders(row: DueRow) -> bool:
