@@ -192,7 +192,8 @@ class ChannelStock:
 
 @dataclass(frozen=True, slots=True)
 class Oversold:
-    """A SKU whose orders exceed what the ERP says there is; ``pieces`` over, in the warehouses where they are booked.
+    """A SKU whose orders exceed what the ERP says there is; ``pieces`` of them over, in the warehouses where they are
+    booked.
 
     ``raced``: pieces of it that were sold in one channel while a sale in another was still on its way there (R1), or
     under a blind write (R2): no more than these come from the race; the rest was taken inside the ERP.
@@ -230,20 +231,17 @@ async def channels(reads: Reads, *, since: datetime) -> dict[str, ChannelStock]:
 
 
 _OVERSOLD = """
-WITH sold AS MATERIALIZED (SELECT DISTINCT sku FROM stock_demand WHERE seen_at >= :since AND state <> 'void'),
-asked AS MATERIALIZED (
-    SELECT d.sku, d.warehouse, sum(d.qty) AS n
-    FROM sold CROSS JOIN stock_demand d ON d.sku = sold.sku
-    LEFT JOIN stock_figures f ON f.sku = d.sku AND f.warehouse = d.warehouse
-    LEFT JOIN stock_feeds feed ON feed.erp = f.erp
-    WHERE d.settled = 0 AND d.state <> 'void'
-      AND (d.state <> 'posted' OR d.posted_by >= max(coalesce(f.as_of, ''), coalesce(feed.floor, '')))
-    GROUP BY d.sku, d.warehouse),
-free AS (
-    SELECT f.sku, f.ots - coalesce(a.n, 0) AS free
-    FROM sold CROSS JOIN stock_figures f ON f.sku = sold.sku
-    LEFT JOIN asked a ON a.sku = f.sku AND a.warehouse = f.warehouse)
-SELECT sku, -sum(free) AS pieces FROM free WHERE free < 0 GROUP BY sku ORDER BY 2 DESC, 1 LIMIT :most
+WITH sold AS MATERIALIZED (
+    SELECT sku, warehouse, sum(qty) AS pieces FROM stock_demand
+    WHERE seen_at >= :since AND state <> 'void' AND warehouse <> '' GROUP BY sku, warehouse),
+free AS MATERIALIZED (
+    SELECT s.sku, s.pieces, f.ots - coalesce((
+        SELECT sum(d.qty) FROM stock_demand d
+        WHERE d.sku = s.sku AND d.warehouse = s.warehouse AND d.settled = 0 AND d.state <> 'void'
+          AND (d.state <> 'posted' OR d.posted_by >= max(f.as_of, coalesce(feed.floor, '')))), 0) AS free
+    FROM sold s CROSS JOIN stock_figures f ON f.sku = s.sku AND f.warehouse = s.warehouse
+    LEFT JOIN stock_feeds feed ON feed.erp = f.erp)
+SELECT sku, sum(min(-free, pieces)) AS pieces FROM free WHERE free < 0 GROUP BY sku ORDER BY 2 DESC, 1 LIMIT :most
 """
 _SALES = """
 SELECT d.channel, d.qty, d.seen_at, coalesce(nullif(o.name, ''), d.order_ref) AS name,
