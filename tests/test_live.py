@@ -17,9 +17,10 @@ import anyio
 import pytest
 from rich.console import Console
 
-from bcbridge.house.live import Feed, LiveView, Seen, frame, line, look
+from bcbridge.house.live import Feed, LiveView, Seen, StockSeen, frame, line, look
 from bcbridge.store.alerts import Box, Told
 from bcbridge.store.db import Store
+from bcbridge.store.stock.views import ChannelStock, FeedFacts, Oversold
 from bcbridge.store.views import STATES, Booking, Oldest, Overview, Pulse, Reason
 from bcbridge.web.protocols import Unconfirmed
 
@@ -53,6 +54,13 @@ WOO = Pulse("woocommerce_eu", "woocommerce")
 SEEN = Seen(OVERVIEW, (ERP, SHOP, WOO), (), NOW, told=TOLD)
 
 
+STOCK = StockSeen(
+    channels={"shopify_us": ChannelStock(waiting=12, oldest=NOW, told=480)},
+    feeds={"bluecherry": FeedFacts("bluecherry", NOW - timedelta(seconds=14), NOW, NOW, whole=True, held="")},
+    oversold=(Oversold("040123000013", 2, 5, ("shopify_us:#1041",)), Oversold("040123000020", 1, 1, ())),
+)
+
+
 def drawn(seen: Seen, *, width: int = 80) -> str:
     console = Console(file=io.StringIO(), width=width, force_terminal=False)
     console.print(frame(seen, started_at=NOW - timedelta(seconds=72)))
@@ -81,8 +89,32 @@ def test_what_each_shop_sold_stands_beside_it() -> None:
     assert "woocommerce_eu.came_in=20 woocommerce_eu.booked=6" in line(SEEN)
 
 
-def test_a_frame_fits_a_small_terminal() -> None:
-    text = drawn(SEEN)
+def test_the_numbers_each_shop_is_told_and_how_old_the_figures_are_stand_beside_it() -> None:
+    rows = [row.split() for row in drawn(replace(SEEN, stock=STOCK), width=100).splitlines()]
+    assert ["shopify_us", "100", "90", "5", "480", "12", "paused:", "the", "token", "was", "refused"] in rows
+    assert ["woocommerce_eu", "20", "6", "0", "0", "0", "well"] in rows
+    assert any(row[:1] == ["bluecherry"] and row[-4:] == ["14", "s", "old", "slow"] for row in rows)
+
+
+def test_what_is_oversold_stands_beside_what_the_race_accounts_for() -> None:
+    text = drawn(replace(SEEN, stock=STOCK))
+    assert "oversold   3 pieces (of these SKUs 6 were sold in a race between shops)" in text
+    nothing = drawn(replace(SEEN, stock=replace(STOCK, oversold=())))
+    assert "oversold   0 pieces\n" in "\n".join(row.rstrip() for row in nothing.splitlines()) + "\n"
+    assert "oversold" not in drawn(SEEN)
+    facts = line(replace(SEEN, stock=STOCK)).split()
+    assert {"oversold=3", "raced=6", "shopify_us.numbers_waiting=12", "bluecherry.figures_seconds=14"} <= set(facts)
+
+
+def test_a_pull_that_was_not_believed_is_said_aloud() -> None:
+    held = replace(STOCK.feeds["bluecherry"], held="all figures: 41 of 90 figures with stock would be none")
+    text = drawn(replace(SEEN, stock=replace(STOCK, feeds={"bluecherry": held})))
+    assert "A pull was not stored: all figures: 41 of 90" in text
+
+
+@pytest.mark.parametrize("seen", [SEEN, replace(SEEN, stock=STOCK)])
+def test_a_frame_fits_a_small_terminal(seen: Seen) -> None:
+    text = drawn(seen)
     assert len(text.splitlines()) <= 24
     assert max(len(row.rstrip()) for row in text.splitlines()) <= 80
 

@@ -56,10 +56,9 @@ async def _old(house: House, outlet: OutletHouse, started: datetime) -> list[Cau
     since = (facts.read_at if facts else None) or started
     if now - since <= limit:
         return []
-    text = (
-        f"the figures of {erp} were read {age(since, now)} ago; {outlet.name} is told at most {age(now - limit, now)}"
-    )
-    return [Cause("stock_old", outlet.name, erp, f"{text} old ones")]
+    at_most = age(now - limit, now)
+    text = f"the figures of {erp} are {age(since, now)} old; {outlet.name} takes at most {at_most}"
+    return [Cause("stock_old", outlet.name, erp, text)]
 
 
 async def _held(house: House, feed: FeedHouse) -> list[Cause]:
