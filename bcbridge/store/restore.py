@@ -2,7 +2,8 @@
 
 1. look     whether the backup is a whole store of ours
 2. copy     it beside the store, and mark the copy: its epoch is renewed before the next post, so that what was booked
-            since is found by read-back and not booked again
+            since is found by read-back and not booked again; no number that a channel shows is believed before it was
+            read anew, nor any told before the orders placed since are known
 3. decide   by one rename to ``bcbridge.db.restored``
 4. finish   the old files step aside, under a dated name; the copy takes their place
 
@@ -99,11 +100,23 @@ _RESTORED = "INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO 
 _ACT = "INSERT INTO acts (at, who, act, target, why, data) VALUES (?, ?, 'restore', ?, '', ?)"
 
 
+_KEEPS_STOCK = "SELECT 1 FROM sqlite_master WHERE name = 'stock_shown'"
+_KNOW_NO_NUMBER = (
+    "UPDATE stock_shown SET explained = NULL, due = NULL, stale = NULL",
+    "UPDATE stock_outlets SET known_upto = NULL",
+    "DELETE FROM meta WHERE name GLOB 'stock_orders_read/*'",
+)
+"""The last one is ``known.READ`` for every channel. A backup of a release that told no numbers has none of these."""
+
+
 def _mark(draft: Path, file: Path, *, who: str, now: datetime) -> None:
     with closing(sqlite3.connect(draft, isolation_level=None)) as connection:
         connection.execute("BEGIN IMMEDIATE")
         connection.execute(_RENEW)
         connection.execute(_RESTORED, (RESTORED_AT, stamp(now)))
+        if connection.execute(_KEEPS_STOCK).fetchone() is not None:
+            for forget in _KNOW_NO_NUMBER:
+                connection.execute(forget)
         data = orjson.dumps({"before": None, "after": None, "bytes": file.stat().st_size}).decode()
         connection.execute(_ACT, (stamp(now), who, file.name, data))
         connection.execute("COMMIT")

@@ -23,8 +23,10 @@ from bcbridge.store.backup import BackupFailed, NotABackup, make
 from bcbridge.store.damage import StoreDamaged, StoreUnusable, mark_of
 from bcbridge.store.db import Store, StoreLocked, connect
 from bcbridge.store.restore import RESTORED_AT, RestoreRefused, finish, restore
+from bcbridge.store.stock import known
 from bcbridge.store.verify import verify
 from tests.runtime.kit import SINK, START, Bench, bench
+from tests.store.stock.books import Book, outlet
 
 WHO = "ops@example.com"
 
@@ -180,6 +182,24 @@ async def backed_up(b: Bench, tmp_path: Path) -> Path:
     await booked(b, 2)
     await b.store.close()
     return file
+
+
+async def test_of_a_restored_store_no_number_that_a_channel_shows_is_believed(b: Bench, tmp_path: Path) -> None:
+    def shown(tx: sqlite3.Connection) -> None:
+        book = Book(tx)
+        book.outlets(outlet("shop"))
+        book.shown("shop", "012345678905", 7)
+        known.know(tx, "shop", b.clock())
+
+    await b.store.write(shown)
+    file = await backed_up(b, tmp_path)
+    await aside(restore, b.store.path, file, replace=True, who=WHO, now=b.clock())
+    store = await reopened(b)
+    row = await store.read.row("SELECT explained FROM stock_shown")
+    assert row is not None
+    assert row["explained"] is None
+    assert not await known.is_read(store, "shop")
+    assert await store.write(lambda tx: known.known_upto(tx, "shop")) is None
 
 
 async def test_a_restored_store_renews_its_epoch_and_books_nothing_twice(b: Bench, tmp_path: Path) -> None:
