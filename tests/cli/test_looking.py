@@ -366,3 +366,66 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["version", "--json"])
     assert set(json.loads(capsys.readouterr().out)) == {"version"}
+
+
+# -- stock -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def stocked(store: sqlite3.Connection) -> sqlite3.Connection:
+    at = "2026-11-21T08:00:00.000000Z"
+    store.execute(
+        """INSERT INTO stock_figures (sku, erp, warehouse, ots, qoh_minus_pick, ots_wip, lots, as_of, evidence, read_at)
+        VALUES ('040123000013', 'bluecherry', 'NJ1', 92, 111, 113,
+                '{"": {"ots": 92, "qoh_minus_pick": 111, "ots_wip": 113, "op": 12, "sa": 100}}', ?, 'row_ledger', ?)""",
+        (at, at),
+    )
+    store.execute(
+        """INSERT INTO stock_demand (channel, order_ref, sku, warehouse, qty, state, seen_at)
+        VALUES ('shopify_us', 'gid://shopify/Order/1001', '040123000013', 'NJ1', 2, 'known', ?)""",
+        (at,),
+    )
+    store.execute(
+        """INSERT INTO stock_shown (sku, channel, location, item, explained, target, due, due_at)
+        VALUES ('040123000013', 'shopify_us', 'L1', 'i', 92, 90, 1, ?)""",
+        (at,),
+    )
+    store.execute(
+        """INSERT INTO stock_writes (id, key, channel, kind, state, made_at)
+        VALUES (1, 'k', 'shopify_us', 'compare', 'answered', ?)""",
+        (at,),
+    )
+    store.execute(
+        """INSERT INTO stock_write_rows (write_id, seq, sku, location, item, number, was, figure, figure_as_of, n,
+        buffer, result) VALUES (1, 0, '040123000013', 'L1', 'i', 92, 80, 92, ?, 0, 0, 'taken')""",
+        (at,),
+    )
+    return store
+
+
+def test_stock_tells_why_a_number_is_what_it_is(cli: Cli, stocked: sqlite3.Connection) -> None:
+    said = cli("stock", "040123000013").out
+    assert "bluecherry NJ1: open to sell 92, on hand less picked 111, with WIP 113" in said
+    assert "; OP 12, SA 100" in said
+    assert "Taken off for orders: 2" in said
+    assert "  2 for #1001 (shopify_us, NJ1), known" in said
+    assert "shopify_us at L1: must be showing 92, is to show 90 (waits to be told)" in said
+    assert "told 92 from 80: figure 92 of " in said
+
+
+def test_stock_in_json_has_the_same_facts(cli: Cli, stocked: sqlite3.Connection) -> None:
+    story = cli("stock", "040123000013", "--json").json
+    assert [(one["erp"], one["ots"], one["evidence"]) for one in story["figures"]] == [("bluecherry", 92, "row_ledger")]
+    assert [(one["order"], one["pieces"], one["counts"]) for one in story["demand"]] == [("#1001", 2, True)]
+    (place,) = story["places"]
+    assert (place["explained"], place["target"], place["due"]) == (92, 90, True)
+    assert [(one["number"], one["was"], one["result"]) for one in place["told"]] == [(92, 80, "taken")]
+
+
+def test_a_sku_nobody_knows_is_not_there(cli: Cli, stocked: sqlite3.Connection) -> None:
+    answer = cli("stock", "40123000013")
+    assert (answer.code, "with its leading zeros" in answer.err) == (3, True)
+
+
+def test_an_act_on_numbers_needs_the_running_bridge(cli: Cli, stocked: sqlite3.Connection) -> None:
+    assert cli("numbers", "compare", "shopify_us", "--yes").code == 4
