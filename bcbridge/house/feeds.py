@@ -1,4 +1,4 @@
-"""The figures of one ERP, pulled: what changed at every look, everything when it is time or somebody asks."""
+"""The figures of one ERP, pulled: what changed when its cycle says so, everything when it is time or somebody asks."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import anyio
 import structlog
 
 from bcbridge.errors import OpenCircuit, Retry, StoreBusy, plain
+from bcbridge.flows.stock.cycle import Cycle, everything_is_due, load
 from bcbridge.flows.stock.pull import Pulled, Pulls
 from bcbridge.runtime.backoff import backoff
 from bcbridge.runtime.circuit import Circuit
@@ -18,8 +19,7 @@ from bcbridge.runtime.worker import Bell
 
 log = structlog.get_logger()
 
-EVERYTHING_EVERY = timedelta(hours=24)
-"""What a list of changes never showed is found by reading everything."""
+NO_TIME = timedelta(0)
 ECHO_EVERY = timedelta(minutes=5)
 PULL_DEADLINE = timedelta(hours=2)
 
@@ -50,7 +50,12 @@ class FeedHouse:
     wanted: Bell = field(default_factory=Bell)
     """Rings when all figures are wanted now."""
     figures: FeedFigures = field(default_factory=FeedFigures)
+    cycle: Cycle | None = None
+    """What is known of the ERP's batch cycle; None until the first pull."""
     _everything_at: datetime | None = None
+    _everything_took: timedelta = NO_TIME
+    _unproven: bool = False
+    """The last pull of everything did not prove itself whole, or was not believed."""
     _echo_at: datetime | None = None
 
     def pull_now(self) -> None:
@@ -64,8 +69,11 @@ class FeedHouse:
             await self.circuit.closed()
             rings = self.wanted.rings
             failures = 0 if await self._tried() else failures + 1
-            wait = backoff(failures, chance=random.random) if failures else self.every
-            await self.wanted.heard(since=rings, within=min(wait, self.every) if failures else wait)
+            wait = min(backoff(failures, chance=random.random), self.every) if failures else self._until_next()
+            await self.wanted.heard(since=rings, within=wait)
+
+    def _until_next(self) -> timedelta:
+        return self.every if self.cycle is None else self.cycle.wait(self.now(), every=self.every)
 
     async def _tried(self) -> bool:
         try:
@@ -92,18 +100,33 @@ class FeedHouse:
 
     async def once(self) -> Pulled:
         """One pull: of everything when that is due, else of what changed."""
-        if self.pulls.echoes and self.may_count() and self._is_due(self._echo_at, ECHO_EVERY):
+        if self.pulls.echoes and self.may_count() and self._echo_is_due():
             await self.pulls.echo()
             self._echo_at = self.now()
-        everything = self._is_due(self._everything_at, EVERYTHING_EVERY)
+        everything = await self._everything_is_due()
         pulled = await (self.pulls.everything() if everything else self.pulls.changed())
-        if pulled.everything:
-            self._everything_at = pulled.began
+        if everything or pulled.everything:
+            self._everything_at, self._everything_took = pulled.began, pulled.ended - pulled.began
+            self._unproven = not pulled.everything
+        await self._learn(pulled)
         self._note(pulled)
         return pulled
 
-    def _is_due(self, last: datetime | None, every: timedelta) -> bool:
-        return last is None or self.now() - last >= every
+    def _echo_is_due(self) -> bool:
+        return self._echo_at is None or self.now() - self._echo_at >= ECHO_EVERY
+
+    async def _everything_is_due(self) -> bool:
+        waiting = self._unproven or await self.pulls.waits()
+        return everything_is_due(self.now(), self._everything_at, self._everything_took, waiting=waiting)
+
+    async def _learn(self, pulled: Pulled) -> None:
+        """The cycle is remembered beside the figures whenever a publication was met."""
+        if self.cycle is None:
+            state = await self.pulls.book.feed()
+            self.cycle = load(state.cycles, hint=self.pulls.feed.rules.cycle)
+        before, self.cycle = self.cycle, self.cycle.learn(pulled)
+        if self.cycle.publications != before.publications:
+            await self.pulls.book.keep_cycles(self.cycle.dump())
 
     def _note(self, pulled: Pulled) -> None:
         seen = self.figures

@@ -2,7 +2,8 @@
 
 1. What was released but not computed yet, because the process ended there, is computed first.
 2. Each row is held against what we have: one that shows the same figure costs nothing, unless a booked piece waits for
-   a later moment of it. The others are dated (evidence.py) and kept, each page with the numbers that follow.
+   a later moment of it. The others are dated (evidence.py) and kept with the numbers that follow: as many as one unit
+   of the store takes, and none later than a moment.
 3. A figure that fell to none is put aside until the pull has ended, and what a whole pull of everything did not show is
    none as well. Too many of both at once are no sale but a broken export: nothing of it is stored, the moments of all
    figures stand still (pieces that are booked go on counting: nothing is oversold), and a person judges.
@@ -14,7 +15,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import groupby, islice
+from types import MappingProxyType
 from typing import Protocol
 
 import anyio.lowlevel
@@ -29,9 +32,15 @@ LOSS_SHARE = 0.2
 """Of the figures with stock; more of them at once are not believed."""
 LOSS_LEAST = 20
 """Fewer figures than this are never too many."""
+TOGETHER = 250
+"""Rows that are kept at once: a unit for each page would cost more than all the rest of a pull where little moved."""
+AT_LATEST = timedelta(seconds=1)
+"""No row waits longer for others."""
 BREATH = 10_000
 """Figures looked through before the event loop has its turn."""
 NONE: Numbers = (0, 0, 0)
+NOTHING: frozenset[str] = frozenset()
+NO_SHELF: Mapping[str, Numbers] = MappingProxyType({})
 
 
 class FigureBook(Protocol):
@@ -43,8 +52,8 @@ class FigureBook(Protocol):
         """Every figure: UPC, warehouse, numbers by lot."""
         ...
 
-    async def waiting(self) -> frozenset[str]:
-        """UPCs with pieces that are booked and in no figure yet."""
+    async def waiting(self, *, booked: bool) -> frozenset[str]:
+        """UPCs with pieces that are in no figure yet; with ``booked`` only those that the ERP has booked."""
         ...
 
     async def keep(self, rows: Sequence[Taken]) -> None: ...
@@ -52,6 +61,8 @@ class FigureBook(Protocol):
     async def end(self, *, mark: str, known: Known, everything: bool, believed: bool, clears: bool) -> None: ...
 
     async def hold(self, words: str) -> None: ...
+
+    async def keep_cycles(self, cycles: str) -> None: ...
 
     async def release(self) -> None: ...
 
@@ -110,8 +121,12 @@ class _Tally:
     moved: int = 0
     first_moved: datetime | None = None
     odd: list[str] = field(default_factory=list)
+    fresh: list[Taken] = field(default_factory=list)
+    """Not kept yet, in the order in which they were read."""
     aside: dict[Place, Taken] = field(default_factory=dict)
     """Figures that fell to none."""
+    unsettled: set[Place] = field(default_factory=set)
+    """Where something is fresh or aside."""
     seen: dict[tuple[str, str], set[str]] | None = None
 
 
@@ -143,6 +158,10 @@ class Pulls:
         await self.book.echo_sent(echo)
         await self.feed.set_echo(echo.count)
 
+    async def waits(self) -> bool:
+        """Whether booked pieces wait for a figure that contains them."""
+        return bool(await self.book.waiting(booked=True))
+
     @property
     def echoes(self) -> bool:
         return Evidence.ECHO in self.feed.rules.kinds
@@ -151,12 +170,17 @@ class Pulls:
 
     async def _pull(self, state: FeedState, pages: AsyncIterator[StockPage], *, everything: bool) -> Pulled:
         await self.book.release()
-        resident, waiting = await self._figures(), await self.book.waiting()
+        resident, waiting = await self._figures(), await self.book.waiting(booked=everything)
         dating = Dating(self.feed.rules, state.known, self.now())
         tally, last = _Tally(seen={} if everything else None), None
-        async for page in pages:
-            await self._page(page, resident, waiting, dating, tally)
-            last = page
+        try:
+            async for page in pages:
+                await self._page(page, resident, waiting, dating, tally)
+                last = page
+        except Exception:
+            await self._keep(tally, resident)  # what was read is true, however the reading ended
+            raise
+        await self._keep(tally, resident)
         whole = everything and last is not None and last.last and last.whole
         if last is None or not last.last:
             return self._pulled(dating, tally, everything=False, held="")
@@ -166,7 +190,8 @@ class Pulls:
         if words and not state.accepted:
             await self.book.hold(words)
             return self._pulled(dating, tally, everything=False, held=words)
-        await self._keep(losses, resident)
+        tally.fresh = losses
+        await self._keep(tally, resident)
         clears = whole or (not everything and not state.held.startswith(ALL))
         mark = last.mark if whole or not everything else state.mark
         await self.book.end(mark=mark, known=known, everything=whole, believed=bool(words), clears=clears)
@@ -186,26 +211,30 @@ class Pulls:
     async def _page(
         self, page: StockPage, resident: Resident, waiting: frozenset[str], dating: Dating, tally: _Tally
     ) -> None:
-        fresh, moved = [], 0
-        for row, numbers, before in differing(page.rows, resident, waiting, tally.aside):
-            changed = numbers != before
+        moved = 0
+        for row, numbers, before in differing(page.rows, resident, waiting, tally.unsettled):
+            changed, place = numbers != before, (row.upc, row.warehouse, row.lot)
             moved += changed
             taken = _taken(row, dating.date(row, page, moved=changed), page)
-            tally.aside.pop((row.upc, row.warehouse, row.lot), None)
+            tally.aside.pop(place, None)
+            tally.unsettled.add(place)
             if falls_to_none(before, numbers):
-                tally.aside[row.upc, row.warehouse, row.lot] = taken
+                tally.aside[place] = taken
             else:
-                fresh.append(taken)
+                tally.fresh.append(taken)
         dating.pass_page(page, moved=moved > 0)
         _count(page, tally, moved)
-        await self._keep(fresh, resident)
+        if tally.fresh and (len(tally.fresh) >= TOGETHER or page.answered - tally.fresh[0].read >= AT_LATEST):
+            await self._keep(tally, resident)
 
-    async def _keep(self, rows: Sequence[Taken], resident: Resident) -> None:
+    async def _keep(self, tally: _Tally, resident: Resident) -> None:
         """What is kept is resident after it is on disk, not before: a unit that failed is met again."""
+        rows, tally.fresh = tally.fresh, []
         if rows:
             await self.book.keep(rows)
             for taken in rows:
                 resident.put(taken.row.upc, taken.row.warehouse, taken.row.lot, _numbers(taken.row))
+        tally.unsettled = set(tally.aside)
 
     def _too_many(self, losses: Sequence[Taken], resident: Resident, *, everything: bool) -> str:
         """Why this cannot be believed, in words; empty where it can."""
@@ -234,16 +263,18 @@ ODD_KEPT = 20
 
 
 def differing(
-    rows: Sequence[StockRow], resident: Resident, waiting: frozenset[str], aside: Collection[Place] = ()
+    rows: Sequence[StockRow], resident: Resident, waiting: frozenset[str], unsettled: Collection[Place] = ()
 ) -> Iterator[tuple[StockRow, Numbers, Numbers | None]]:
-    """Rows that show another figure than the one we have, whose moment somebody waits for, or that were put aside when
-    they were read before; with both figures."""
-    shelves = resident.shelves
+    """Rows that show another figure than the one we have, whose moment somebody waits for, or that were read before and
+    are not kept yet; with both figures."""
+    warehouse, lot, shelf = None, None, NO_SHELF
     for row in rows:
-        shelf = shelves.get((row.warehouse, row.lot))
-        before = None if shelf is None else shelf.get(row.upc)
-        numbers = (row.ots, row.qoh_minus_pick, row.ots_wip)
-        if numbers != before or row.upc in waiting or (aside and (row.upc, row.warehouse, row.lot) in aside):
+        if row.warehouse is not warehouse or row.lot is not lot:
+            warehouse, lot = row.warehouse, row.lot
+            shelf = resident.shelves.get((warehouse, lot), NO_SHELF)
+        upc, numbers = row.upc, (row.ots, row.qoh_minus_pick, row.ots_wip)
+        before = shelf.get(upc)
+        if numbers != before or upc in waiting or (unsettled and (upc, warehouse, lot) in unsettled):
             yield row, numbers, before
 
 
@@ -262,21 +293,33 @@ def _count(page: StockPage, tally: _Tally, moved: int) -> None:
     if moved and tally.first_moved is None:
         tally.first_moved = page.asked
     if tally.seen is not None:
-        for row in page.rows:
-            tally.seen.setdefault((row.warehouse, row.lot), set()).add(row.upc)
+        for place, upcs in _by_place(page.rows):
+            tally.seen.setdefault(place, set()).update(upcs)
+
+
+def _by_place(rows: Sequence[StockRow]) -> Iterator[tuple[tuple[str, str], list[str]]]:
+    """UPCs by warehouse and lot, neighbours together."""
+    return ((place, [row.upc for row in those]) for place, those in groupby(rows, key=_place))
+
+
+def _place(row: StockRow) -> tuple[str, str]:
+    return row.warehouse, row.lot
 
 
 async def _absent(
     resident: Resident, tally: _Tally, known: Known, last: StockPage, *, whole: bool
 ) -> AsyncIterator[Taken]:
-    """What a whole pull of everything did not show, as none."""
+    """What a whole pull of everything did not show, as none. What it showed is resident by now."""
     if not whole or tally.seen is None:
         return
     for (warehouse, lot), shelf in resident.shelves.items():
-        seen = tally.seen.get((warehouse, lot), set())
-        for at, (upc, numbers) in enumerate(shelf.items()):
-            if at % BREATH == 0:
-                await anyio.lowlevel.checkpoint()
-            if numbers != NONE and upc not in seen:
-                row = StockRow(Upc(upc), warehouse, lot, *NONE)
-                yield Taken(row, known.floor, None, last.asked)
+        seen = tally.seen.get((warehouse, lot), NOTHING)
+        if len(seen) == len(shelf):
+            continue
+        held = iter(shelf.items())
+        while some := list(islice(held, BREATH)):
+            await anyio.lowlevel.checkpoint()
+            for upc, numbers in some:
+                if numbers != NONE and upc not in seen:
+                    row = StockRow(Upc(upc), warehouse, lot, *NONE)
+                    yield Taken(row, known.floor, None, last.asked)

@@ -114,7 +114,8 @@ _RESIDENT = """
 SELECT sku, warehouse, lots FROM stock_figures WHERE erp = :erp AND (sku, warehouse) > (:sku, :warehouse)
 ORDER BY sku, warehouse LIMIT :many
 """
-_WAITING = "SELECT DISTINCT sku FROM stock_demand WHERE settled = 0 AND state = 'posted'"
+_BOOKED = "SELECT DISTINCT sku FROM stock_demand WHERE settled = 0 AND state = 'posted'"
+_ASKED = "SELECT DISTINCT sku FROM stock_demand WHERE settled = 0 AND state <> 'void'"
 RESIDENT_SLICE = 2_000
 
 
@@ -141,9 +142,9 @@ class FigureMemory:
                 yield row["sku"], row["warehouse"], numbers
             given |= {"sku": rows[-1]["sku"], "warehouse": rows[-1]["warehouse"]}
 
-    async def waiting(self) -> frozenset[str]:
-        """SKUs with pieces that are booked and in no figure yet."""
-        return frozenset(str(row[0]) for row in await self.store.read.rows(_WAITING))
+    async def waiting(self, *, booked: bool) -> frozenset[str]:
+        """SKUs with pieces that are in no figure yet; with ``booked`` only those that the ERP has booked."""
+        return frozenset(str(row[0]) for row in await self.store.read.rows(_BOOKED if booked else _ASKED))
 
     async def keep(self, rows: Sequence[Taken]) -> None:
         for part in compute.slices(rows):
