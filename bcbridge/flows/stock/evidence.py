@@ -78,12 +78,16 @@ class Dating:
         named = {moment for moment in exports if self._sane(moment, page)}
         self._undated = self._undated or named != exports
         self._oldest = min((moment for moment in (self._oldest, *named) if moment), default=None)
-        stamps = {row.stamp for row in page.rows if self._sane(row.stamp, page)}
-        self._newest = _latest(self._newest, *stamps, *named)
+        self._newest = _latest(self._newest, self._newest_stamp(page), *named)
         if moved:
             self._moved = True
             self._changed = _latest(self._changed, self._before_change())
         self._hear_echo(page.rows)
+
+    def _newest_stamp(self, page: StockPage) -> datetime | None:
+        stamps = [row.stamp for row in page.rows if row.stamp is not None]
+        newest = max(stamps, default=None)
+        return newest if self._sane(newest, page) else _latest(*(self._sane(stamp, page) for stamp in stamps))
 
     @property
     def newest(self) -> datetime | None:

@@ -165,6 +165,33 @@ async def test_a_figure_that_fell_and_stood_again_in_the_next_pass_has_not_falle
         assert await here.target(A) == 5
 
 
+# -- pages together --------------------------------------------------------------------------------------------------
+
+
+async def test_rows_of_several_pages_are_kept_at_once_and_none_waits_for_long(tmp_path: Path) -> None:
+    async with scene(tmp_path, RULES, A, B, C) as here:
+        here.erp.pages = [[row(A, 5, stamped=0), row(B, 3, stamped=0), row(C, 2, stamped=0)]]
+        await here.pulls.everything()
+        here.erp.delta = [[row(A, 4, stamped=1)], [row(B, 2, stamped=1)], [row(C, 1, stamped=1)]]
+        units = here.store.figures.units
+        await here.pulls.changed()
+        at_once = here.store.figures.units - units
+        here.erp.delta = [[row(A, 9, stamped=2)], [row(B, 9, stamped=2)], [row(C, 9, stamped=2)]]
+        here.erp.before_page = lambda number: setattr(here.clock, "minutes", 3 + number / 60)
+        await here.pulls.changed()
+        assert here.store.figures.units - units - at_once == at_once + 1  # the first two, then the third
+        assert [await here.target(upc) for upc in (A, B, C)] == [9, 9, 9]
+
+
+async def test_a_row_that_comes_again_before_it_is_kept_counts_as_what_it_says(tmp_path: Path) -> None:
+    async with scene(tmp_path, RULES, A, B) as here:
+        here.erp.pages = [[row(A, 5, stamped=0), row(B, 5, stamped=0)]]
+        await here.pulls.everything()
+        here.erp.delta = [[row(A, 4, stamped=2), row(B, 4, stamped=2)], [row(A, 5, stamped=3), row(B, 5, stamped=1)]]
+        await here.pulls.changed()
+        assert [await here.target(upc) for upc in (A, B)] == [5, 4]
+
+
 # -- crashes -------------------------------------------------------------------------------------------------------
 
 
