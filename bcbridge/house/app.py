@@ -24,7 +24,6 @@ from bcbridge import config, logs
 from bcbridge.config import Settings
 from bcbridge.connectors.base import Severity, Tools
 from bcbridge.errors import BridgeError, Misconfigured, OpenCircuit, Retry, StoreBusy
-from bcbridge.flows.orders.looks import LOOKS
 from bcbridge.flows.orders.story import ORDERS
 from bcbridge.house import sdnotify, voice
 from bcbridge.house.counting import count_from_before
@@ -231,7 +230,7 @@ def _front(house: House, aside: Aside) -> tuple[Front, HouseVitals]:
         store=house.store,
         now=house.now,
         flows={ORDERS: ORDERS},
-        looks={ORDERS: LOOKS},
+        looks={ORDERS: house.looks} if house.looks else {},
         wake={name: one.wake for name, one in house.channels.items()},
     )
     parts = Parts(
@@ -479,7 +478,7 @@ async def _sweep_once(house: House, channel: ChannelHouse, name: str, every: tim
         return
     if now - moment(last) < every:
         return
-    receive = sweep_to_jobs(connector, channel.connector.orders.noun, flow=ORDERS, looks=LOOKS, now=house.now)
+    receive = sweep_to_jobs(connector, channel.connector.orders.noun, flow=ORDERS, looks=house.looks, now=house.now)
     async for page in channel.connector.orders.sweep(now - back):
         await house.store.write(receive(page))
 

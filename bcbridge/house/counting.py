@@ -30,7 +30,7 @@ SLICE = 200
 async def count_from_before(house: House) -> None:
     """At every start, before anything runs; after the first time there is nothing to do. A slice at a time."""
     await _adopt(house)
-    for channel in house.channels:
+    for channel in house.channels if house.looks else ():
         if not await known.is_read(house.store, channel):
             await _look_at_open(house, channel)
 

@@ -19,6 +19,7 @@ from bcbridge.flows.stock.compare import Comparer
 from bcbridge.flows.stock.items import resolved
 from bcbridge.flows.stock.publish import Publisher
 from bcbridge.house.feeds import FeedHouse
+from bcbridge.house.passing import Passing
 from bcbridge.house.rulebook import RuleBook
 from bcbridge.house.shelves import CATCH_UP_WITHIN, OutletHouse
 from bcbridge.mappings import Mappings
@@ -39,6 +40,7 @@ class StockHouse:
     """Everything about stock that runs. Without a channel whose numbers are kept nothing does."""
 
     book: RuleBook
+    passing: Passing
     outlets: dict[str, OutletHouse] = field(default_factory=dict)
     feeds: dict[str, FeedHouse] = field(default_factory=dict)
 
@@ -63,6 +65,7 @@ class StockHouse:
     def start(self, loops: TaskGroup) -> None:
         if self.outlets:
             loops.start_soon(self.book.run)
+            loops.start_soon(self.passing.cool)
         for feed in self.feeds.values():
             loops.start_soon(feed.run)
         for outlet in self.outlets.values():

@@ -26,6 +26,7 @@ from bcbridge.house.acts import PersonActs
 from bcbridge.house.erasure import About, Erasure
 from bcbridge.house.feeds import FeedHouse
 from bcbridge.house.reload import MappingsInForce
+from bcbridge.house.passing import Passing
 from bcbridge.house.rulebook import RuleBook
 from bcbridge.house.stock import OutletMaker, StockHouse
 from bcbridge.house.stock_acts import StockActs
@@ -35,13 +36,13 @@ from bcbridge.model.ids import ConnectorName
 from bcbridge.model.sales_order import SalesOrder
 from bcbridge.runtime.circuit import Circuit
 from bcbridge.runtime.known import Known
-from bcbridge.runtime.poller import ListPoller, documents_to, heads_to_jobs
+from bcbridge.runtime.poller import ListPoller, documents_to, heads_to_jobs, nobody_asks
 from bcbridge.runtime.worker import Bell, Gate, Worker
 from bcbridge.runtime.writer import DOUBTS, DocumentWriter, Evidence, StepObserver, unobserved
 from bcbridge.store import catalog, meta, outbox, queue, releases
 from bcbridge.store.db import Store
 from bcbridge.store.memory import OrderMemory
-from bcbridge.store.stock import known
+from bcbridge.store.stock import compute
 from bcbridge.store.stock.figures import FigureMemory
 
 MASTERS_EVERY = timedelta(minutes=15)
@@ -148,6 +149,14 @@ class House:
             return f"{write} is not confirmed for production: `bcbridge confirm {write}`"
         return ""
 
+    @property
+    def looks(self) -> str:
+        """The flow that looks at orders for the count alone; none where no channel's numbers are kept."""
+        kept = (
+            name for name, one in self.settings.connections.items() if one.enabled and name in self.settings.channels
+        )
+        return LOOKS if any(self.settings.channels[name].stock for name in kept) else ""
+
     def stock_writes(self) -> dict[str, str]:
         """Every write beside sales orders that a person confirms, and its connection: numbers told, counts set."""
         told = {f"{name}.stock": name for name in self.stock.outlets}
@@ -213,7 +222,8 @@ def build(settings: Settings, store: Store, tools: Tools, wiring: Wiring) -> Hou
         on_change=lambda: house.stock.book.bell.ring(),
     )
     book = RuleBook(store, lambda: mappings.current, tools.now, on_due=lambda: house.stock.ring())
-    stock = StockHouse(book)
+    passing = Passing(store, tools.now, on_due=lambda channels: house.stock.due(channels))
+    stock = StockHouse(book, passing)
     house = House(settings=settings, store=store, now=tools.now, mappings=mappings, stock=stock)
     for name in {settings.channels[channel].erp for channel in channels}:
         house.erps[name] = _erp(house, settings.connections[name], tools, wiring)
@@ -268,9 +278,13 @@ def _masters(house: House, connection: Connection, erp: Erp, circuit: Circuit, t
 
     def styles(tx: sqlite3.Connection, read: Sequence[tuple[Document, tuple[CatalogSku, ...]]]) -> int:
         touched: set[str] = set()
+        flipped: set[str] = set()
         for document, skus in read:
+            before = catalog.idle(tx, name, document.ref)
             touched |= catalog.replace_style(tx, name, document.ref, skus)
+            flipped |= before ^ catalog.idle(tx, name, document.ref)
         releases.free(tx, {f"sku/{upc}" for upc in touched}, flow=ORDERS, now=tools.now())
+        house.stock.due(compute.mark(tx, flipped, now=tools.now()))
         return len(touched)
 
     def warehouses(tx: sqlite3.Connection, read: Sequence[tuple[Document, Warehouse]]) -> int:
@@ -347,7 +361,7 @@ def _channel(house: House, connection: Connection, tools: Tools) -> ChannelHouse
         batches_at_once=at_once + 2,
         deadline=BATCH_DEADLINE,
     )
-    known = _known(house.store, connection.name)
+    known = _known(house, connection.name)
     looks = Worker(
         flow=LOOKS,
         connector=connection.name,
@@ -370,13 +384,13 @@ def _channel(house: House, connection: Connection, tools: Tools) -> ChannelHouse
             connector=connection.name,
             noun=noun,
             heads=one,
-            receive=heads_to_jobs(connection.name, noun, one.name, flow=ORDERS, looks=LOOKS, now=tools.now),
+            receive=heads_to_jobs(connection.name, noun, one.name, flow=ORDERS, looks=house.looks, now=tools.now),
             on_news=ring,
             store=house.store,
             circuit=circuit,
             now=tools.now,
             every=every,
-            on_read=partial(known.listed, one.name),
+            on_read=partial(known.listed, one.name) if house.looks else nobody_asks,
         )
         for one in connector.orders.lists
     )
@@ -420,10 +434,10 @@ def _hurry(lists: Sequence[ListPoller]) -> None:
         one.hurry()
 
 
-def _known(store: Store, channel: str) -> Known:
+def _known(house: House, channel: str) -> Known:
     """Kept beside the channel's numbers, for the next start."""
-
-    async def tell(upto: datetime) -> None:
-        await store.write(lambda tx: known.know(tx, channel, upto))
-
-    return Known(open_looks=lambda: queue.open_ids(store, flow=LOOKS, connector=channel), tell=tell)
+    store = house.store
+    return Known(
+        open_looks=lambda: queue.open_ids(store, flow=LOOKS, connector=channel),
+        tell=partial(house.stock.passing.known, channel),
+    )
