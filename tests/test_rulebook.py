@@ -1,0 +1,112 @@
+"""What people decide about numbers reaches the computing: at once when a file changes, and when a date comes."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from bcbridge.house.rulebook import RuleBook
+from bcbridge.mappings import Mappings, NumberRow, Pack
+from bcbridge.model.catalog import CatalogSku
+from bcbridge.model.ids import Ref, SkuParts, Upc
+from bcbridge.model.stock import NumberRule
+from bcbridge.store import catalog
+from bcbridge.store.db import Store
+from tests.runtime.kit import Clock
+from tests.store.stock.books import Book, outlet
+
+TEE, SCARF = "040123000013", "040123000020"
+
+
+def sku(upc: str, style: str) -> CatalogSku:
+    parts = SkuParts(division="WOM", style=style, color_code="BLK", size_desc="M")
+    return CatalogSku(ref=Ref(upc), style=Ref(style), parts=parts, upc=Upc(upc))
+
+
+@dataclass
+class Desk:
+    store: Store
+    clock: Clock
+    said: dict[str, dict[str, dict[str, NumberRow | Pack]]] = field(default_factory=dict)
+    rung: list[str] = field(default_factory=list)
+
+    def book(self) -> RuleBook:
+        return RuleBook(
+            self.store, lambda: Mappings(dict(self.said)), self.clock, on_due=lambda: self.rung.append("rung")
+        )
+
+    async def targets(self) -> dict[str, int | None]:
+        rows = await self.store.read.rows("SELECT sku, target FROM stock_shown ORDER BY sku")
+        return {row["sku"]: row["target"] for row in rows}
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+    clock = Clock()
+
+    def season(tx: sqlite3.Connection) -> None:
+        book = Book(tx)
+        for upc, pieces in ((TEE, 10), (SCARF, 7)):
+            book.figure(upc, pieces)
+            tx.execute(
+                "INSERT INTO stock_shown (sku, channel, location, item, explained) VALUES (?, 'shop', 'L1', ?, 0)",
+                (upc, upc),
+            )
+        book.feed()
+        catalog.replace_style(tx, "bc", "00417", [sku(TEE, "00417")])
+        catalog.replace_style(tx, "bc", "08010", [sku(SCARF, "08010")])
+
+    async with Store(tmp_path / "bcbridge.db").opened() as store:
+        await store.write(season)
+        yield Desk(store, clock)
+
+
+async def test_an_outlet_that_was_looked_over_is_reckoned_at_once(desk: Desk) -> None:
+    book = desk.book()
+    await book.take_over("shop", [outlet("shop", rule=NumberRule(buffer=1))])
+    assert await desk.targets() == {TEE: 9, SCARF: 6}
+
+
+async def test_a_row_for_a_style_counts_until_it_is_taken_out(desk: Desk) -> None:
+    book = desk.book()
+    await book.take_over("shop", [outlet("shop")])
+    desk.said = {"stock": {"default": {"style/00417": NumberRow(buffer=4)}}}
+    await book.apply()
+    assert await desk.targets() == {TEE: 6, SCARF: 7}
+    desk.said = {}
+    await book.apply()
+    assert await desk.targets() == {TEE: 10, SCARF: 7}
+    assert desk.rung
+
+
+async def test_a_row_for_every_sku_is_the_outlets_own_rule(desk: Desk) -> None:
+    book = desk.book()
+    await book.take_over("shop", [outlet("shop")])
+    desk.said = {"stock": {"shop": {"*": NumberRow(buffer=2)}}}
+    await book.apply()
+    assert await desk.targets() == {TEE: 8, SCARF: 5}
+
+
+async def test_a_campaign_ends_by_itself(desk: Desk) -> None:
+    book = desk.book()
+    await book.take_over("shop", [outlet("shop")])
+    row = NumberRow(stop=True, until=desk.clock() + timedelta(hours=1))
+    desk.said = {"stock": {"default": {f"sku/{TEE}": row}}}
+    await book.apply()
+    assert await desk.targets() == {TEE: 0, SCARF: 7}
+    desk.clock.at += timedelta(hours=1)
+    await book.apply()
+    assert await desk.targets() == {TEE: 10, SCARF: 7}
+
+
+async def test_a_pack_is_the_least_of_its_parts_as_soon_as_a_person_says_so(desk: Desk) -> None:
+    book = desk.book()
+    await book.take_over("shop", [outlet("shop")])
+    desk.said = {"packs": {"default": {SCARF: Pack(parts={TEE: 3})}}}
+    await book.apply()
+    assert await desk.targets() == {TEE: 10, SCARF: 3}
