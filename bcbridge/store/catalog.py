@@ -62,6 +62,14 @@ def _row(connector: str, sku: CatalogSku) -> tuple[object, ...]:
     )
 
 
+_IDLE_OF_STYLE = "SELECT upc FROM skus WHERE connector = ? AND style = ? GROUP BY upc HAVING max(active) = 0"
+
+
+def idle(tx: sqlite3.Connection, connector: str, style: str) -> set[str]:
+    """UPCs of a style that the ERP no longer sells."""
+    return {str(row[0]) for row in tx.execute(_IDLE_OF_STYLE, (connector, style))}
+
+
 _BY_UPC = "SELECT * FROM skus WHERE connector = ? AND upc IN (SELECT value FROM json_each(?))"
 
 
