@@ -95,20 +95,18 @@ def _leaves_plenty(row: Shown, target: int | None) -> bool:
 # -- numbers that change though nobody touched them ----------------------------------------------------------------
 
 _HURRIES = "SELECT EXISTS (SELECT 1 FROM stock_rules WHERE velocity = 1)"
-_COOLED = """
-SELECT DISTINCT sku FROM stock_demand WHERE seen_at >= :after AND seen_at < :before ORDER BY sku LIMIT :many
-"""
+_COOLED = "SELECT DISTINCT sku FROM stock_demand WHERE seen_at >= :after AND seen_at < :before ORDER BY sku"
 
 
-def cooled(tx: sqlite3.Connection, *, since: datetime, now: datetime) -> frozenset[str]:
-    """A buffer by speed falls when nobody buys: mark what was sold lately and no longer counts as lately.
+def cooled(tx: sqlite3.Connection, *, since: datetime, now: datetime) -> list[str]:
+    """A buffer by speed falls when nobody buys: SKUs that were sold lately and no longer count as sold lately.
 
-    ``since``: when this was asked last. Returns channels as ``mark`` does.
+    ``since``: when this was asked last. They are to be marked.
     """
     if not tx.execute(_HURRIES).fetchone()[0]:
-        return frozenset()
-    given = {"after": stamp(since - SPEED_WINDOW), "before": stamp(now - SPEED_WINDOW), "many": SLICE}
-    return mark(tx, [row[0] for row in tx.execute(_COOLED, given)], now=now)
+        return []
+    given = {"after": stamp(since - SPEED_WINDOW), "before": stamp(now - SPEED_WINDOW)}
+    return [row[0] for row in tx.execute(_COOLED, given)]
 
 
 _SPLITS = "SELECT EXISTS (SELECT 1 FROM stock_rules WHERE split = 1)"
@@ -116,18 +114,18 @@ _TAKEN_BACK = """
 SELECT DISTINCT r.sku FROM stock_writes w JOIN stock_write_rows r ON r.write_id = w.id
 WHERE w.made_at >= :made AND w.made_at < :upto AND w.channel = :channel AND w.kind <> 'compare'
   AND w.ended_at >= :after AND w.ended_at < :upto AND r.number < coalesce(r.explained, r.number + 1)
-ORDER BY r.sku LIMIT :many
+ORDER BY r.sku
 """
 
 
-def freed(tx: sqlite3.Connection, channel: str, *, after: datetime, upto: datetime, now: datetime) -> frozenset[str]:
-    """This channel's orders are known past ``upto``, and were past ``after`` before: mark what is split and was taken
-    back from it between the two; its pieces may be given to others now. Returns channels as ``mark`` does."""
+def freed(tx: sqlite3.Connection, channel: str, *, after: datetime, upto: datetime) -> list[str]:
+    """This channel's orders are known past ``upto``, and were past ``after`` before: SKUs that are split and were taken
+    back from it between the two. Their pieces may be given to others now: they are to be marked."""
     if not tx.execute(_SPLITS).fetchone()[0]:
-        return frozenset()
+        return []
     made = stamp(after - allotments.LONGEST_CALL)
-    given = {"made": made, "after": stamp(after), "upto": stamp(upto), "channel": channel, "many": SLICE}
-    return mark(tx, [row[0] for row in tx.execute(_TAKEN_BACK, given)], now=now)
+    given = {"made": made, "after": stamp(after), "upto": stamp(upto), "channel": channel}
+    return [row[0] for row in tx.execute(_TAKEN_BACK, given)]
 
 
 T = TypeVar("T")

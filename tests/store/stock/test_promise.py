@@ -73,8 +73,9 @@ def test_a_buffer_by_speed_falls_when_nobody_buys(shops: Book) -> None:
     shops.demand(SHOPIFY, SKU, 2, seen=0)
     compute.mark(shops.tx, [SKU], now=NOON)
     assert shops.target(WOO, SKU) == 2
-    assert compute.cooled(shops.tx, since=NOON, now=at(0.1)) == frozenset()
-    assert compute.cooled(shops.tx, since=at(0.1), now=at(0.5)) == {WOO}
+    assert compute.cooled(shops.tx, since=NOON, now=at(0.1)) == []
+    assert compute.cooled(shops.tx, since=at(0.1), now=at(0.5)) == [SKU]
+    assert compute.mark(shops.tx, [SKU], now=at(0.5)) == {WOO}
     assert shops.target(WOO, SKU) == 3
 
 
@@ -89,7 +90,8 @@ def test_pieces_taken_back_are_given_when_the_orders_are_known(shops: Book) -> N
     compute.mark(shops.tx, [SKU], now=at(2))
     assert shops.target(SHOPIFY, SKU) == 0
     shops.known_upto(WOO, 3)
-    assert compute.freed(shops.tx, SHOPIFY, after=at(1), upto=at(3), now=at(3)) == frozenset()
-    assert compute.freed(shops.tx, WOO, after=at(1), upto=at(3), now=at(3)) == {SHOPIFY, WOO}
+    assert compute.freed(shops.tx, SHOPIFY, after=at(1), upto=at(3)) == []
+    assert compute.freed(shops.tx, WOO, after=at(1), upto=at(3)) == [SKU]
+    assert compute.mark(shops.tx, [SKU], now=at(3)) == {SHOPIFY, WOO}
     assert shops.target(SHOPIFY, SKU) == 3
     assert shops.row(SHOPIFY, SKU)["due_at"] == stamp(at(3))
