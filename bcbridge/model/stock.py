@@ -135,6 +135,8 @@ class OrderLook:
     asked: datetime
     lines: tuple[Asked, ...]
     closed: bool = False
+    again: bool = False
+    """Shown under the same stamp as at the look before: looked at again only because a stamp is a whole second."""
 
 
 # -- what a channel shows --------------------------------------------------------------------------------------

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -173,3 +175,27 @@ async def test_a_variant_that_is_mapped_later_counts_from_then_on(s: Scene) -> N
     s.mappings[0] = s.mappings[0].with_value("skus", "shop", "variant/v1", DRESS)
     await s.look(ref)
     assert await s.demand() == {"sent": 1}
+
+
+async def test_a_second_look_under_the_same_stamp_is_known_for_one(s: Scene) -> None:
+    looks: list[bool] = []
+    count = s.flow.memory.count
+
+    @dataclass
+    class Listening:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(memory, name)
+
+        async def count(self, some: Any, gone: Any) -> None:
+            looks.extend(one.again for one in some)
+            await count(some, gone)
+
+    memory = s.flow.memory
+    s.flow.memory = Listening()
+    made = s.sold(said={"payment": PaymentStatus.AUTHORISED})
+    ref = s.shop.put(made)
+    await s.look_only(ref, wanted=made.modified)
+    s.b.clock.tick(120)
+    await s.look(ref, wanted=made.modified)
+    await s.look_only(s.change(made), wanted=None)
+    assert looks == [False, True, False]

@@ -54,8 +54,9 @@ class _Counts:
             yield here, count
 
 
-def look_of(order: Order, asked: datetime, desk: Desk, *, skipped: bool) -> OrderLook:
-    """What the order asks, as it was shown by a request that left at ``asked``; ``skipped``: by a person's word."""
+def look_of(order: Order, asked: datetime, desk: Desk, *, skipped: bool, again: bool = False) -> OrderLook:
+    """What the order asks, as it was shown by a request that left at ``asked``; ``skipped``: by a person's word;
+    ``again``: under the stamp it had at the look before."""
     counts = _Counts(desk)
     for line in _goods(order):
         for here, count in counts.of(line, _taken(line, order)):
@@ -72,6 +73,7 @@ def look_of(order: Order, asked: datetime, desk: Desk, *, skipped: bool) -> Orde
             for (upc, location), one in counts.found.items()
         ),
         closed=order.cancelled is not None,
+        again=again,
     )
 
 

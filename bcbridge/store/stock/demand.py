@@ -169,11 +169,12 @@ def _explain(
 ) -> None:
     """Each change of what the channel took moves the number it must be showing.
 
-    A channel that is written blind is told of unchanged pieces, too: two changes that came to nothing may have stood
-    around a write. Of an order from before this was counted nobody knows what it took when: its numbers are doubtful.
+    For a channel that is written blind an order that changed and asks what it did counts, too: two changes that came to
+    nothing may have stood around a write. Of an order from before this was counted nobody knows what it took when: its
+    numbers are doubtful.
     """
     changes = _changes(held, taken)
-    news = held.at is None or look.asked > held.at
+    news = held.at is None or (look.asked > held.at and not look.again)
     for (sku, location), d in changes.items():
         if sku == UNMAPPED or not (d or (news and not compares)):
             continue

@@ -38,10 +38,18 @@ class Desk:
     def now(self) -> datetime:
         return at(self.minute)
 
-    def look(self, *lines: Asked, asked: float | None = None, placed: float = 0, order: Ref = ORDER) -> None:
+    def look(
+        self,
+        *lines: Asked,
+        asked: float | None = None,
+        placed: float = 0,
+        order: Ref = ORDER,
+        again: bool = False,
+    ) -> None:
         self.minute += 1
         moment = self.now if asked is None else at(asked)
-        demand.looked(self.tx, self.channel, OrderLook(order, at(placed), moment, lines), now=self.now)
+        look = OrderLook(order, at(placed), moment, lines, again=again)
+        demand.looked(self.tx, self.channel, look, now=self.now)
 
     def wants(self, pieces: int, sku: str = DRESS, warehouse: str = "NJ1", **said: object) -> None:
         self.look(asked_for(pieces, sku, warehouse=warehouse), **said)  # type: ignore[arg-type]
@@ -432,6 +440,16 @@ def test_the_same_document_counted_again_makes_nothing_doubtful(book: Book) -> N
     for _ in range(2):
         d.look(asked_for(1, location="L1"), placed=1, asked=1)
         book.tx.execute("UPDATE stock_shown SET answered_at = ?", (stamp(at(1.5)),))
+    assert explained(book) == (4, "")
+
+
+def test_an_order_that_did_not_change_and_was_looked_at_once_more_makes_nothing_doubtful(book: Book) -> None:
+    """Each new order is, two seconds after its first look; a write between the two is no reason for another."""
+    shown(book, WOO, explained=5, answered=0, compares=False)
+    d = Desk(book.tx)
+    d.look(asked_for(1, location="L1"), placed=1)
+    book.tx.execute("UPDATE stock_shown SET answered_at = ?", (stamp(at(1.5)),))
+    d.look(asked_for(1, location="L1"), placed=1, again=True)
     assert explained(book) == (4, "")
 
 
