@@ -98,7 +98,7 @@ def test_the_numbers_each_shop_is_told_and_how_old_the_figures_are_stand_beside_
 
 def test_what_is_oversold_stands_beside_what_the_race_accounts_for() -> None:
     text = drawn(replace(SEEN, stock=STOCK))
-    assert "oversold   3 pieces (of these SKUs 6 were sold in a race between shops)" in text
+    assert "oversold   3 pieces (the race between shops accounts for 6 at most; others were" in text
     nothing = drawn(replace(SEEN, stock=replace(STOCK, oversold=())))
     assert "oversold   0 pieces\n" in "\n".join(row.rstrip() for row in nothing.splitlines()) + "\n"
     assert "oversold" not in drawn(SEEN)

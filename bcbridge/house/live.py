@@ -365,8 +365,10 @@ def _oversold(seen: Seen) -> Iterator[RenderableType]:
     if seen.stock is None:
         return
     pieces, raced = seen.stock.pieces, seen.stock.raced
-    text = Text.assemble(("oversold   ", "dim"), (f"{pieces:,} pieces", "bold red" if pieces else "green"))
-    yield text.append(f" (of these SKUs {raced:,} were sold in a race between shops)" if pieces else "", style="dim")
+    many = f"{pieces:,} {'piece' if pieces == 1 else 'pieces'}"
+    text = Text.assemble(("oversold   ", "dim"), (many, "bold red" if pieces else "green"))
+    said = f" (the race between shops accounts for {raced:,} at most; others were taken in the ERP)"
+    yield text.append(said if pieces else "", style="dim")
     for why in (feed.held for feed in seen.stock.feeds.values() if feed.held):
         yield Text(f"A pull was not stored: {why}", style="bold red")
 

@@ -25,8 +25,8 @@ from bcbridge.flows.stock.pull import Pulls
 from bcbridge.house.acts import PersonActs
 from bcbridge.house.erasure import About, Erasure
 from bcbridge.house.feeds import FeedHouse
-from bcbridge.house.reload import MappingsInForce
 from bcbridge.house.passing import Passing
+from bcbridge.house.reload import MappingsInForce
 from bcbridge.house.rulebook import RuleBook
 from bcbridge.house.stock import OutletMaker, StockHouse
 from bcbridge.house.stock_acts import StockActs
