@@ -74,7 +74,7 @@ class Dating:
     def pass_page(self, page: StockPage, *, moved: bool) -> None:
         """The page was read, and its rows were dated: what it shows counts for the pages after it. ``moved``: any of
         its rows shows another figure than the one held."""
-        exports = {row.export for row in page.rows}
+        exports = _distinct(row.export for row in page.rows)
         named = {moment for moment in exports if self._sane(moment, page)}
         self._undated = self._undated or named != exports
         self._oldest = min((moment for moment in (self._oldest, *named) if moment), default=None)
@@ -193,6 +193,12 @@ class Dating:
             return
         shown = {row.ots for row in rows if self.rules.echo == (row.upc, row.warehouse)}
         self._echo = _latest(self._echo, *(echo.sent for echo in self.known.echoes if echo.count in shown))
+
+
+def _distinct(moments: Iterable[datetime | None]) -> set[datetime | None]:
+    """Rows share the moments they carry; told apart by what they are before they are compared, half a million rows cost
+    little."""
+    return set({id(moment): moment for moment in moments}.values())
 
 
 def _latest(*moments: datetime | None) -> datetime | None:
