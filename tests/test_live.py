@@ -14,6 +14,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import anyio
+import orjson
 import pytest
 from rich.console import Console
 
@@ -94,6 +95,14 @@ def test_the_numbers_each_shop_is_told_and_how_old_the_figures_are_stand_beside_
     assert ["shopify_us", "100", "90", "5", "480", "12", "paused:", "the", "token", "was", "refused"] in rows
     assert ["woocommerce_eu", "20", "6", "0", "0", "0", "well"] in rows
     assert any(row[:1] == ["bluecherry"] and row[-4:] == ["14", "s", "old", "slow"] for row in rows)
+
+
+def test_how_often_figures_come_and_how_late_stands_beside_their_age() -> None:
+    looks = [NOW + timedelta(seconds=20 * at) for at in range(5)]
+    seen = [[at, at + timedelta(seconds=1), at + timedelta(seconds=3)] for at in looks]
+    feed = replace(STOCK.feeds["bluecherry"], cycles=orjson.dumps(seen).decode())
+    text = drawn(replace(SEEN, stock=replace(STOCK, feeds={"bluecherry": feed})), width=120)
+    assert "14 s old, each 20 s, 3 s late" in text
 
 
 def test_what_is_oversold_stands_beside_what_the_race_accounts_for() -> None:

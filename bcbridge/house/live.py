@@ -21,6 +21,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bcbridge.errors import StoreBusy
+from bcbridge.flows.stock.cycle import load
 from bcbridge.phrases import age, duration, latency, money, oldest_text, words
 from bcbridge.store import alerts, views
 from bcbridge.store.alerts import Told
@@ -353,11 +354,21 @@ def _told(seen: Seen, pulse: Pulse) -> tuple[str, ...]:
 
 
 def _figures_of(seen: Seen, pulse: Pulse) -> tuple[str, ...]:
-    """How old the last reading of this ERP's figures is."""
+    """How old the last reading of this ERP's figures is; how often they come, and how late, where that was found."""
     if seen.stock is None:
         return ()
     feed = seen.stock.feeds.get(pulse.name)
-    return (f"{age(feed.read_at, seen.now)} old" if feed and feed.read_at else "not read",)
+    if feed is None or feed.read_at is None:
+        return ("not read",)
+    return (f"{age(feed.read_at, seen.now)} old{_rhythm(feed)}",)
+
+
+def _rhythm(feed: FeedFacts) -> str:
+    cycle = load(feed.cycles) if feed.cycles else None
+    if cycle is None or cycle.period is None:
+        return ""
+    late = f", {duration(cycle.latency.total_seconds())} late" if cycle.latency is not None else ""
+    return f", each {duration(cycle.period.total_seconds())}{late}"
 
 
 def _oversold(seen: Seen) -> Iterator[RenderableType]:

@@ -331,11 +331,13 @@ class FeedFacts:
     published_at: datetime | None
     whole: bool
     held: str
+    cycles: str = ""
+    """What is known of its batch cycle, as flows/stock/cycle.py dumps it."""
 
 
 _FEEDS = """
 SELECT erp, max(coalesce(delta_ended, ''), coalesce(pull_ended, '')) AS read_at, moved_at, published_at,
-    pull_ended IS NOT NULL AS whole, held FROM stock_feeds
+    pull_ended IS NOT NULL AS whole, held, cycles FROM stock_feeds
 """
 
 
@@ -348,6 +350,7 @@ async def feeds(reads: Reads) -> dict[str, FeedFacts]:
             published_at=_moment(row["published_at"]),
             whole=bool(row["whole"]),
             held=row["held"],
+            cycles=row["cycles"],
         )
         for row in await reads.rows(_FEEDS)
     }
