@@ -66,6 +66,7 @@ async def _problems(config_file: Path) -> list[Problem]:
     return [
         *(Problem.of(mistake) for mistake in config.undated(settings, real)),
         *_of_mappings(settings.mappings.folder, list(settings.connections)),
+        *_of_pools(settings),
         *(problem for one in settings.enabled for problem in _of_credentials(settings, one, natures[one.name])),
         *_of_doors(settings),
         *_of_alerts(settings, to_come=bool(settings.enabled) and not real),
@@ -93,6 +94,25 @@ def _of_mappings(folder: Path, channels: Iterable[str]) -> list[Problem]:
     except Misconfigured as fault:
         return [Problem.of(mistake) for mistake in fault.mistakes]
     return []
+
+
+def _of_pools(settings: Settings) -> Iterator[Problem]:
+    """A channel is fed from where its orders are booked, or what it sells is taken off somewhere else."""
+    try:
+        said = mappings.load(settings.mappings.folder, list(settings.connections))
+    except Misconfigured:
+        return  # told already
+    for name, channel in settings.channels.items():
+        if channel.stock is None or not settings.connections[name].enabled:
+            continue
+        fed = {warehouse for warehouses in channel.stock.pools.values() for warehouse in warehouses}
+        sections = (said.rows_of("warehouses", section) for section in (name, mappings.DEFAULT))
+        booked = {code for rows in sections for code in rows.values() if isinstance(code, str)}
+        for warehouse in sorted(booked - fed):
+            what = f"no pool is fed from {warehouse}, where orders of {name} are booked (warehouses.toml)"
+            yield Problem(
+                Severity.WARNING, f"channels.{name}.stock.pools", what, "what it sells there is shown as there"
+            )
 
 
 def _of_doors(settings: Settings) -> Iterator[Problem]:

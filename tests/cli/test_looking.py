@@ -368,6 +368,14 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert set(json.loads(capsys.readouterr().out)) == {"version"}
 
 
+def test_a_warehouse_that_orders_are_booked_at_and_no_pool_is_fed_from_is_told(cli: Cli) -> None:
+    with (cli.folder / "config.toml").open("a") as file:
+        file.write('[channels.shopify_us.stock]\npools = { "*" = ["NJ1"] }\n')
+    (cli.folder / "mappings/warehouses.toml").write_text('[default]\n"(none)" = "NJ1"\nParis = "PA1"\n')
+    (problem,) = [one for one in cli("check", "--json").json["problems"] if "pools" in one["where"]]
+    assert (problem["severity"], "no pool is fed from PA1" in problem["what"]) == ("warning", True)
+
+
 # -- stock -------------------------------------------------------------------------------------------------------
 
 
