@@ -28,6 +28,8 @@ HELD = 2000
 """Numbers read that wait for the orders to be known past them, at most."""
 SECOND_LOOKS = 2000
 LOOKED_AT_ONCE = 250
+LOOKS = 3
+"""At what is left, after the first."""
 NAMES_KEPT = 20
 ORDERS_TRIES = 10
 ORDERS_PAUSE_SECONDS = 2.0
@@ -79,9 +81,10 @@ class Comparer:
         async for page in self.shelf.items():
             await self._keep(read, page, found, answered=self.now())
             if len(found.held) >= HELD:
-                await self._anchor(found, heal=False)
-        await self._anchor(found, heal=False)
-        await self._look_again(found)
+                await self._anchor(found, first=True)
+        await self._anchor(found, first=True)
+        for _ in range(LOOKS):
+            await self._look_again(found)
         named = await self._named(read, found)
         await self.memory.end_read(read, named, healed=self.heal)
         return Comparison(
@@ -110,21 +113,23 @@ class Comparer:
             if one.item.managed and one.item.shown is not None
         ]
 
-    async def _anchor(self, found: _Found, *, heal: bool) -> None:
+    async def _anchor(self, found: _Found, *, first: bool) -> None:
         """What was read is put beside what is explained, and let go."""
         readings, found.held = found.held, []
         if not readings:
             return
         await self._orders_known()
-        came = {(one.sku, one.location): one for one in await self.memory.anchor(readings, heal=heal)}
+        came = {
+            (one.sku, one.location): one for one in await self.memory.anchor(readings, heal=self.heal and not first)
+        }
         for reading in readings:
             place = reading.sku, reading.location
             found.left.pop(place, None)
             one = came.get(place)
-            if one is not None:
-                found.anchored[place] = one
-            if one is None or not one.sure or one.drifted:
+            if one is None or not one.sure or (one.drifted and first):
                 found.left[place] = reading
+            else:
+                found.anchored[place] = one
 
     async def _orders_known(self) -> None:
         for _ in range(ORDERS_TRIES):
@@ -135,8 +140,6 @@ class Comparer:
 
     async def _look_again(self, found: _Found) -> None:
         """What differed the first time counts as what it comes to now; beyond the limit it is left to the next read."""
-        for place in found.left:
-            found.anchored.pop(place, None)
         again = list(found.left.values())[:SECOND_LOOKS]
         for at in range(0, len(again), LOOKED_AT_ONCE):
             ours = again[at : at + LOOKED_AT_ONCE]
@@ -148,10 +151,7 @@ class Comparer:
                 for reading, item in zip(ours, items, strict=True)
                 if item is not None and item.managed and item.shown is not None
             ]
-        await self._anchor(found, heal=self.heal)
-        for place, one in found.anchored.items():
-            if one.drifted:
-                found.left.pop(place, None)
+        await self._anchor(found, first=False)
 
     async def _named(self, read: int, found: _Found) -> list[tuple[Drift, Cause]]:
         drifts = [

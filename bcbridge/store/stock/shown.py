@@ -233,7 +233,7 @@ WHERE s.sku = :sku AND s.channel = :channel AND s.location = :location
 """
 _CHANGES = """
 SELECT d, since FROM stock_own_changes
-WHERE sku = :sku AND channel = :channel AND location IN ('', :location) AND known_at >= :asked
+WHERE sku = :sku AND channel = :channel AND location IN ('', :location) AND known_at > :asked
 """
 _SET = """
 UPDATE stock_shown SET explained = :explained, answered_at = :answered, dirty = :dirty, stale = :stale,
@@ -267,35 +267,29 @@ def _anchor(tx: sqlite3.Connection, channel: str, reading: Reading, *, heal: boo
 
 
 def _since(changes: Sequence[sqlite3.Row], row: sqlite3.Row, reading: Reading) -> tuple[int, bool]:
-    """The pieces that surely came after the reading, and whether any may have come before or after.
-
-    Such a piece is not taken off: E errs upwards then, and a number set from it is too small rather than too great.
-    """
+    """The pieces that surely came after the reading, and whether anything may have come before or after."""
     if row["reserves"]:
         return 0, False
     answered = stamp(reading.answered)
     later = [change["d"] for change in changes if change["since"] > answered]
-    either = [change["d"] for change in changes if change["since"] <= answered]
-    returned = sum(d for d in either if d < 0)
-    return sum(later) + returned, bool(either) or (bool(later) and row["takes_off"] == TakesOff.AT_SHIPMENT)
+    return sum(later), len(later) < len(changes) or (bool(later) and row["takes_off"] == TakesOff.AT_SHIPMENT)
 
 
 def _settle(
     tx: sqlite3.Connection, at: dict[str, str], row: sqlite3.Row, reading: Reading, came: Anchored, *, heal: bool
 ) -> None:
-    if came.explained is not None and not came.sure:
-        return  # what we have is better
+    if not came.sure and (came.explained is not None or row["compares"]):
+        return  # what we have is better; where we have nothing, it is read again
     if came.drifted and not heal:
         return
     explained = _not_below(row, came.actual)
-    doubtful = "" if came.sure else row["dirty"] if row["compares"] else "read while an order changed"
     tx.execute(
         _SET,
         {
             **at,
             "explained": explained,
             "answered": stamp(reading.answered),
-            "dirty": doubtful,
+            "dirty": "" if came.sure else "read while an order changed",
             "stale": None if explained == came.actual else came.actual,
             "agreed": came.sure and came.explained == came.actual,
         },

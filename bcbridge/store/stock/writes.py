@@ -76,11 +76,15 @@ def _due_row(row: sqlite3.Row) -> DueRow:
 
 
 def _kind(row: sqlite3.Row) -> WriteKind | None:
+    """A doubtful number of a channel that compares is read before it is raised. It is lowered at once: E errs upwards,
+    so that a difference from it takes off too much rather than too little."""
     if not row["compares"]:
         return WriteKind.SET
-    if row["dirty"] or row["explained"] is None:
+    if row["explained"] is None:
         return None
-    return WriteKind.ADJUST if row["target"] < row["explained"] else WriteKind.COMPARE
+    if row["target"] < row["explained"]:
+        return WriteKind.ADJUST
+    return None if row["dirty"] else WriteKind.COMPARE
 
 
 # -- intents -----------------------------------------------------------------------------------------------------
@@ -96,7 +100,8 @@ VALUES (:write, :seq, :sku, :location, :item, :grp, :number, :was, :explained, :
         :demand)
 """
 _WRITING = """
-UPDATE stock_shown SET writing = :write, dirty = '', due = NULL, due_at = NULL
+UPDATE stock_shown SET writing = :write, due = NULL, due_at = NULL,
+    dirty = CASE WHEN :ends_doubt THEN '' ELSE dirty END
 WHERE sku = :sku AND channel = :channel AND location = :location
 """
 
@@ -193,7 +198,7 @@ def _keep_row(
             "demand": orjson.dumps([tuple(one) for one in counted]).decode(),
         },
     )
-    tx.execute(_WRITING, at)
+    tx.execute(_WRITING, {**at, "ends_doubt": not row["compares"]})
 
 
 # -- answers -----------------------------------------------------------------------------------------------------
