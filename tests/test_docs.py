@@ -288,12 +288,13 @@ def test_the_arrows_are_those_that_are_held() -> None:
 
 
 def test_the_config_of_go_live_loads(tmp_path: Path) -> None:
-    (block,) = re.findall(r"```toml\n(.*?)```", (ROOT / "docs/go-live.md").read_text(), re.S)
+    blocks = re.findall(r"```toml\n(.*?)```", (ROOT / "docs/go-live.md").read_text(), re.S)
     file = tmp_path / "config.toml"
-    file.write_text(block)
+    file.write_text("\n".join(blocks))
     settings = config.load(file)
     assert not any(connection.on_loopback for connection in settings.enabled)
     assert settings.channels["shopify_us"].orders.orders_created_from is not None
+    assert settings.channels["shopify_us"].stock is not None
 
 
 def test_the_settings_of_an_installation_load(tmp_path: Path) -> None:
