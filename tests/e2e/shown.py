@@ -6,15 +6,16 @@ pieces of orders that took their pieces in a shop and do not stand in the ERP.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
 from bcbridge.sandbox.catalogue import INACTIVE_SKUS, SKU_BY_UPC
+from bcbridge.sandbox.woocommerce.season import CELL_BY_ID
 from tests.e2e.shops import Shop
-from tests.e2e.sold import Record
+from tests.e2e.sold import Record, Sold
 from tests.e2e.world import World, call
 
 INACTIVE = {sku.upc for sku in INACTIVE_SKUS}
@@ -83,31 +84,68 @@ def free(world: World) -> dict[Place, int]:
     return {Place(row["upc"], row["location"]): row["ots"] for row in world.books(world.erp, "ledger")}
 
 
-def unbooked(taken: Iterable[Move], booked: set[str]) -> Counter[Place]:
-    """Pieces that orders took which the ERP does not hold (blocked, held, unpaid, on their way)."""
-    open_pieces: Counter[Place] = Counter()
-    for move in taken:
-        if move.taken and move.order not in booked:
-            open_pieces[move.place] += move.taken
+def unbooked(world: World) -> Counter[Place]:
+    """Pieces of orders that stand, took their pieces in a shop, and are not in the ERP: blocked, held, on their way.
+
+    An order's words say which SKUs it is, its shop's moves where they were taken.
+    """
+    booked, open_pieces = world.booked_keys(), Counter[Place]()
+    for shop in world.shops:
+        taken: dict[str, Counter[Place]] = defaultdict(Counter)
+        for move in moves(world, shop):
+            taken[move.order][move.place] += move.taken
+        refunded = _refunded(world, shop)
+        for key, sold in world.sales_of(shop).items():
+            stands = not (sold.cancelled or sold.test or sold.no_order or key in booked)
+            if stands and (places := +taken[key]):
+                open_pieces.update(_held(sold, places, refunded[key]))
     return open_pieces
 
 
-def differing(world: World, *, buffer: int = 0, least: Callable[[str], int] | None = None) -> list[str]:
-    """Every number that is not what the rule says, in words; empty where all are. ``least``: a buffer by connection."""
-    held = unbooked(all_moves(world), world.booked_keys())
+def _held(sold: Sold, places: Counter[Place], refunded: Counter[str]) -> Counter[Place]:
+    held = Counter({place: count for place, count in places.items() if place.upc in sold.goods})
+    anywhere = next(iter(places)).warehouse
+    named = {place.upc for place in held}
+    held.update({Place(upc, anywhere): count for upc, count in sold.goods.items() if upc not in named})
+    for place in held:
+        held[place] -= refunded[place.upc]
+    return held
+
+
+def _refunded(world: World, shop: Shop) -> dict[str, Counter[str]]:
+    """By an order's key: pieces that were refunded and still stand in its lines, as WooCommerce's do."""
+    found: dict[str, Counter[str]] = defaultdict(Counter)
+    if shop.kind == "woocommerce":
+        for refund in world.books(world.at(shop), "refunds"):
+            for line in refund["line_items"]:
+                cell = CELL_BY_ID.get(line["variation_id"] or line["product_id"])
+                if cell is not None:
+                    found[f"{shop.code}{refund['order_id']}"][cell.sku.upc] -= line["quantity"]
+    return found
+
+
+def differing(world: World, *, buffer: Callable[[str], int] = lambda shop: 0, split: Collection[str] = ()) -> list[str]:
+    """Every number that is not what the rule says, in words; empty where all are. ``buffer``: by connection; ``split``:
+    SKUs of which the shops' numbers together are what there is."""
+    held = unbooked(world)
     there = free(world)
-    wrong = []
+    wrong, together = [], Counter[Place]()
     for shop in world.shops:
-        kept_back = buffer if least is None else least(shop.connection)
         for place, number in sorted(shown(world, shop).items()):
-            if place.upc not in SKU_BY_UPC:
-                continue
-            left = there.get(place, 0) - held[place] - kept_back
-            right = 0 if place.upc in INACTIVE else max(0, left)
-            if number != right:
-                of = f"{there.get(place, 0)} free, {held[place]} not booked, buffer {kept_back}"
-                wrong.append(f"{shop.connection} shows {number} of {place.upc} in {place.warehouse}, not {right}: {of}")
+            if place.upc in split:
+                together[place] += number
+            elif place.upc in SKU_BY_UPC:
+                right = _right(place, there.get(place, 0) - held[place] - buffer(shop.connection))
+                why = f"{there.get(place, 0)} free, {held[place]} not booked, buffer {buffer(shop.connection)}"
+                wrong += [] if number == right else [f"{shop.connection} shows {number} of {place}, not {right}: {why}"]
+    for place, number in together.items():
+        right = _right(place, there.get(place, 0) - held[place])
+        wrong += [] if number == right else [f"all together show {number} of {place}, not {right}"]
     return wrong
+
+
+def _right(place: Place, left: int) -> int:
+    return 0 if place.upc in INACTIVE else max(0, left)
 
 
 def stock(world: World, *movements: Mapping[str, object]) -> None:
@@ -115,11 +153,10 @@ def stock(world: World, *movements: Mapping[str, object]) -> None:
     call(f"{world.erp}/_sandbox/stock", {"movements": movements})
 
 
-def has(world: World, upc: str, pieces: int, warehouse: str = "NJ1") -> None:
-    """Open to sell there, and nowhere else."""
-    stock(world, {"do": "set", "upc": upc, "location": warehouse, "pieces": pieces, "only": True})
-
-
-def oversold(world: World) -> int:
-    """Pieces booked for the shops beyond what was free, by the ERP's own books."""
-    return sum(row["house_pieces"] for row in world.books(world.erp, "oversold") if row["location"] != "*")
+def oversold_by_upc(world: World) -> dict[str, int]:
+    """Pieces booked for the shops beyond what was free, by the ERP's own books; of each warehouse by itself."""
+    counted: Counter[str] = Counter()
+    for row in world.books(world.erp, "oversold"):
+        if row["location"] != "*":
+            counted[row["upc"]] += row["house_pieces"]
+    return counted

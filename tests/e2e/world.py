@@ -516,10 +516,10 @@ def world(folder: Path, **settings: Any) -> Iterator[World]:
         one.close()
 
 
-def call(url: str, body: object = None, *, timeout: float = 30.0) -> Any:
+def call(url: str, body: object = None, *, method: str | None = None, timeout: float = 30.0) -> Any:
     """GET, or POST of JSON; numbers that are amounts stay exact."""
     data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url, data=data, headers={"Content-Type": "application/json"})
+    request = urllib.request.Request(url, data=data, headers={"Content-Type": "application/json"}, method=method)
     with urllib.request.urlopen(request, timeout=timeout) as answer:
         return json.loads(answer.read(), parse_float=Decimal)
 
