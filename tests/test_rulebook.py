@@ -14,7 +14,7 @@ from bcbridge.house.rulebook import RuleBook
 from bcbridge.mappings import Mappings, NumberRow, Pack
 from bcbridge.model.catalog import CatalogSku
 from bcbridge.model.ids import Ref, SkuParts, Upc
-from bcbridge.model.stock import NumberRule
+from bcbridge.model.stock import Basis, NumberRule
 from bcbridge.store import catalog
 from bcbridge.store.db import Store
 from tests.runtime.kit import Clock
@@ -110,3 +110,14 @@ async def test_a_pack_is_the_least_of_its_parts_as_soon_as_a_person_says_so(desk
     desk.said = {"packs": {"default": {SCARF: Pack(parts={TEE: 3})}}}
     await book.apply()
     assert await desk.targets() == {TEE: 10, SCARF: 3}
+
+
+async def test_what_was_settled_as_booked_counts_again_where_a_piece_counts_until_it_is_picked(desk: Desk) -> None:
+    def booked(tx: sqlite3.Connection) -> None:
+        Book(tx).demand("other", TEE, 2, state="posted", posted_by=-700, settled=True, seen=-701)
+        tx.execute("UPDATE stock_figures SET qoh_minus_pick = ots")
+
+    await desk.store.write(booked)
+    book = desk.book()
+    await book.take_over("shop", [outlet("shop", basis=Basis.QOH_MINUS_PICK)])
+    assert await desk.targets() == {TEE: 8, SCARF: 7}

@@ -18,11 +18,11 @@ import structlog
 from bcbridge.errors import BridgeError
 from bcbridge.flows.stock.rules import EVERY, TABLE, Place, next_change, outlet_rules, packs_of, sku_rules
 from bcbridge.mappings import Mappings
-from bcbridge.model.stock import NumberRule, Outlet
+from bcbridge.model.stock import Basis, NumberRule, Outlet
 from bcbridge.runtime.worker import Bell
 from bcbridge.store import catalog
 from bcbridge.store.db import Store
-from bcbridge.store.stock import compute, rules
+from bcbridge.store.stock import compute, keeping, rules
 
 log = structlog.get_logger()
 
@@ -30,6 +30,9 @@ SLICE = compute.SLICE
 AT_LEAST_EVERY = timedelta(minutes=15)
 """The catalogue changes by itself: new SKUs of a style that has a rule are found this soon."""
 TRY_AGAIN = timedelta(seconds=10)
+PICKED_WITHIN = timedelta(days=60)
+"""What was booked longer ago and is not picked is in no figure's way any more."""
+STEPS = 10_000
 
 
 @dataclass(slots=True)
@@ -80,8 +83,18 @@ class RuleBook:
     async def _keep_outlets(self, channel: str) -> None:
         ours = outlet_rules(self.outlets[channel], self.mappings(), now=self.now())
         if await self.store.write(lambda tx: rules.keep_outlets_of(tx, channel, ours)):
+            await self._open_again(ours)
             async for skus in self._shown():
                 await self._mark(skus)
+
+    async def _open_again(self, outlets: Sequence[Outlet]) -> None:
+        """Where pieces count until they are picked, those that were settled as booked count again."""
+        if not any(one.basis is Basis.QOH_MINUS_PICK for one in outlets):
+            return
+        reopen = partial(keeping.open_again, since=self.now() - PICKED_WITHIN)
+        for _ in range(STEPS):
+            if not await self.store.write(reopen):
+                return
 
     async def _shown(self) -> AsyncIterator[Sequence[str]]:
         last = ""
