@@ -20,7 +20,7 @@ from bcbridge.store.stock import allotments
 from bcbridge.store.stock.promise import number as number
 from bcbridge.store.stock.reckoning import SPEED_WINDOW, Books, Place, Shown, percentage, related
 
-SLICE = 250
+SLICE = 100
 """SKUs computed in one unit at most, where a caller has many."""
 WAITS = timedelta(seconds=3)
 """How long a fall that leaves plenty waits for others; the nearest to zero goes first."""
