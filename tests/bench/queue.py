@@ -93,28 +93,28 @@ def engine(folder: Path, jobs: int) -> Reading:
 
 
 def _huey(stack: ExitStack, folder: Path, jobs: int) -> Run:
-    peer = _peer("huey_sqlite")
+    argv = peer("huey_sqlite")
     numbers = iter(range(1_000))
-    return lambda: dict(run([*peer, str(folder / f"huey-{next(numbers)}.db"), str(jobs)]))
+    return lambda: dict(run([*argv, str(folder / f"huey-{next(numbers)}.db"), str(jobs)]))
 
 
 def _saq(stack: ExitStack, folder: Path, jobs: int) -> Run:
-    peer = _peer("saq_redis")
+    argv = peer("saq_redis")
     place = folder / "redis"
     place.mkdir()
     url = stack.enter_context(servers.redis(place))
-    return lambda: dict(run([*peer, url, str(jobs), str(BATCH_OF_SAQ)]))
+    return lambda: dict(run([*argv, url, str(jobs), str(BATCH_OF_SAQ)]))
 
 
 def _pgq(stack: ExitStack, folder: Path, jobs: int) -> Run:
-    peer = _peer("pgqueuer_postgres")
+    argv = peer("pgqueuer_postgres")
     place = folder / "postgres"
     place.mkdir()
     dsn = stack.enter_context(servers.postgres(place))
-    return lambda: dict(run([*peer, dsn, str(jobs), str(BATCH_OF_PGQUEUER)]))
+    return lambda: dict(run([*argv, dsn, str(jobs), str(BATCH_OF_PGQUEUER)]))
 
 
-def _peer(script: str) -> list[str]:
+def peer(script: str) -> list[str]:
     """The peers live in an environment of their own, made when it is first needed. Raises Absent."""
     lock = PEERS / "requirements.lock"
     if not MADE.exists() or MADE.stat().st_mtime < lock.stat().st_mtime:

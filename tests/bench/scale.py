@@ -23,6 +23,8 @@ class Scale:
     erp_answers_in_ms: tuple[int, ...]
     flow_seconds: float
     isolation_seconds: float
+    skus: int
+    open_demand: int
     peers: bool
 
 
@@ -41,6 +43,8 @@ WHOLE = Scale(
     erp_answers_in_ms=(0, 50, 200),
     flow_seconds=30,
     isolation_seconds=20,
+    skus=500_000,
+    open_demand=200_000,
     peers=True,
 )
 QUICK = Scale(
@@ -58,6 +62,8 @@ QUICK = Scale(
     erp_answers_in_ms=(50,),
     flow_seconds=6,
     isolation_seconds=5,
+    skus=100_000,
+    open_demand=40_000,
     peers=True,
 )
 TINY = Scale(
@@ -75,5 +81,7 @@ TINY = Scale(
     erp_answers_in_ms=(200,),
     flow_seconds=1,
     isolation_seconds=1,
+    skus=1_000,
+    open_demand=400,
     peers=False,
 )
