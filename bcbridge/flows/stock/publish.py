@@ -121,7 +121,7 @@ class Publisher:
         failures = 0
         while True:
             await circuit.closed()
-            rings = bell.rings
+            rings, answered = bell.rings, self.figures.rows
             try:
                 worked = await self.once()
             except OpenCircuit as fault:
@@ -141,13 +141,14 @@ class Publisher:
                 await anyio.sleep(pause(failures).total_seconds())
             else:
                 failures = 0
-                if worked:
+                if self.figures.rows > answered:
                     circuit.heard()
-                else:
+                if not worked:
                     await bell.heard(since=rings, within=await self._idle())
 
     async def _idle(self) -> timedelta:
-        due = None if self._waits_for_orders else await self.memory.next_due()
+        waits = self._waits_for_orders or not self._may_write
+        due = None if waits else await self.memory.next_due()
         return IDLE if due is None else min(IDLE, max(due - self.now(), timedelta(milliseconds=10)))
 
     async def once(self) -> bool:

@@ -30,6 +30,7 @@ SLICE = compute.SLICE
 FALLS = 1
 """The urgency of what is to fall, at most."""
 UNANSWERED = "a number that was written had no answer"
+NOT_TRIED = "its call was refused for another row, and may have set this one all the same"
 
 
 # -- what is due -------------------------------------------------------------------------------------------------
@@ -263,7 +264,9 @@ def answered(
     for row, answer in zip(_rows(intent, first, now), answers[first : first + SLICE], strict=True):
         row |= {"shown": answer.shown, "result": answer.result.value, "reason": answer.reason}
         row["state"] = _STATES.get(answer.result)
-        if answer.result is not RowResult.TAKEN:
+        if answer.result is RowResult.UNTRIED and intent.write.kind is WriteKind.SET:
+            tx.execute(_DOUBTFUL, {**row, "reason": NOT_TRIED})
+        elif answer.result is not RowResult.TAKEN:
             tx.execute(_UPDATES[answer.result], row)
         elif not settles:
             tx.execute(_IS_NOW if intent.write.kind is WriteKind.SET else _MOVED, row)
@@ -288,13 +291,36 @@ def not_sent(tx: sqlite3.Connection, intent: Intent, reason: str, *, now: dateti
 
 def lost(tx: sqlite3.Connection, intent: Intent, reason: str, *, now: datetime, first: int = 0) -> int | None:
     """No definite answer. A channel that compares is asked again under the same key (``again``), its rows wait for
-    that. The numbers of a blind write are doubtful: written at once, and again when it can no longer land."""
+    that. The numbers of a blind write are doubtful: written at once, and again when it can no longer land; those that
+    had no answer before are written later and later, so that they hold up no other."""
     if intent.write.kind is not WriteKind.SET:
         tx.execute(_STATE, {"write": intent.id, "state": "in_doubt", "now": stamp(now), "reason": reason})
         return None
-    for row in _rows(intent, first, now):
+    rows = list(_rows(intent, first, now))
+    for row in rows:
         tx.execute(_DOUBTFUL, {**row, "reason": UNANSWERED})
-    return _end_slice(tx, intent, first, "in_doubt", now=now, reason=reason)
+    after = _end_slice(tx, intent, first, "in_doubt", now=now, reason=reason)
+    for row in rows:
+        _put_off(tx, row, now)
+    return after
+
+
+_IN_DOUBT = """
+SELECT count(*) FROM stock_writes AS w CROSS JOIN stock_write_rows AS r ON r.write_id = w.id
+WHERE w.channel = :channel AND w.state IN ('under_way', 'settling', 'in_doubt') AND w.state = 'in_doubt'
+  AND r.sku = :sku AND r.location = :location AND w.id <> :write
+"""
+_WAITS = """
+UPDATE stock_shown SET due_at = :later
+WHERE sku = :sku AND channel = :channel AND location = :location AND due IS NOT NULL
+"""
+
+
+def _put_off(tx: sqlite3.Connection, row: Mapping[str, object], now: datetime) -> None:
+    """For so much longer, the more calls that carried this number are in doubt."""
+    (before,) = tx.execute(_IN_DOUBT, row).fetchone()
+    if before:
+        tx.execute(_WAITS, {**row, "later": stamp(now + min(LONGEST_WAIT, WAIT * 2**before))})
 
 
 def _give_up(tx: sqlite3.Connection, intent: Intent, reason: str, *, now: datetime) -> None:
