@@ -306,9 +306,10 @@ def lost(tx: sqlite3.Connection, intent: Intent, reason: str, *, now: datetime, 
 
 
 _IN_DOUBT = """
-SELECT count(*) FROM stock_writes AS w CROSS JOIN stock_write_rows AS r ON r.write_id = w.id
-WHERE w.channel = :channel AND w.state IN ('under_way', 'settling', 'in_doubt') AND w.state = 'in_doubt'
-  AND r.sku = :sku AND r.location = :location AND w.id <> :write
+SELECT count(*) FROM stock_write_rows AS r
+WHERE r.sku = :sku AND r.location = :location AND r.write_id <> :write AND r.write_id IN (
+    SELECT id FROM stock_writes
+    WHERE channel = :channel AND state IN ('under_way', 'settling', 'in_doubt') AND state = 'in_doubt')
 """
 _WAITS = """
 UPDATE stock_shown SET due_at = :later

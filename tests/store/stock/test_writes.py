@@ -168,6 +168,10 @@ def test_calls_are_forgotten_when_they_are_old_and_over(tx: sqlite3.Connection) 
         writes._DUE.replace(":channel", "'big'").replace(":now", "'9'").replace(":limit", "9"),
         writes._LATE.replace(":sku", "'S'").replace(":channel", "'big'").replace(":location", "'L1'"),
         writes._OPEN.replace(":channel", "'big'").replace(":state", "'settling'").replace(":many", "9"),
+        writes._IN_DOUBT.replace(":sku", "'S'")
+        .replace(":channel", "'big'")
+        .replace(":location", "'L1'")
+        .replace(":write", "7"),
         "DELETE FROM stock_writes WHERE id = 7",
     ],
 )
