@@ -15,7 +15,7 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bcbridge.model.sales_order import BookedLine, BookedOrder
@@ -44,6 +44,10 @@ class _Held:
     taken: Mapping[tuple[str, str], int]
     warehouses: Mapping[tuple[str, str], str]
 
+    def is_newer(self, asked: datetime, *, now: datetime) -> bool:
+        """Than a look that was asked for then. What a clock that was set back since had said proves nothing."""
+        return self.at is not None and asked < self.at <= now
+
 
 _ASKED = """
 SELECT sku, location, warehouse, wanted, taken, placed_at, looked_at FROM stock_asked
@@ -57,6 +61,8 @@ ON CONFLICT (channel, order_ref, sku, location) DO UPDATE SET warehouse = exclud
     closed = excluded.closed
 """
 _DROP = "DELETE FROM stock_asked WHERE channel = ? AND order_ref = ? AND sku = ? AND location = ?"
+_SKIPPED = "SELECT 1 FROM orders WHERE connector = ? AND ref = ? AND state = 'never' AND code = 'skipped'"
+"""A person may say so while the order is looked at."""
 
 
 def looked(tx: sqlite3.Connection, channel: str, look: OrderLook, *, now: datetime) -> set[str]:
@@ -92,8 +98,10 @@ def _compares(tx: sqlite3.Connection, channel: str) -> bool | None:
 
 def _look(tx: sqlite3.Connection, channel: str, look: OrderLook, *, compares: bool | None, now: datetime) -> set[str]:
     held = _held(tx, channel, look.ref)
-    if held.at is not None and look.asked < held.at:
+    if held.is_newer(look.asked, now=now):
         return set()
+    if tx.execute(_SKIPPED, (channel, look.ref)).fetchone() is not None:
+        look = replace(look, lines=tuple(replace(one, wanted=0) for one in look.lines))
     from_before = held.at is None and adopted.adopt_order(tx, channel, look, now=now)
     wanted, taken = _keep(tx, channel, look, held)
     skus = {sku for sku, _ in {*held.wanted, *wanted}} - {UNMAPPED}
@@ -484,7 +492,7 @@ _ASKS_NOTHING = """
 UPDATE stock_asked SET wanted = 0 WHERE channel = ? AND order_ref = ? AND wanted <> 0 RETURNING sku
 """
 _SEEN_GONE = """
-UPDATE stock_asked SET looked_at = max(looked_at, ?), closed = 1 WHERE channel = ? AND order_ref = ?
+UPDATE stock_asked SET looked_at = ?, closed = 1 WHERE channel = ? AND order_ref = ?
 """
 
 
@@ -500,7 +508,7 @@ def skipped(tx: sqlite3.Connection, channel: str, order_ref: str, *, now: dateti
 def gone(tx: sqlite3.Connection, channel: str, order_ref: str, *, asked: datetime, now: datetime) -> set[str]:
     """The channel holds it no more: a cancel. Deleting an order puts nothing back on a shelf, as far as any tells."""
     held = _held(tx, channel, order_ref)
-    if held.at is None or asked < held.at:
+    if held.at is None or held.is_newer(asked, now=now):
         return set()
     skus = skipped(tx, channel, order_ref, now=now)
     tx.execute(_SEEN_GONE, (stamp(asked), channel, order_ref))

@@ -373,6 +373,16 @@ def test_skipped_by_a_person_it_asks_for_nothing_and_opened_again_it_does(d: Des
     assert d.rows() == {"known": 2}
 
 
+def test_a_look_that_was_under_way_when_a_person_skipped_it_asks_for_nothing(d: Desk) -> None:
+    """Nobody would look at it again: its pieces would be hidden for ever."""
+    d.wants(2)
+    order_id = orders.record(d.tx, WOO, Facts(ORDER, channel_id="1"), Ready(parts=()), now=NOON)
+    acts.skip(d.tx, order_id, who="ops", why="by hand", now=NOON)
+    d.wants(2)
+    assert d.rows() == {}
+    assert d.tx.execute("SELECT wanted, taken FROM stock_asked").fetchall()[0][:] == (0, 2)
+
+
 def test_gone_from_the_channel_is_a_cancel_and_what_it_took_stays_taken(d: Desk) -> None:
     d.wants(2)
     demand.gone(d.tx, WOO, ORDER, asked=at(5), now=at(5))
@@ -384,11 +394,23 @@ def test_gone_from_the_channel_is_a_cancel_and_what_it_took_stays_taken(d: Desk)
 
 
 def test_a_look_that_is_older_than_what_is_known_changes_nothing(d: Desk) -> None:
+    d.minute = 10
     d.wants(1, asked=10)
     d.wants(3, asked=9)
     assert d.rows() == {"known": 1}
     demand.gone(d.tx, WOO, ORDER, asked=at(9), now=at(20))
     assert d.rows() == {"known": 1}
+
+
+def test_after_the_clock_was_set_back_looks_count_at_once(d: Desk) -> None:
+    d.minute = 59
+    d.wants(1)
+    d.minute = 5
+    d.wants(3)
+    assert d.rows() == {"known": 3}
+    d.minute = 10
+    demand.gone(d.tx, WOO, ORDER, asked=at(10), now=d.now)
+    assert d.rows() == {}
 
 
 def test_the_same_look_again_changes_nothing(d: Desk) -> None:
