@@ -255,6 +255,7 @@ def _erp(house: House, connection: Connection, tools: Tools, wiring: Wiring) -> 
         permitted=lambda: house.not_permitted(connection.name, connector.sales_orders.name),
         on_step=wiring.on_step,
         evidence=wiring.evidence,
+        skew=connector.stock.rules.skew,
     )
     doubts = Worker(
         flow=DOUBTS,
@@ -421,7 +422,12 @@ def _feed(house: House, erp: ErpHouse) -> FeedHouse:
     name = erp.connection.name
     return FeedHouse(
         erp=name,
-        pulls=Pulls(erp.connector.stock, FigureMemory(house.store, name, house.now, ring=house.stock.due), house.now),
+        pulls=Pulls(
+            feed=erp.connector.stock,
+            book=FigureMemory(house.store, name, house.now, ring=house.stock.due),
+            now=house.now,
+            loss_share=erp.connector.stock.rules.loss_share,
+        ),
         circuit=erp.circuit,
         every=timedelta(seconds=erp.connection.poll_every_seconds),
         now=house.now,

@@ -106,6 +106,8 @@ class DocumentWriter:
     """Why posting is not permitted (an unconfirmed production write), or the empty string."""
     on_step: StepObserver = unobserved
     evidence: Evidence = outbox.evidence
+    skew: timedelta = timedelta(0)
+    """The greatest difference between the ERP's clock and ours: where it stamps no order, ours stands in."""
     on_doubt: Callable[[], None] = lambda: None
     on_sent: Callable[[], None] = lambda: None
     on_open: Callable[[], Awaitable[None]] | None = None
@@ -352,7 +354,7 @@ class DocumentWriter:
         for row in outbox.rows_within(tx, self.sink.name, list(hits)):
             booked = hits[row.reference]
             if row.state != "closed":
-                moved |= demand.posted(tx, row.reference, booked[0], arrived=self.now(), now=self.now())
+                moved |= demand.posted(tx, row.reference, booked[0], arrived=self.now() + self.skew, now=self.now())
             differences = self._differences(row, booked[0]) if row.state != "posted" else ()
             if outbox.confirm(tx, row, booked, erp=self.erp, differences=differences, now=self.now()):
                 news += 1

@@ -169,3 +169,16 @@ async def test_a_later_sight_of_a_booked_order_tells_what_was_picked_and_taken_o
     off = await b.store.read.row("SELECT reduced, untold FROM stock_reduced")
     assert off is not None
     assert tuple(off) == (1, 1)
+
+
+async def test_where_the_erp_stamps_no_order_our_clock_stands_in_less_favourably(b: Bench) -> None:
+    """Its clock may be ahead of ours: a figure stamped by it must be younger by that much, too."""
+    await looked_at(b)
+    b.writer.skew = timedelta(seconds=5)
+    await b.writer.carry(await b.plan(1, *PARTS))
+    b.clock.tick(400)
+    b.erp.post()
+    await b.writer.confirm_posted()
+    assert await states(b) == {DRESS: "posted", SKIRT: "posted"}
+    assert await counted(b, b.clock() + timedelta(seconds=4)) == ASKED
+    assert await counted(b, b.clock() + timedelta(seconds=6)) == {}
