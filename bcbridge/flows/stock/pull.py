@@ -56,7 +56,9 @@ class FigureBook(Protocol):
         """UPCs with pieces that are in no figure yet; with ``booked`` only those that the ERP has booked."""
         ...
 
-    async def keep(self, rows: Sequence[Taken]) -> None: ...
+    async def keep(self, rows: Sequence[Taken]) -> Sequence[Taken]:
+        """Returns those that were kept: one that is older than what is held is not."""
+        ...
 
     async def end(self, *, mark: str, known: Known, everything: bool, believed: bool, clears: bool) -> None: ...
 
@@ -228,11 +230,11 @@ class Pulls:
             await self._keep(tally, resident)
 
     async def _keep(self, tally: _Tally, resident: Resident) -> None:
-        """What is kept is resident after it is on disk, not before: a unit that failed is met again."""
+        """What is kept is resident after it is on disk, not before: a unit that failed is met again. What was refused
+        never is: the figure after it may be the same, and is news."""
         rows, tally.fresh = tally.fresh, []
         if rows:
-            await self.book.keep(rows)
-            for taken in rows:
+            for taken in await self.book.keep(rows):
                 resident.put(taken.row.upc, taken.row.warehouse, taken.row.lot, _numbers(taken.row))
         tally.unsettled = set(tally.aside)
 

@@ -28,7 +28,7 @@ UPDATE stock_feeds SET mark = :mark, floor = max(floor, :floor), moved_at = :mov
     pull_began = CASE WHEN :everything THEN :began ELSE pull_began END,
     pull_ended = CASE WHEN :everything THEN :now ELSE pull_ended END,
     delta_ended = :now, held = CASE WHEN :clears THEN '' ELSE held END,
-    accepted = CASE WHEN :believed THEN 0 ELSE accepted END
+    accepted = CASE WHEN :believed OR :clears THEN 0 ELSE accepted END
 WHERE erp = :erp
 """
 _HOLD = "UPDATE stock_feeds SET held = ? WHERE erp = ?"
@@ -89,7 +89,7 @@ def end(
     now: datetime,
 ) -> None:
     """A pull has ended, every page of it is kept. ``everything``: it was whole, and of all rows. ``believed``: it was
-    stored on a person's word. ``clears``: what was held back before is settled by it."""
+    stored on a person's word. ``clears``: what was held back before is settled by it, and so is that word."""
     tx.execute(_BEGIN, (erp,))
     given = {
         "erp": erp,

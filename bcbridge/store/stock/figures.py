@@ -89,19 +89,23 @@ def _json(value: object) -> str:
     return orjson.dumps(value).decode()
 
 
-def keep(tx: sqlite3.Connection, erp: str, rows: Sequence[Taken], *, now: datetime) -> frozenset[str]:
-    """Rows of one page (compute.SLICE at most), and the numbers that follow; returns the channels in which something
-    became due."""
+def keep(
+    tx: sqlite3.Connection, erp: str, rows: Sequence[Taken], *, now: datetime
+) -> tuple[Sequence[Taken], frozenset[str]]:
+    """Rows of one page (compute.SLICE at most), and the numbers that follow; returns the rows that were kept, and the
+    channels in which something became due."""
     skus = sorted({taken.row.upc for taken in rows})
     figures = {(row[0], row[1]): _held(row) for row in tx.execute(_HELD, (_json(skus), erp))}
     touched: dict[tuple[str, str], _Figure] = {}
+    kept: list[Taken] = []
     for taken in rows:
         at = (taken.row.upc, taken.row.warehouse)
         figure = figures.setdefault(at, _Figure())
         if figure.take(taken):
             touched[at] = figure
+            kept.append(taken)
     tx.executemany(_KEEP, [figure.row(sku, erp, warehouse) for (sku, warehouse), figure in touched.items()])
-    return compute.mark(tx, {sku for sku, _ in touched}, now=now)
+    return kept, compute.mark(tx, {sku for sku, _ in touched}, now=now)
 
 
 def _held(row: sqlite3.Row) -> _Figure:
@@ -146,9 +150,14 @@ class FigureMemory:
         """SKUs with pieces that are in no figure yet; with ``booked`` only those that the ERP has booked."""
         return frozenset(str(row[0]) for row in await self.store.read.rows(_BOOKED if booked else _ASKED))
 
-    async def keep(self, rows: Sequence[Taken]) -> None:
+    async def keep(self, rows: Sequence[Taken]) -> Sequence[Taken]:
+        """Returns those that were kept: one that is older than what is held is not."""
+        every: list[Taken] = []
         for part in compute.slices(rows):
-            self.ring(await self.store.write(_unit(part, self.erp, self.now())))
+            kept, due = await self.store.write(_unit(part, self.erp, self.now()))
+            every += kept
+            self.ring(due)
+        return every
 
     async def end(self, *, mark: str, known: Known, everything: bool, believed: bool, clears: bool) -> None:
         now = self.now()
@@ -183,7 +192,9 @@ class FigureMemory:
             more = bool(after)
 
 
-def _unit(rows: Sequence[Taken], erp: str, now: datetime) -> Callable[[sqlite3.Connection], frozenset[str]]:
+def _unit(
+    rows: Sequence[Taken], erp: str, now: datetime
+) -> Callable[[sqlite3.Connection], tuple[Sequence[Taken], frozenset[str]]]:
     return lambda tx: keep(tx, erp, rows, now=now)
 
 

@@ -165,6 +165,36 @@ async def test_a_figure_that_fell_and_stood_again_in_the_next_pass_has_not_falle
         assert await here.target(A) == 5
 
 
+async def test_an_older_figure_that_was_refused_hides_no_later_one(tmp_path: Path) -> None:
+    """A replica shows five as of before; the figure after that is five indeed, and must not pass for known."""
+    async with scene(tmp_path, RULES, A, B) as here:
+        here.erp.pages = [[row(A, 6, stamped=10), row(B, 5, stamped=10)]]
+        await here.pulls.everything()
+        here.erp.delta = [[row(A, 5, stamped=5)]]
+        await here.pulls.changed()
+        assert await here.target(A) == 6
+        here.erp.delta = [[row(A, 5, stamped=15)]]
+        await here.pulls.changed()
+        assert await here.target(A) == 5
+
+
+async def test_a_persons_word_counts_for_the_pull_it_was_said_of_and_no_later_one(tmp_path: Path) -> None:
+    async with scene(tmp_path, RULES, *MANY) as here:
+        here.erp.pages = everything = [[row(upc, 5, stamped=0) for upc in MANY]]
+        await here.pulls.everything()
+        here.erp.pages = [[]]
+        assert (await here.pulls.everything()).held
+        await here.act(lambda tx: tx.execute("UPDATE stock_feeds SET accepted = 1"))
+        here.erp.delta = [[row("000", 4, stamped=1)]]
+        await here.pulls.changed()
+        assert (await here.feed())["accepted"] == 1
+        here.erp.pages = everything  # the export is well again by itself
+        assert (await here.pulls.everything()).held == ""
+        here.erp.pages = [[]]
+        assert (await here.pulls.everything()).held
+        assert await here.target("001") == 5
+
+
 # -- pages together --------------------------------------------------------------------------------------------------
 
 
