@@ -68,7 +68,7 @@ class Dating:
         """The latest moment that any allowed evidence gives this row of this page. ``moved``: it shows another figure
         than the one held."""
         said = ((kind, way(row, page, moved)) for kind, way in self._ways.items())
-        found = [Dated(moment, kind) for kind, moment in said if moment is not None]
+        found = [Dated(_second(moment), kind) for kind, moment in said if moment is not None]
         return max(found, key=lambda dated: dated.as_of, default=UNDATED)
 
     def pass_page(self, page: StockPage, *, moved: bool) -> None:
@@ -112,7 +112,7 @@ class Dating:
     def _floor(self) -> datetime:
         """Every row of this pull was read after what was known at its beginning; and each said something itself."""
         before = (self._floor_by(kind) for kind in self.rules.kinds)
-        return max((moment for moment in before if moment), default=BEGINNING)
+        return max((_second(moment) for moment in before if moment), default=BEGINNING)
 
     def _floor_by(self, kind: Evidence) -> datetime | None:
         known, rules = self.known, self.rules
@@ -180,9 +180,8 @@ class Dating:
         return read_before - less - self.rules.behind
 
     def _ours(self, moment: datetime) -> datetime:
-        """A moment by our clock, as the ERP's stamps are met by it: less the greatest skew, and to the whole second,
-        for that is how they are written."""
-        return (moment - self.rules.skew).replace(microsecond=0)
+        """A moment by our clock, as the ERP's stamps are met by it: less the greatest skew."""
+        return _second(moment - self.rules.skew)
 
     def _sane(self, moment: datetime | None, page: StockPage) -> datetime | None:
         """A stamp from after the answer that showed it dates nothing."""
@@ -201,6 +200,11 @@ def _distinct(moments: Iterable[datetime | None]) -> set[datetime | None]:
     return set({id(moment): moment for moment in moments}.values())
 
 
+def _second(moment: datetime) -> datetime:
+    """Orders are stamped in whole seconds: within one, nobody can tell what came first."""
+    return moment.replace(microsecond=0)
+
+
 def _latest(*moments: datetime | None) -> datetime | None:
     return max((moment for moment in moments if moment is not None), default=None)
 
@@ -209,6 +213,12 @@ COUNTS = 9_999
 """Far more than are under way at once."""
 
 
-def next_count(echoes: Sequence[Echo]) -> int:
-    """A count that none of these was, so that it is known again: they go round."""
-    return echoes[-1].count % COUNTS + 1 if echoes else 1
+def next_count(echoes: Sequence[Echo], *, now: datetime) -> int:
+    """A count that none of these was, so that it is known again: they go round.
+
+    By the minute: what stands over there may be from before this store, or from after it was kept aside.
+    """
+    count, set_before = int(now.timestamp()) // 60 % COUNTS + 1, {echo.count for echo in echoes}
+    while count in set_before:
+        count = count % COUNTS + 1
+    return count

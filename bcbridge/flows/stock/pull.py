@@ -156,7 +156,8 @@ class Pulls:
     async def echo(self) -> None:
         """Set another count of the echo SKU; due now and then where the profile allows that evidence."""
         state = await self.book.feed()
-        echo = Echo(next_count(state.known.echoes), self.now())
+        now = self.now()
+        echo = Echo(next_count(state.known.echoes, now=now), now)
         await self.book.echo_sent(echo)
         await self.feed.set_echo(echo.count)
 

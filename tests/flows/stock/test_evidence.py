@@ -293,7 +293,20 @@ def test_an_echo_dates_what_is_read_after_it_was_seen() -> None:
     assert known.floor == BEGINNING
 
 
-def test_counts_go_round() -> None:
-    assert next_count(()) == 1
-    assert next_count((Echo(4, at(0)),)) == 5
-    assert next_count((Echo(COUNTS, at(0)),)) == 1
+def test_a_count_is_none_of_those_that_may_still_stand_there_whatever_this_store_remembers() -> None:
+    first = next_count((), now=at(0))
+    assert next_count((Echo(first, at(0)),), now=at(0)) == first % COUNTS + 1
+    lives = [next_count((), now=at(300 * turn)) for turn in range(500)]  # forgotten each time
+    assert len(set(lives)) == len(lives)
+    assert set(lives) <= set(range(1, COUNTS + 1))
+
+
+def test_a_stamp_within_a_second_is_that_second() -> None:
+    """An order is stamped in whole seconds: 10:00:00 may be later than 10:00:00.5."""
+    rules = EvidenceRules((Evidence.EXPORT_START,))
+    row = StockRow(Upc("A"), "NJ1", "", 1, 1, 1, export=at(60.5))
+    page = StockPage((row,), at(100), at(101), "")
+    dating = Dating(rules, Known(), at(100))
+    assert dating.date(row, page, moved=True).as_of == at(60)
+    dating.pass_page(page, moved=True)
+    assert dating.after(everything=True).floor == at(60)
