@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from tests.bench import finished, flow, intake, isolation, memory, queue, report, restart, stock
+from tests.bench import finished, flow, intake, isolation, memory, queue, report, restart, stalls, stock
 from tests.bench.report import Row
 from tests.bench.scale import QUICK, TINY, WHOLE, Scale
 
@@ -27,6 +27,7 @@ MEASUREMENTS: Mapping[str, Measurement] = {
     "isolation": isolation.measure,
     "memory": memory.measure,
     "stock": stock.measure,
+    "stalls": stalls.measure,
 }
 SCALES = {"whole": WHOLE, "quick": QUICK, "tiny": TINY}
 

@@ -1,12 +1,14 @@
-"""A child: the front door's own handler behind a real server, with one of three memories.
+"""A child: the front door's own handler behind a real server, with one of several memories.
 
 ``python -m tests.bench.front MODE STORE``: *durable* is the product; *nothing* answers without keeping anything, all
-else being equal; *each* commits every request by itself. It says ``{"port": n, "pid": n}``, then serves until told.
+else being equal; *each* commits every request by itself; *recomputing*
+is the product beside stock work. It says ``{"port": n, "pid": n}``, then serves until told.
 """
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import signal
 import sqlite3
@@ -31,6 +33,7 @@ from bcbridge.web import protocols
 from bcbridge.web.hooks import Hooks
 from bcbridge.web.server import serving
 from tests.bench.children import tell
+from tests.bench.recount import everything, rulebook
 from tests.bench.webhooks import CHANNEL, SECRET, SHOP_DOMAIN
 
 BODY_LIMIT = 2_000_000
@@ -95,10 +98,26 @@ async def each(path: Path) -> AsyncIterator[protocols.Intake]:
         kept.connection.close()
 
 
+@asynccontextmanager
+async def recomputing(path: Path) -> AsyncIterator[protocols.Intake]:
+    """The product, while every number of every SKU is reckoned anew, over and over."""
+    async with Store(path).opened() as store, anyio.create_task_group() as tasks:
+        tasks.start_soon(_over_and_over, store)
+        yield _intake(store)
+        tasks.cancel_scope.cancel()
+
+
+async def _over_and_over(store: Store) -> None:
+    book = rulebook(store)
+    for turn in itertools.count(1):
+        await everything(book, extra=3 * (turn % 2))
+
+
 MODES: Mapping[str, Callable[[Path], AbstractAsyncContextManager[protocols.Intake]]] = {
     "durable": durable,
     "nothing": nothing,
     "each": each,
+    "recomputing": recomputing,
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import closing
@@ -151,6 +152,7 @@ class Publication:
         began = perf_counter()
         held: tuple[StockRow, ...] = ()
         for rows in read:
+            await asyncio.sleep(0)  # a page that comes over the wire lets others have their turn
             if held:
                 self.took += perf_counter() - began
                 yield self._page(held)
