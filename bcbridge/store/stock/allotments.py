@@ -22,6 +22,8 @@ SKU = tuple[str, str, str]
 """(sku, channel, location)."""
 LONGEST_CALL = timedelta(hours=2)
 """No write takes longer from its intent to its end, settling and doubt included."""
+ON_SHOW = frozenset({"kept", "refused", "twice"})
+"""States of a number that sells pieces of ours, whether or not it may be written."""
 OPEN = frozenset({"under_way", "settling"})
 """States of a write whose number is to be expected."""
 
@@ -49,7 +51,7 @@ class Written(NamedTuple):
 def targets(tx: sqlite3.Connection, books: Books, shown: Sequence[Shown], *, now: datetime) -> dict[SKU, int]:
     """The targets of what is split, by (sku, channel, location). Rows whose figures are not known have none."""
     split = books.split()
-    rows = [row for row in shown if row.sku in split and row.state == "kept" and _known(books, row)]
+    rows = [row for row in shown if row.sku in split and row.state in ON_SHOW and _known(books, row)]
     written = _written(tx, books, {row.sku for row in rows}, now)
     return {
         row[:3]: target
@@ -79,7 +81,7 @@ def _contender(books: Books, row: Shown, written: Sequence[Written], free: Itera
     return Contender(
         takes={room: per for part, per in books.parts(row.sku).items() for room in free if _in_room(place, part, room)},
         weight=place.weight,
-        explained=None if row.explained is None else row.explained - kept,
+        explained=None if row.explained is None or row.state != "kept" else row.explained - kept,
         expected=max(0, on_its_way[-1] - kept) if on_its_way else shown,
         held=max([shown, *still]),
         limit=_limit(books, row.sku, place),

@@ -218,6 +218,18 @@ def test_a_write_whose_answer_is_lost_counts_until_the_number_is_sure_again(shop
     assert targets(shops) == [3, 3, 3]
 
 
+@pytest.mark.parametrize("state", ["refused", "twice"])
+def test_beside_a_number_that_a_shop_shows_and_would_not_have_changed_nothing_is_granted(
+    shops: Book, state: str
+) -> None:
+    """Nine are on show there: whatever was to be told, it still sells them."""
+    shops.shown(WOO, SKU, None if state == "refused" else 9, state=state)
+    targets(shops)
+    assert [shops.target(channel, SKU) for channel in (SHOPIFY, BIG)] == [0, 0]
+    shops.shown(WOO, SKU, 0)
+    assert targets(shops) == [3, 3, 3]
+
+
 def test_packs_and_their_parts_share_the_allotment(shops: Book) -> None:
     shops.pack("PACK", {SKU: 2})
     for channel in SHOPS:
