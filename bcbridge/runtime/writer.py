@@ -353,7 +353,7 @@ class DocumentWriter:
         news, moved = 0, set[str]()
         for row in outbox.rows_within(tx, self.sink.name, list(hits)):
             booked = hits[row.reference]
-            if row.state != "closed":
+            if row.state != "closed" or booked[0].commits:
                 moved |= demand.posted(tx, row.reference, booked[0], arrived=self.now() + self.skew, now=self.now())
             differences = self._differences(row, booked[0]) if row.state != "posted" else ()
             if outbox.confirm(tx, row, booked, erp=self.erp, differences=differences, now=self.now()):

@@ -15,6 +15,7 @@ from bcbridge.model.ids import Ref, Reference, Upc
 from bcbridge.model.plan import Plan
 from bcbridge.model.stock import Asked, OrderLook
 from bcbridge.runtime.writer import STEPS, StepObserver
+from bcbridge.store import acts
 from bcbridge.store.stamps import stamp
 from bcbridge.store.stock import demand
 from tests.runtime.kit import CHANNEL, Bench, Killed, accepts, answers, bench, not_sent, ref_of
@@ -182,3 +183,23 @@ async def test_where_the_erp_stamps_no_order_our_clock_stands_in_less_favourably
     assert await states(b) == {DRESS: "posted", SKIRT: "posted"}
     assert await counted(b, b.clock() + timedelta(seconds=4)) == ASKED
     assert await counted(b, b.clock() + timedelta(seconds=6)) == {}
+
+
+async def test_a_generation_that_was_given_up_and_is_booked_after_all_counts_beside_the_next_one(b: Bench) -> None:
+    """The ERP has taken stock for both: until a figure holds them, both count."""
+    await looked_at(b, skirts=0)
+    plan = await b.plan(1, PARTS[0])
+    await b.writer.carry(plan)
+
+    def give_up(tx: sqlite3.Connection) -> None:
+        (part,) = acts.open_parts(tx, plan.order_id, None)
+        acts.close_generation(tx, part, who="ops", now=b.clock())
+
+    await b.store.write(give_up)
+    assert await counted(b) == {DRESS: 2}
+    await b.writer.carry(await b.plan(1, PARTS[0], generations=[2]))
+    assert await counted(b) == {DRESS: 2}
+    b.erp.post()
+    await b.writer.confirm_posted()
+    assert await counted(b) == {DRESS: 4}
+    assert await counted(b, b.clock() + timedelta(days=1)) == {}

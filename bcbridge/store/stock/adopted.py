@@ -54,11 +54,12 @@ def adopt_document(tx: sqlite3.Connection, reference: str, *, now: datetime) -> 
     return rows.of_document(tx, reference)
 
 
-_REFUSED = f"{_DOCUMENTS} WHERE outbox.reference = ? AND outbox.state = 'rejected'"
+_REFUSED = f"{_DOCUMENTS} WHERE outbox.reference = ? AND outbox.state IN ('rejected', 'closed')"
 
 
 def refused(tx: sqlite3.Connection, reference: str) -> tuple[str, str] | None:
-    """Channel and ref of the order of a document that the ERP had refused, and shows all the same."""
+    """Channel and ref of the order of a document that the ERP had refused, or a person given up, and that the ERP shows
+    all the same."""
     document = tx.execute(_REFUSED, (reference,)).fetchone()
     return None if document is None else (document["connector"], document["ref"])
 

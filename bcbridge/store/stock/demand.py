@@ -377,7 +377,8 @@ def posted(
 
 
 def _without_rows(tx: sqlite3.Connection, reference: str, booked: BookedOrder, *, now: datetime) -> list[Row]:
-    """The rows of a document from before this was counted, or of one that was refused and is booked after all."""
+    """The rows of a document from before this was counted, or of one that was refused, or given up for another, and is
+    booked after all."""
     if (order := adopted.refused(tx, reference)) is None:
         return adopted.adopt_document(tx, reference, now=now)
     pieces = Counter[tuple[str, str]]()
