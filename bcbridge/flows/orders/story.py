@@ -389,7 +389,8 @@ def _is_settled(document: Document) -> bool:
 def _counted(order: Order | Malformed | None, look: Looked, standing: Standing | None, desk: Desk) -> OrderLook | None:
     if look.now is None or not isinstance(order, Order) or (standing and _another(order, standing)):
         return None
-    again = look.before is not None and look.before.modified == look.now.modified
+    fetched = look.now is not look.before  # what was not, somebody else may have fetched, and not counted yet
+    again = fetched and look.before is not None and look.before.modified == look.now.modified
     return look_of(order, look.now.asked, desk, skipped=bool(standing and _skipped(standing)), again=again)
 
 
