@@ -81,7 +81,7 @@ class FeedHouse:
                 await self.once()
         except OpenCircuit as fault:
             self.figures.last_failure = plain(fault)
-            await self.circuit.open(fault, again=self._again)
+            await self.circuit.suspect(fault)
         except (Retry, TimeoutError) as fault:
             self.figures.last_failure = plain(fault)
             await self.circuit.unheard(fault)
@@ -94,9 +94,6 @@ class FeedHouse:
             self.circuit.heard()
             return True
         return False
-
-    async def _again(self) -> None:
-        await self.once()
 
     async def once(self) -> Pulled:
         """One pull: of everything when that is due, else of what changed."""

@@ -17,7 +17,7 @@ import structlog
 
 from bcbridge.config import Channel
 from bcbridge.connectors.base import Shelf
-from bcbridge.errors import BridgeError, OpenCircuit, Retry
+from bcbridge.errors import BridgeError, OpenCircuit, Retry, plain
 from bcbridge.flows.stock.compare import Comparer, next_comparison
 from bcbridge.flows.stock.places import places
 from bcbridge.flows.stock.publish import Publisher
@@ -34,8 +34,20 @@ log = structlog.get_logger()
 LOOK_OVER_EVERY = timedelta(hours=24)
 """How often a channel is asked how it counts: somebody may have changed a setting there."""
 TRY_AGAIN = timedelta(seconds=30)
+LONGEST_PAUSE = timedelta(minutes=30)
+"""Between two tries of what never goes through."""
+HOW, COMPARING, PUSHING = "how it counts", "the comparison of its numbers", "telling all its numbers again"
 CATCH_UP_WITHIN = timedelta(seconds=10)
 """How long a number waits for the channel's orders to be looked at, each time it is tried."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failing:
+    """Something that is done for a channel's numbers and does not go through. ``tries``: in a row."""
+
+    since: datetime
+    why: str
+    tries: int = 1
 
 
 @dataclass(slots=True)
@@ -60,6 +72,7 @@ class OutletHouse:
     looked_over: anyio.Event = field(default_factory=anyio.Event)
     wrong: tuple[str, ...] = ()
     last: Comparison | None = None
+    _failing: dict[str, Failing] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -75,8 +88,8 @@ class OutletHouse:
     async def look_over(self) -> None:
         """For ever: how the channel counts, and where."""
         while True:
-            done = await self._tried("how it counts", self._look_over)
-            await anyio.sleep((LOOK_OVER_EVERY if done else TRY_AGAIN).total_seconds())
+            await self._tried(HOW, self._look_over)
+            await anyio.sleep((self._pause(HOW) or LOOK_OVER_EVERY).total_seconds())
 
     async def _look_over(self) -> None:
         rules = await self.shelf.ready()
@@ -102,8 +115,9 @@ class OutletHouse:
             rings = self.compare_bell.rings
             wait = max(due - self.now(), timedelta(0))
             await self.compare_bell.heard(since=rings, within=wait)
-            done = await self._tried("the comparison of its numbers", self._compare)
-            due = self._next() if done else self.now() + TRY_AGAIN
+            await self._tried(COMPARING, self._compare)
+            pause = self._pause(COMPARING)
+            due = self.now() + pause if pause else self._next()
 
     def _next(self) -> datetime:
         zone = ZoneInfo(self.channel.orders.time_zone)
@@ -121,21 +135,34 @@ class OutletHouse:
         while True:
             if await self.push_bell.heard(since=rings, within=LOOK_OVER_EVERY):
                 rings = self.push_bell.rings
-                await self._tried("telling all its numbers again", self.memory.push_all)
+                await self._tried(PUSHING, self.memory.push_all)
                 self.bell.ring()
 
-    async def _tried(self, what: str, work: Callable[[], Awaitable[None]]) -> bool:
-        """One turn; what may pass is logged and tried again at the next."""
+    async def _tried(self, what: str, work: Callable[[], Awaitable[None]]) -> None:
+        """One turn; what may pass is logged and tried again at the next. No order waits for what only numbers need."""
         await self.circuit.closed()
         try:
             await work()
-        except OpenCircuit as fault:
-            await self.circuit.open(fault, again=work)
-            return False
         except (BridgeError, TimeoutError, sqlite3.Error) as fault:
             log.warning("put off", what=f"{what} of {self.name}", why=str(fault) or type(fault).__name__)
-            if isinstance(fault, Retry | TimeoutError):
+            before = self._failing.get(what)
+            since, tries = (before.since, before.tries + 1) if before else (self.now(), 1)
+            self._failing[what] = Failing(since, f"{what}: {plain(fault)}", tries)
+            if isinstance(fault, OpenCircuit):
+                await self.circuit.suspect(fault)
+            elif isinstance(fault, Retry | TimeoutError):
                 await self.circuit.unheard(fault)
-            return False
-        self.circuit.heard()
-        return True
+        else:
+            self._failing.pop(what, None)
+            self.circuit.heard()
+
+    def _pause(self, what: str) -> timedelta | None:
+        """Before it is tried again; None where it went through."""
+        failing = self._failing.get(what)
+        return min(LONGEST_PAUSE, TRY_AGAIN * 2 ** min(failing.tries - 1, 10)) if failing else None
+
+    def failing(self, *, waits: bool) -> list[Failing]:
+        """What does not go through now, since when and why. ``waits``: whether any number waits to be told."""
+        telling = self.publisher.figures
+        told = [Failing(telling.failing_since, telling.last_failure)] if telling.failing_since and waits else []
+        return sorted([*told, *self._failing.values()], key=lambda one: one.since)

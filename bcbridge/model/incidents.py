@@ -74,6 +74,7 @@ STANDING = _by_code(
         Failure("starved", "A channel stands still while another goes on", NORMAL, ENGINEERS),
         Failure("stock_old", "The ERP's figures are too old", NORMAL, ENGINEERS),
         Failure("stock_pull_held", "A pull of figures was not believed", CRITICAL, OPERATIONS),
+        Failure("stock_not_told", "A shop is not told its numbers", CRITICAL, ENGINEERS),
         Failure("stock_not_released", "Booked pieces that no figure contains", NORMAL, OPERATIONS),
         Failure("stock_oversold", "More pieces are promised than there are", NORMAL, CUSTOMER_SERVICE),
         Failure("stock_buffer_eaten", "Buffers are sold into", LOW, ECOMMERCE),

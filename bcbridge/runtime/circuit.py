@@ -103,6 +103,22 @@ class Circuit:
         if not fault.planned:
             await self._tell(fault)
 
+    async def suspect(self, fault: OpenCircuit) -> bool:
+        """A call for something beside the orders says that the connection is at fault: whether it is, and open now.
+
+        A ping shows it. What goes through leaves it to the caller: a scope for stock that is missing holds up no order.
+        """
+        if self.is_open:
+            return True
+        try:
+            with anyio.fail_after(PROBE_DEADLINE_SECONDS):
+                await self.connector.ping()
+        except OpenCircuit as why:
+            await self.open(why)
+        except (Retry, TimeoutError) as silence:
+            log.info("no ping", connector=self.connector.name, why=_words(silence), after=str(fault))
+        return self.is_open
+
     def heard(self) -> None:
         """A read went through."""
         self._silent, self._silent_since = 0, None

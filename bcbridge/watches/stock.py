@@ -19,6 +19,7 @@ from bcbridge.store.stock.unreleased import unreleased
 NAMES = 5
 ROWS = 200
 SOLD_WITHIN = timedelta(hours=24)
+FAILING_FOR = timedelta(minutes=5)
 
 
 def watches(house: House) -> Iterator[Watch]:
@@ -27,6 +28,7 @@ def watches(house: House) -> Iterator[Watch]:
         yield _of("stock_pull_held", name, partial(_held, house, feed))
     for name, outlet in house.stock.outlets.items():
         yield _of("stock_old", name, partial(_old, house, outlet, started))
+        yield _of("stock_not_told", name, partial(_not_told, house, outlet))
         yield _of("stock_not_released", name, partial(_not_released, house, outlet))
         yield _of("stock_buffer_eaten", name, partial(_eaten, house, outlet))
         yield _of("stock_drift", name, partial(_drift, house, outlet))
@@ -102,6 +104,16 @@ async def _eaten(house: House, outlet: OutletHouse) -> list[Cause]:
 
 
 # -- what the channel shows --------------------------------------------------------------------------------------
+
+
+async def _not_told(house: House, outlet: OutletHouse) -> list[Cause]:
+    """While the whole connection is paused that is told instead."""
+    now, waits = house.now(), await views.waits(house.store.read, outlet.name)
+    failing = [one for one in outlet.failing(waits=waits) if now - one.since >= FAILING_FOR]
+    if not failing or outlet.circuit.is_open:
+        return []
+    text = f"{outlet.name} keeps old numbers for {age(failing[0].since, now)}: {failing[0].why}"
+    return [Cause("stock_not_told", outlet.name, "numbers", text)]
 
 
 async def _drift(house: House, outlet: OutletHouse) -> list[Cause]:

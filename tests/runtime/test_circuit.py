@@ -168,3 +168,19 @@ async def test_a_read_that_takes_longer_than_a_ping_may_still_closes_it(
     await circuit.open(OpenCircuit("no page", by_content=True), again=anyio.lowlevel.checkpoint)
     await circuit._try()
     assert not circuit.is_open
+
+
+async def test_what_only_some_calls_are_refused_for_pauses_nothing(circuit: Circuit, store: Store) -> None:
+    assert not await circuit.suspect(OpenCircuit("it needs write_inventory", by_content=True))
+    assert (circuit.is_open, await incidents(store)) == (False, 0)
+
+
+async def test_what_a_ping_is_refused_for_too_pauses_the_connection(circuit: Circuit, store: Store) -> None:
+    connector(circuit).trouble = OpenCircuit("key revoked")
+    assert await circuit.suspect(OpenCircuit("a call was refused"))
+    assert (circuit.view().why, await incidents(store)) == ("key revoked", 1)
+
+
+async def test_a_ping_without_an_answer_proves_nothing(circuit: Circuit) -> None:
+    connector(circuit).trouble = Retry("no answer")
+    assert not await circuit.suspect(OpenCircuit("a call was refused"))

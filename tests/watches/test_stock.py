@@ -175,3 +175,23 @@ async def test_numbers_that_cannot_be_told_are_told_to_people(
     assert await keeps_stock.texts(code) == [said]
     await write(keeps_stock, "UPDATE stock_shown SET state = 'kept'")
     assert await keeps_stock.go(code) == {}
+
+
+async def test_numbers_that_wait_and_do_not_go_through_are_told_after_a_while(keeps_stock: Rounds) -> None:
+    figures = keeps_stock.house.stock.outlets[SHOP].publisher.figures
+    figures.failing_since, figures.last_failure = keeps_stock.now(), "it needs write_inventory"
+    keeps_stock.later(minutes=6)
+    assert await keeps_stock.go("stock_not_told") == {}  # nothing waits
+    await write(
+        keeps_stock,
+        "INSERT INTO stock_shown (sku, channel, location, item, explained, target, due, due_at)"
+        " VALUES (:sku, :channel, 'L1', 'i', 5, 0, 0, :at)",
+        sku=TEE,
+        channel=SHOP,
+        at=stamp(keeps_stock.now()),
+    )
+    assert await keeps_stock.texts("stock_not_told") == [
+        "shopify_us keeps old numbers for 6 m 00 s: it needs write_inventory"
+    ]
+    figures.failing_since = None
+    assert await keeps_stock.go("stock_not_told") == {}

@@ -67,7 +67,7 @@ class Circuit(Protocol):
     """Whether the channel may be called now (runtime/circuit.py)."""
 
     async def closed(self) -> None: ...
-    async def open(self, fault: OpenCircuit, *, again: Callable[[], Awaitable[object]]) -> None: ...
+    async def suspect(self, fault: OpenCircuit) -> bool: ...
     def heard(self) -> None: ...
     async def unheard(self, fault: Retry | TimeoutError) -> None: ...
 
@@ -91,6 +91,8 @@ class PublishFigures:
     not_sent: int = 0
     last_success: datetime | None = None
     last_failure: str = ""
+    failing_since: datetime | None = None
+    """Since when what is due was not told, for ``last_failure``."""
 
 
 @dataclass(slots=True)
@@ -124,12 +126,14 @@ class Publisher:
             rings, answered = bell.rings, self.figures.rows
             try:
                 worked = await self.once()
-            except OpenCircuit as fault:
-                self.figures.last_failure = plain(fault)
-                await circuit.open(fault, again=self.once)
+            except OpenCircuit as fault:  # of numbers alone, unless a ping says the same: no order waits for it
+                failures += 1
+                self._failed(plain(fault))
+                if not await circuit.suspect(fault):
+                    await anyio.sleep(max(fault.after or timedelta(0), pause(failures)).total_seconds())
             except (Retry, TimeoutError, StoreBusy) as fault:
                 failures += 1
-                self.figures.last_failure = plain(fault)
+                self._failed(plain(fault))
                 if not isinstance(fault, StoreBusy):
                     await circuit.unheard(fault)
                 asked = fault.after if isinstance(fault, Retry) else None
@@ -137,12 +141,13 @@ class Publisher:
             except Exception as fault:
                 failures += 1
                 log.exception("numbers not told", channel=self.channel)
-                self.figures.last_failure = plain(fault)
+                self._failed(plain(fault))
                 await anyio.sleep(pause(failures).total_seconds())
             else:
                 failures = 0
                 if self.figures.rows > answered:
                     circuit.heard()
+                    self.figures.failing_since = None
                 if not worked:
                     await bell.heard(since=rings, within=await self._idle())
 
@@ -150,6 +155,10 @@ class Publisher:
         waits = self._waits_for_orders or not self._may_write
         due = None if waits else await self.memory.next_due()
         return IDLE if due is None else min(IDLE, max(due - self.now(), timedelta(milliseconds=10)))
+
+    def _failed(self, why: str) -> None:
+        self.figures.last_failure = why
+        self.figures.failing_since = self.figures.failing_since or self.now()
 
     async def once(self) -> bool:
         """One round; False when there was nothing to do, or nothing that could be done now.
@@ -296,6 +305,7 @@ class Publisher:
                 self._fault = self._fault or Retry(reason, after=after)
             case Doubtful(reason):
                 self.figures.doubtful += 1
+                self._failed(reason)
                 await self._kept(lambda: self.memory.lost(intent, reason))
             case Written(rows):
                 self.figures.doubtful += 1

@@ -210,10 +210,21 @@ _WAITING = """
 SELECT channel, count(*) AS waiting, min(due_at) AS oldest FROM stock_shown
 WHERE due IS NOT NULL AND writing IS NULL GROUP BY channel
 """
+_WAITS = """
+SELECT EXISTS (SELECT 1 FROM stock_shown WHERE channel = :channel AND due IS NOT NULL AND writing IS NULL)
+    OR EXISTS (SELECT 1 FROM stock_writes WHERE channel = :channel AND state IN ('under_way', 'settling', 'in_doubt'))
+    AS waits
+"""
 _TOLD_SINCE = """
 SELECT w.channel, count(*) AS told FROM stock_writes w CROSS JOIN stock_write_rows r ON r.write_id = w.id
 WHERE w.made_at >= ? GROUP BY w.channel
 """
+
+
+async def waits(reads: Reads, channel: str) -> bool:
+    """Whether any number of this channel waits to be told, or for the answer to a call that told it."""
+    row = await reads.row(_WAITS, {"channel": channel})
+    return row is not None and bool(row["waits"])
 
 
 async def channels(reads: Reads, *, since: datetime) -> dict[str, ChannelStock]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -33,7 +32,7 @@ class Listener:
     rounds: int
     waits: list[timedelta] = field(default_factory=list)
     heards: int = 0
-    opened: list[OpenCircuit] = field(default_factory=list)
+    suspected: list[OpenCircuit] = field(default_factory=list)
     rings: int = 0
 
     async def heard_bell(self, within: timedelta) -> bool:
@@ -45,8 +44,9 @@ class Listener:
         if self.rounds < 0:
             raise Enough
 
-    async def open(self, fault: OpenCircuit, *, again: Callable[[], Awaitable[object]]) -> None:
-        self.opened.append(fault)
+    async def suspect(self, fault: OpenCircuit) -> bool:
+        self.suspected.append(fault)
+        return False
 
     def heard(self) -> None:
         self.heards += 1
@@ -140,6 +140,29 @@ async def test_a_channel_that_does_not_answer_was_not_heard(tmp_path: Path, cloc
         listener = await runs(channel.publisher, 1)
         assert len(shop.calls) > 1
         assert listener.heards == 0
+
+
+async def test_a_call_that_the_channel_forbids_is_tried_again_and_pauses_nothing_by_itself(
+    tmp_path: Path, clock: Clock
+) -> None:
+    shop = Blind("woo", clock, {"A": 0})
+
+    def forbidden() -> None:
+        raise OpenCircuit("it needs write_inventory")
+
+    async with settled(tmp_path, clock, {"A": 5}, shop) as whole:
+        channel = whole.channels["woo"]
+        await whole.figure(A=7)
+        shop.meanwhile = forbidden
+        publisher = channel.publisher
+        listener = await runs(publisher, 1)
+        assert [str(fault) for fault in listener.suspected] == ["it needs write_inventory"]
+        assert (publisher.figures.last_failure, publisher.figures.failing_since) == (
+            "it needs write_inventory",
+            clock(),
+        )
+        await runs(publisher, 1)
+        assert (shop.holds["A"], publisher.figures.failing_since) == (7, None)
 
 
 class Half(Blind):
