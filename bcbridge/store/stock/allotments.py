@@ -49,9 +49,14 @@ class Written(NamedTuple):
 
 
 def targets(tx: sqlite3.Connection, books: Books, shown: Sequence[Shown], *, now: datetime) -> dict[SKU, int]:
-    """The targets of what is split, by (sku, channel, location). Rows whose figures are not known have none."""
+    """The targets of what is split, by (sku, channel, location). Rows whose figures are not known have none.
+
+    Always in the same order, so that shares are the same each time; packs first: single pieces left over are nothing
+    to them.
+    """
     split = books.split()
     rows = [row for row in shown if row.sku in split and row.state in ON_SHOW and _known(books, row)]
+    rows.sort(key=lambda row: (-max(books.parts(row.sku).values()), row[:3]))
     written = _written(tx, books, {row.sku for row in rows}, now)
     return {
         row[:3]: target
