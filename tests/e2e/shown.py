@@ -103,12 +103,16 @@ def unbooked(world: World) -> Counter[Place]:
 
 
 def _held(sold: Sold, places: Counter[Place], refunded: Counter[str]) -> Counter[Place]:
-    held = Counter({place: count for place, count in places.items() if place.upc in sold.goods})
+    """The order's pieces, less those refunded, from where they were taken; from anywhere what is another SKU there."""
+    held = Counter[Place]()
     anywhere = next(iter(places)).warehouse
-    named = {place.upc for place in held}
-    held.update({Place(upc, anywhere): count for upc, count in sold.goods.items() if upc not in named})
-    for place in held:
-        held[place] -= refunded[place.upc]
+    for upc, count in sold.goods.items():
+        left = count - refunded[upc]
+        for place in [place for place in places if place.upc == upc][1:]:
+            held[place] = min(left, places[place])
+            left -= held[place]
+        first = next((place for place in places if place.upc == upc), Place(upc, anywhere))
+        held[first] += left
     return held
 
 
