@@ -22,12 +22,14 @@ from bcbridge.model.acts import Selection
 from bcbridge.model.ids import Ref
 from bcbridge.model.outcome import NotYet, Ready
 from bcbridge.model.standing import Facts
-from bcbridge.store import mends, meta, orders
+from bcbridge.store import mends, meta, orders, queue
 from bcbridge.store.db import Store
+from bcbridge.store.queue import Wish
 from bcbridge.store.stamps import stamp
 from bcbridge.store.stock import known
 from tests.e2e.world import free_ports
 from tests.runtime.kit import until
+from tests.store.stock.books import Book, outlet
 
 ROOT = Path(__file__).parents[1]
 SHOP = "shopify_us"
@@ -161,6 +163,47 @@ async def test_open_orders_are_looked_at_once_before_any_number_is_told(house: H
     await house.store.write(lambda tx: tx.execute("DELETE FROM jobs"))
     await count_from_before(house)
     assert await house.store.read.rows(looks, (SHOP,)) == []
+
+
+async def test_what_waits_to_be_worked_on_and_has_no_row_yet_is_looked_at_before_any_number_is_told(
+    house: House, now: Moving
+) -> None:
+    """Its list has shown it before anybody looked for the count, and will not show it again."""
+    wish = Wish(flow="orders", connector=SHOP, ref="o9", due=now() + timedelta(minutes=5))
+    await house.store.write(lambda tx: queue.enqueue(tx, [wish], now=now()))
+    await count_from_before(house)
+    rows = await house.store.read.rows("SELECT ref FROM jobs WHERE flow = 'looks'")
+    assert [row["ref"] for row in rows] == ["o9"]
+
+
+async def test_of_a_channel_that_is_told_nothing_any_more_nothing_is_believed_when_it_is_told_again(
+    house: House,
+) -> None:
+    """Somebody may have set its numbers by hand meanwhile."""
+
+    def told(tx: sqlite3.Connection) -> None:
+        book = Book(tx)
+        book.outlets(outlet("elsewhere"), outlet(SHOP))
+        for channel in ("elsewhere", SHOP):
+            book.shown(channel, "012345678905", 7)
+
+    await house.store.write(told)
+    await count_from_before(house)
+    rows = await house.store.read.rows("SELECT channel, explained FROM stock_shown ORDER BY channel")
+    assert [tuple(row) for row in rows] == [("elsewhere", None), (SHOP, 7)]
+    outlets = await house.store.read.rows("SELECT channel FROM stock_outlets")
+    assert [row["channel"] for row in outlets] == [SHOP]
+
+
+async def test_once_no_channel_is_told_numbers_open_orders_are_read_anew_before_one_is_again(
+    house: House, now: Moving
+) -> None:
+    await house.store.write(lambda tx: known.know(tx, SHOP, now()))
+    of = house.settings.channels
+    off = {name: replace(one, stock=None) for name, one in of.items()}
+    house.settings = replace(house.settings, channels=off)
+    await count_from_before(house)
+    assert not await known.is_read(house.store, SHOP)
 
 
 async def test_what_an_earlier_release_has_on_its_way_counts_from_the_first_start(house: House, now: Moving) -> None:

@@ -2,6 +2,8 @@
 
 1. adopt     what is on its way, or was booked lately: a figure may not hold it yet; from the outbox, once
 2. look      at every order that is open, once: the moment up to which orders are known comes after them (Known)
+
+The same goes for what was switched off for a while: nothing that was believed then is believed when it is on again.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from functools import partial
 import structlog
 
 from bcbridge.flows.orders.looks import LOOKS
+from bcbridge.flows.orders.story import ORDERS
 from bcbridge.house.wiring import House
 from bcbridge.store import meta, queue
 from bcbridge.store.orders import open_refs
@@ -30,8 +33,11 @@ SLICE = 200
 async def count_from_before(house: House) -> None:
     """At every start, before anything runs; after the first time there is nothing to do. A slice at a time."""
     await _adopt(house)
-    for channel in house.channels if house.looks else ():
-        if not await known.is_read(house.store, channel):
+    await house.stock.book.only(house.stock.outlets.keys())
+    for channel in house.channels:
+        if not house.looks:
+            await house.store.write(partial(known.forget_read, channel=channel))
+        elif not await known.is_read(house.store, channel):
             await _look_at_open(house, channel)
 
 
@@ -47,11 +53,16 @@ async def _adopt(house: House) -> None:
 
 
 async def _look_at_open(house: House, channel: str) -> None:
-    """Orders that are known to be open, by their refs: those that a list still shows come besides."""
-    refs = await house.store.write(lambda tx: open_refs(tx, channel))
+    """Orders that are known to be open, by their refs, and those that wait to be: those that a list still shows come
+    besides."""
+    refs = await house.store.write(partial(_open_or_waiting, channel=channel))
     for begin in range(0, len(refs), SLICE):
         await house.store.write(partial(_enqueue, house=house, channel=channel, refs=refs[begin : begin + SLICE]))
     log.info("open orders are looked at before any number is told", connector=channel, orders=len(refs))
+
+
+def _open_or_waiting(tx: sqlite3.Connection, *, channel: str) -> list[str]:
+    return sorted({*open_refs(tx, channel), *queue.waiting_refs(tx, flow=ORDERS, connector=channel)})
 
 
 def _enqueue(tx: sqlite3.Connection, *, house: House, channel: str, refs: list[str]) -> None:

@@ -22,7 +22,7 @@ from bcbridge.model.stock import Basis, NumberRule, Outlet
 from bcbridge.runtime.worker import Bell
 from bcbridge.store import catalog
 from bcbridge.store.db import Store
-from bcbridge.store.stock import compute, keeping, rules
+from bcbridge.store.stock import compute, keeping, rules, shown
 
 log = structlog.get_logger()
 
@@ -66,9 +66,29 @@ class RuleBook:
     async def take_over(self, channel: str, outlets: Sequence[Outlet]) -> None:
         """These are the channel's outlets, as it was looked over now."""
         async with self._one_at_a_time:
+            here = {(channel, str(one.location)) for one in outlets}
+            await self._forget({place for place in await rules.places(self.store.read) if place[0] == channel} - here)
             self.outlets[channel] = tuple(outlets)
             await self._keep_outlets(channel)
         self.bell.ring()
+
+    async def only(self, channels: Collection[str]) -> None:
+        """No other channel is told numbers any more."""
+        gone = {place for place in await rules.places(self.store.read) if place[0] not in channels}
+        if not gone:
+            return
+        await self._forget(gone)
+        await self.store.write(lambda tx: rules.drop_outlets(tx, but=channels))
+        async for skus in self._shown():
+            await self._mark(skus)
+
+    async def _forget(self, places: Collection[tuple[str, str]]) -> None:
+        for channel in sorted({channel for channel, _ in places}):
+            locations = [location for of, location in places if of == channel]
+            after: str | None = ""
+            while after is not None:
+                forget = partial(shown.forget, channel=channel, locations=locations, after=after)
+                after = await self.store.write(forget)
 
     async def apply(self) -> None:
         """Everything as it is decided now."""

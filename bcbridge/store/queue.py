@@ -286,6 +286,14 @@ async def open_ids(store: Store, *, flow: str, connector: str) -> list[int]:
     return [int(row["id"]) for row in await store.read.rows(_OPEN, {"flow": flow, "connector": connector})]
 
 
+_WAITING = "SELECT ref FROM jobs WHERE flow = ? AND connector = ? AND state = 'waiting' ORDER BY id"
+
+
+def waiting_refs(tx: sqlite3.Connection, *, flow: str, connector: str) -> list[str]:
+    """What waits in this flow."""
+    return [str(row["ref"]) for row in tx.execute(_WAITING, (flow, connector)).fetchall()]
+
+
 _NEXT_DUE = """
 SELECT min(due) AS due FROM (
     SELECT min(due_at) AS due FROM jobs

@@ -23,7 +23,7 @@ from bcbridge.store.backup import BackupFailed, NotABackup, make
 from bcbridge.store.damage import StoreDamaged, StoreUnusable, mark_of
 from bcbridge.store.db import Store, StoreLocked, connect
 from bcbridge.store.restore import RESTORED_AT, RestoreRefused, finish, restore
-from bcbridge.store.stock import known
+from bcbridge.store.stock import compares, known
 from bcbridge.store.verify import verify
 from tests.runtime.kit import SINK, START, Bench, bench
 from tests.store.stock.books import Book, outlet
@@ -190,14 +190,17 @@ async def test_of_a_restored_store_no_number_that_a_channel_shows_is_believed(b:
         book.outlets(outlet("shop"))
         book.shown("shop", "012345678905", 7)
         known.know(tx, "shop", b.clock())
+        compares.end(tx, compares.begin(tx, "shop", now=b.clock()), now=b.clock())
 
     await b.store.write(shown)
+    assert await compares.was_read(b.store.read, "shop")
     file = await backed_up(b, tmp_path)
     await aside(restore, b.store.path, file, replace=True, who=WHO, now=b.clock())
     store = await reopened(b)
     row = await store.read.row("SELECT explained FROM stock_shown")
     assert row is not None
     assert row["explained"] is None
+    assert not await compares.was_read(store.read, "shop"), "its shelf is read at once, not when a comparison is due"
     assert not await known.is_read(store, "shop")
     assert await store.write(lambda tx: known.known_upto(tx, "shop")) is None
 

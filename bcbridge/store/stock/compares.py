@@ -145,12 +145,17 @@ async def trend(reads: Readers, channel: str, *, many: int) -> list[Compared]:
     ]
 
 
-_WAS_READ = "SELECT 1 FROM stock_compares WHERE channel = ? AND ended_at IS NOT NULL LIMIT 1"
+_WAS_READ = """
+SELECT 1 FROM stock_compares WHERE channel = :channel AND ended_at IS NOT NULL
+  AND NOT EXISTS (SELECT 1 FROM stock_shown JOIN stock_outlets USING (channel, location)
+                  WHERE channel = :channel AND state = 'kept' AND explained IS NULL)
+LIMIT 1
+"""
 
 
 async def was_read(reads: Readers, channel: str) -> bool:
-    """Whether this channel's shelf was ever read to its end."""
-    return await reads.row(_WAS_READ, (channel,)) is not None
+    """Whether this channel's shelf was read to its end, and every number that is kept there is known."""
+    return await reads.row(_WAS_READ, {"channel": channel}) is not None
 
 
 async def last_drifts(reads: Readers, channel: str, *, many: int) -> list[Row]:

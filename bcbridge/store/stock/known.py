@@ -39,6 +39,11 @@ def orders_read(tx: sqlite3.Connection, channel: str) -> bool:
     return meta.get(tx, READ + channel) is not None
 
 
+def forget_read(tx: sqlite3.Connection, channel: str) -> None:
+    """No channel is told numbers: orders are not looked at for the count alone, so that some wait unseen."""
+    meta.drop(tx, READ + channel)
+
+
 async def is_read(store: Store, channel: str) -> bool:
     """The same, asked from outside a unit."""
     return await meta.read(store, READ + channel) is not None

@@ -23,6 +23,7 @@ SELECT channel, location, erp, basis, reserves, takes_off, compares, weight, hid
 WHERE channel = ?
 """
 _POOLS = "SELECT channel, location, erp, warehouse FROM stock_pools WHERE channel = ?"
+_PLACES = "SELECT channel, location FROM stock_outlets"
 _CHANNELS = "SELECT DISTINCT channel FROM stock_outlets"
 _KEEP_OUTLET = """
 INSERT INTO stock_outlets (channel, location, erp, basis, reserves, takes_off, compares, weight, hides_inactive)
@@ -62,6 +63,11 @@ def keep_outlets_of(tx: sqlite3.Connection, channel: str, outlets: Sequence[Outl
     own: dict[Place, NumberRule] = {(one.channel, one.location, OF_OUTLET): one.rule for one in outlets}
     changed = _replace_rules(tx, _rules_held(tx, _OWN_RULES, channel), own)
     return held != wanted or pools != pooled or bool(changed)
+
+
+async def places(reads: Readers) -> set[tuple[str, str]]:
+    """Channel and location of every outlet that is kept."""
+    return {(str(row["channel"]), str(row["location"])) for row in await reads.rows(_PLACES)}
 
 
 def drop_outlets(tx: sqlite3.Connection, *, but: Collection[str]) -> bool:
@@ -112,12 +118,15 @@ async def ruled_after(reads: Readers, sku: str, *, many: int) -> list[str]:
     return [str(row[0]) for row in await reads.rows(_RULED, (sku, many))]
 
 
-def keep_rules(tx: sqlite3.Connection, skus: Collection[str], rules: Mapping[Place, NumberRule]) -> set[str]:
-    """Of these SKUs (a slice: 500 at most), these are the rules and there are no others.
+def keep_rules(
+    tx: sqlite3.Connection, skus: Collection[str], rules: Mapping[Place, NumberRule], *, channels: Collection[str]
+) -> set[str]:
+    """Of these SKUs (a slice: 500 at most), these are the rules in these channels and there are no others.
 
     Returns those whose rule is another one now, or none.
     """
-    return _replace_rules(tx, _rules_held(tx, _RULES_OF, orjson.dumps(list(skus)).decode()), rules)
+    held = _rules_held(tx, _RULES_OF, orjson.dumps(list(skus)).decode())
+    return _replace_rules(tx, {place: row for place, row in held.items() if place[0] in channels}, rules)
 
 
 def _replace_rules(

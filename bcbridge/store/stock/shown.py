@@ -132,7 +132,7 @@ VALUES (:sku, :channel, :location, :item, :grp, :variant, :state, :why, :seen)
 """
 _SEEN = """
 UPDATE stock_shown SET grp = :grp, variant = :variant, seen = :seen, faces = 1,
-    explained = CASE WHEN state = 'left_alone' AND :state = 'kept' THEN NULL ELSE explained END,
+    explained = CASE WHEN state NOT IN ('kept', 'twice') AND :state = 'kept' THEN NULL ELSE explained END,
     state = CASE WHEN state = 'twice' THEN state ELSE :state END,
     why = CASE WHEN state = 'twice' THEN why ELSE :why END,
     due = CASE WHEN :state = 'kept' THEN due END
@@ -220,6 +220,23 @@ def end_read(tx: sqlite3.Connection, channel: str, read: int, *, after: str = ""
     span = {"channel": channel, "after": after, "last": last, "read": read}
     tx.execute(_GONE, span)
     tx.execute(_ONCE_AGAIN, span)
+    return None if row is None else last
+
+
+_NEXT_ITEM = "SELECT item FROM stock_shown WHERE channel = ? AND item > ? ORDER BY item LIMIT 1 OFFSET ?"
+_UNKNOWN = """
+UPDATE stock_shown SET explained = NULL, due = NULL, stale = NULL
+WHERE channel = :channel AND item > :after AND item <= :last AND location IN (SELECT value FROM json_each(:locations))
+"""
+
+
+def forget(tx: sqlite3.Connection, channel: str, locations: Iterable[str], *, after: str = "") -> str | None:
+    """These places are told nothing any more: whoever sets their numbers now, we do not hear of it. One slice; returns
+    where the next begins, None when that was the last."""
+    row = tx.execute(_NEXT_ITEM, (channel, after, END_STEP)).fetchone()
+    last = LAST_ITEM if row is None else str(row["item"])
+    places = orjson.dumps(sorted(locations)).decode()
+    tx.execute(_UNKNOWN, {"channel": channel, "after": after, "last": last, "locations": places})
     return None if row is None else last
 
 
