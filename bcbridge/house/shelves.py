@@ -34,6 +34,8 @@ log = structlog.get_logger()
 LOOK_OVER_EVERY = timedelta(hours=24)
 """How often a channel is asked how it counts: somebody may have changed a setting there."""
 TRY_AGAIN = timedelta(seconds=30)
+MISSING_EVERY = timedelta(minutes=10)
+"""How soon after a comparison an item that is missing brings about another."""
 LONGEST_PAUSE = timedelta(minutes=30)
 """Between two tries of what never goes through."""
 HOW, COMPARING, PUSHING = "how it counts", "the comparison of its numbers", "telling all its numbers again"
@@ -68,10 +70,12 @@ class OutletHouse:
     bell: Bell = field(default_factory=Bell)
     """Rings when a number may be due."""
     compare_bell: Bell = field(default_factory=Bell)
+    """Rings when somebody asks for a comparison, or an item was missing (``missing``)."""
     push_bell: Bell = field(default_factory=Bell)
     looked_over: anyio.Event = field(default_factory=anyio.Event)
     wrong: tuple[str, ...] = ()
     last: Comparison | None = None
+    _compared_at: datetime | None = None
     _failing: dict[str, Failing] = field(default_factory=dict)
 
     @property
@@ -118,6 +122,13 @@ class OutletHouse:
             await self._tried(COMPARING, self._compare)
             pause = self._pause(COMPARING)
             due = self.now() + pause if pause else self._next()
+            self._compared_at = self.now()
+
+    def missing(self) -> None:
+        """The channel does not know an item: the shelf is read, unless it just was. What its list shows all the same
+        waits for the next read: one item that contradicts itself keeps nobody reading."""
+        if self._compared_at is None or self.now() >= self._compared_at + MISSING_EVERY:
+            self.compare_bell.ring()
 
     def _next(self) -> datetime:
         zone = ZoneInfo(self.channel.orders.time_zone)

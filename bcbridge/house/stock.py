@@ -116,7 +116,7 @@ class OutletMaker:
             take_over=self.book.take_over,
             is_compared=lambda: compares.was_read(self.store.read, channel.name),
         )
-        house.publisher.on_missing = house.compare_bell.ring
+        house.publisher.on_missing = house.missing
         return house
 
     async def _may_write(self, channel: Channel) -> bool:
@@ -129,13 +129,16 @@ class OutletMaker:
         return await rules.figures_read(self.store.read, channel.erp)
 
     async def _skus(self, channel: Channel, items: Sequence[ShelfItem]) -> Sequence[Upc | None]:
-        return await resolved(
+        """The SKU of each item; what is decided of it is in force before its number can be kept."""
+        found = await resolved(
             items,
             channel=channel.name,
             unit=channel.orders.unit,
             mappings=self.mappings(),
             known=partial(self._known, channel.erp),
         )
+        await self.book.rule(sorted({upc for upc in found if upc}))
+        return found
 
     async def _known(self, erp: str, upcs: Sequence[str]) -> frozenset[str]:
         return frozenset(await catalog.skus(self.store, erp, upcs)) | await rules.packs_among(self.store.read, upcs)

@@ -4,12 +4,16 @@ and ends by itself."""
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+import anyio
 import pytest
 
+from bcbridge.flows.stock.compare import Comparer
 from bcbridge.house.wiring import House
+from bcbridge.model.shelf import Comparison
 from bcbridge.store.stamps import stamp
+from tests.runtime.kit import until
 from tests.watches.rounds import ERP, SHOP, Rounds
 
 TEE = "040123000013"
@@ -195,3 +199,31 @@ async def test_numbers_that_wait_and_do_not_go_through_are_told_after_a_while(ke
     ]
     figures.failing_since = None
     assert await keeps_stock.go("stock_not_told") == {}
+
+
+async def test_an_item_that_is_listed_and_not_there_brings_about_no_comparison_after_the_other(
+    keeps_stock: Rounds,
+) -> None:
+    outlet = keeps_stock.house.stock.outlets[SHOP]
+    compared: list[datetime] = []
+
+    class Reader(Comparer):
+        async def once(self) -> Comparison:
+            compared.append(keeps_stock.now())
+            return Comparison(items=0, unknown=0, unknown_names=(), anchored=0, left=0, drifts=())
+
+    one = outlet.comparer
+    outlet.comparer = Reader(one.channel, one.shelf, one.memory, one.skus, one.catch_up, one.now)
+    outlet.looked_over.set()
+    async with anyio.create_task_group() as loops:
+        loops.start_soon(outlet.compare)
+        await until(lambda: len(compared) == 1)
+        outlet.publisher.on_missing()
+        await anyio.wait_all_tasks_blocked()
+        assert len(compared) == 1
+        keeps_stock.later(minutes=11)
+        outlet.publisher.on_missing()
+        await until(lambda: len(compared) == 2)
+        outlet.compare_bell.ring()  # a person may ask at any time
+        await until(lambda: len(compared) == 3)
+        loops.cancel_scope.cancel()

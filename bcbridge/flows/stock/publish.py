@@ -297,6 +297,8 @@ class Publisher:
                 settles = self.shelf.rules.settles is not None
                 await self._kept(lambda: self.memory.answered(intent, rows, settles=settles))
                 self._count(rows)
+                if all(row.result is RowResult.UNTRIED for row in rows):
+                    self._fault = self._fault or Retry(rows[0].reason or "no row of a call was tried")
             case NotSent(reason, after):
                 self.figures.not_sent += 1
                 again = intent.ended is not None  # an attempt before this one may have had its effect

@@ -181,9 +181,56 @@ async def test_a_blind_number_whose_call_was_refused_for_another_row_may_stand_t
         channel = whole.channels["big"]
         await whole.figure(A=8)
         shop.__class__ = Half
-        await channel.publisher.once()
+        with pytest.raises(Retry):
+            await channel.publisher.once()
         shop.__class__ = Blind
         assert shop.holds["A"] == 8
         await whole.figure(A=5)
         await channel.publish()
         assert shop.holds["A"] == 5
+
+
+class Busy(Blind):
+    """Says of every row that it was not tried, and did not try it."""
+
+    async def write(self, write: StockWrite) -> Written | Doubtful | NotSent:
+        self.calls.append(write)
+        self.clock.tick(0.1)
+        return Written(tuple(RowAnswer(RowResult.UNTRIED, reason="SERVICE_UNAVAILABLE") for _ in write.changes))
+
+
+async def test_a_call_of_which_no_row_was_tried_is_made_again_after_a_pause(tmp_path: Path, clock: Clock) -> None:
+    shop = Blind("woo", clock, {"A": 0})
+    async with settled(tmp_path, clock, {"A": 5}, shop) as whole:
+        channel = whole.channels["woo"]
+        await whole.figure(A=7)
+        shop.__class__ = Busy
+        with pytest.raises(Retry, match="SERVICE_UNAVAILABLE"):
+            await channel.publisher.once()
+        shop.__class__ = Blind
+        await channel.publish()
+        assert shop.holds["A"] == 7
+
+
+async def test_an_answer_for_an_item_that_went_meanwhile_says_nothing_of_the_one_that_comes_back(
+    tmp_path: Path, clock: Clock
+) -> None:
+    shop = Blind("woo", clock, {"A": 0, "B": 0})
+    async with settled(tmp_path, clock, {"A": 5, "B": 5}, shop) as whole:
+        channel = whole.channels["woo"]
+        channel.heal = False
+
+        async def deleted() -> None:
+            del shop.holds["A"]
+            await channel.compare()
+            shop.holds["A"] = 0
+
+        await whole.figure(A=7)
+        shop.meanwhile = deleted
+        await channel.publish()
+        shop.holds["A"] = 2  # brought back by hand
+        clock.tick(10)
+        found = await channel.compare()
+        assert found.drifts == ()
+        await channel.publish()
+        assert shop.holds["A"] == 7
