@@ -121,3 +121,58 @@ async def test_what_was_settled_as_booked_counts_again_where_a_piece_counts_unti
     book = desk.book()
     await book.take_over("shop", [outlet("shop", basis=Basis.QOH_MINUS_PICK)])
     assert await desk.targets() == {TEE: 8, SCARF: 7}
+
+
+async def test_the_rules_of_a_channel_that_is_not_looked_over_yet_stay_as_they_are(desk: Desk) -> None:
+    """After a start, its API may be away for hours: what is stopped there must not come back meanwhile."""
+    desk.said = {"stock": {"web": {f"sku/{TEE}": NumberRow(stop=True)}}}
+    before = desk.book()
+    await before.take_over("shop", [outlet("shop")])
+    await before.take_over("web", [outlet("web")])
+    await before.apply()
+    started_again = desk.book()
+    await started_again.take_over("shop", [outlet("shop")])
+    await started_again.apply()
+    kept = await desk.store.read.rows("SELECT channel, stop FROM stock_rules WHERE sku = ?", (TEE,))
+    assert [tuple(row) for row in kept] == [("web", 1)]
+
+
+async def test_what_is_decided_of_single_skus_holds_before_a_channel_is_told_anything(desk: Desk) -> None:
+    desk.said = {"stock": {"default": {f"sku/{TEE}": NumberRow(stop=True)}}}
+    await desk.book().take_over("shop", [outlet("shop")])
+    assert await desk.targets() == {TEE: 0, SCARF: 7}
+
+
+async def test_a_sku_that_is_new_has_its_rule_before_it_is_shown(desk: Desk) -> None:
+    desk.said = {"stock": {"default": {"style/09": NumberRow(stop=True)}}}
+    book = desk.book()
+    await book.take_over("shop", [outlet("shop")])
+    new = "040123000099"
+    await desk.store.write(lambda tx: catalog.replace_style(tx, "bc", "09", [sku(new, "09")]))
+    await book.rule([new, TEE])
+    kept = await desk.store.read.rows("SELECT sku, stop FROM stock_rules WHERE sku <> ''")
+    assert [tuple(row) for row in kept] == [(new, 1)]
+
+
+async def test_a_pack_that_the_erp_does_not_know_is_stopped_by_its_own_row(desk: Desk) -> None:
+    pack = "PACK"
+    desk.said = {
+        "packs": {"default": {pack: Pack(parts={TEE: 2})}},
+        "stock": {"default": {f"sku/{pack}": NumberRow(stop=True)}},
+    }
+    shown = "INSERT INTO stock_shown (sku, channel, location, item, explained) VALUES (?, 'shop', 'L1', 'P', 0)"
+    await desk.store.write(lambda tx: tx.execute(shown, (pack,)))
+    book = desk.book()
+    await book.take_over("shop", [outlet("shop")])
+    assert await desk.targets() == {TEE: 10, SCARF: 7, pack: 0}
+    desk.said["stock"] = {}
+    await book.apply()
+    assert await desk.targets() == {TEE: 10, SCARF: 7, pack: 5}
+
+
+async def test_a_date_that_comes_while_the_rules_are_applied_is_not_passed_over(desk: Desk) -> None:
+    desk.said = {"stock": {"default": {f"sku/{TEE}": NumberRow(stop=True, from_=desk.clock() + timedelta(seconds=5))}}}
+    book = desk.book()
+    began = desk.clock()
+    desk.clock.at += timedelta(seconds=9)  # what was applied is as of the beginning
+    assert book.wait(since=began) <= timedelta(0)

@@ -50,27 +50,28 @@ class RuleBook:
     async def run(self) -> None:
         """For ever."""
         while True:
-            rings = self.bell.rings
+            rings, began = self.bell.rings, self.now()
             try:
                 await self.apply()
-                wait = self._wait()
+                wait = self.wait(since=began)
             except (BridgeError, sqlite3.Error, TimeoutError) as fault:
                 log.warning("put off", what="the rules for numbers", why=str(fault) or type(fault).__name__)
                 wait = TRY_AGAIN
             await self.bell.heard(since=rings, within=wait)
 
-    def _wait(self) -> timedelta:
-        change = next_change(self.mappings(), now=self.now())
+    def wait(self, *, since: datetime) -> timedelta:
+        """Until everything is to be applied again, having been applied as of a moment."""
+        change = next_change(self.mappings(), now=since)
         return AT_LEAST_EVERY if change is None else min(AT_LEAST_EVERY, change - self.now())
 
     async def take_over(self, channel: str, outlets: Sequence[Outlet]) -> None:
-        """These are the channel's outlets, as it was looked over now."""
+        """These are the channel's outlets, as it was looked over now. All that is decided of single SKUs is in force
+        when this returns: only then may the channel be told anything."""
         async with self._one_at_a_time:
             here = {(channel, str(one.location)) for one in outlets}
             await self._forget({place for place in await rules.places(self.store.read) if place[0] == channel} - here)
             self.outlets[channel] = tuple(outlets)
-            await self._keep_outlets(channel)
-        self.bell.ring()
+        await self.apply()
 
     async def only(self, channels: Collection[str]) -> None:
         """No other channel is told numbers any more."""
@@ -124,26 +125,40 @@ class RuleBook:
 
     async def _keep_rules(self) -> None:
         """Of SKUs that a row may speak of, and of those that have a rule now."""
-        now, said = self.now(), self.mappings()
-        outlets = [one for those in self.outlets.values() for one in outlet_rules(those, said, now=now)]
-        async for upcs in self._concerned({one.erp for one in outlets}):
-            found: dict[Place, NumberRule] = {}
-            for erp in {one.erp for one in outlets}:
-                known = await catalog.skus(self.store, erp, upcs)
-                ours = [one for one in outlets if one.erp == erp]
-                found |= sku_rules(ours, (sku for hits in known.values() for sku in hits[:1]), said, now=now)
-            changed = await self.store.write(partial(rules.keep_rules, skus=upcs, rules=found))
-            await self._mark(sorted(changed))
+        async for upcs in self._concerned():
+            await self._rule(upcs)
 
-    async def _concerned(self, erps: Collection[str]) -> AsyncIterator[Sequence[str]]:
-        """Where a row speaks of single SKUs, styles or divisions, the whole catalogue."""
+    async def rule(self, upcs: Sequence[str]) -> None:
+        """What is decided of these SKUs is in force when this returns: they may be shown for the first time."""
+        if self._speaks_of_skus():
+            for ours in compute.slices(upcs):
+                await self._rule(ours)
+
+    async def _rule(self, upcs: Sequence[str]) -> None:
+        now, said, channels = self.now(), self.mappings(), list(self.outlets)
+        outlets = [one for channel in channels for one in outlet_rules(self.outlets[channel], said, now=now)]
+        found: dict[Place, NumberRule] = {}
+        for erp in {one.erp for one in outlets}:
+            known = await catalog.skus(self.store, erp, upcs)
+            ours = [one for one in outlets if one.erp == erp]
+            found |= sku_rules(ours, {upc: next(iter(known.get(upc, ())), None) for upc in upcs}, said, now=now)
+        changed = await self.store.write(partial(rules.keep_rules, skus=upcs, rules=found, channels=channels))
+        await self._mark(sorted(changed))
+
+    def _speaks_of_skus(self) -> bool:
+        return any(key != EVERY for rows in self.mappings().tables.get(TABLE, {}).values() for key in rows)
+
+    async def _concerned(self) -> AsyncIterator[Sequence[str]]:
+        """Where a row speaks of single SKUs, styles or divisions, the whole catalogue, and packs."""
         last = ""
         while upcs := await rules.ruled_after(self.store.read, last, many=SLICE):
             yield upcs
             last = upcs[-1]
-        if not any(key != EVERY for rows in self.mappings().tables.get(TABLE, {}).values() for key in rows):
+        if not self._speaks_of_skus():
             return
-        for erp in sorted(erps):
+        for packs in compute.slices(sorted(packs_of(self.mappings()))):
+            yield packs
+        for erp in sorted({one.erp for those in self.outlets.values() for one in those}):
             last = ""
             while upcs := await catalog.upcs_after(self.store, erp, last, many=SLICE):
                 yield upcs

@@ -39,17 +39,22 @@ def outlet_rules(outlets: Sequence[Outlet], mappings: Mappings, *, now: datetime
 
 
 def sku_rules(
-    outlets: Sequence[Outlet], skus: Iterable[CatalogSku], mappings: Mappings, *, now: datetime
+    outlets: Sequence[Outlet], skus: Mapping[str, CatalogSku | None], mappings: Mappings, *, now: datetime
 ) -> dict[Place, NumberRule]:
-    """Of these SKUs, those that have a rule of their own, by outlet. ``outlets`` as ``outlet_rules`` gave them."""
+    """Of these SKUs, those that have a rule of their own, by outlet. ``skus``: by UPC; None where the ERP has none, as
+    of a pack. ``outlets`` as ``outlet_rules`` gave them."""
     found: dict[Place, NumberRule] = {}
-    for sku in skus:
-        keys = (f"sku/{sku.upc}", f"style/{sku.parts.style}", f"division/{sku.parts.division}")
+    for upc, sku in skus.items():
         for outlet in outlets:
-            rows = list(_rows(mappings, outlet, keys, now))
+            rows = list(_rows(mappings, outlet, _keys(upc, sku), now))
             if rows:
-                found[outlet.channel, outlet.location, sku.upc] = _merged(outlet.rule, rows)
+                found[outlet.channel, outlet.location, upc] = _merged(outlet.rule, rows)
     return found
+
+
+def _keys(upc: str, sku: CatalogSku | None) -> tuple[str, ...]:
+    of_style = (f"style/{sku.parts.style}", f"division/{sku.parts.division}") if sku else ()
+    return (f"sku/{upc}", *of_style)
 
 
 def _rows(mappings: Mappings, outlet: Outlet, keys: Sequence[str], now: datetime) -> Iterator[Said]:

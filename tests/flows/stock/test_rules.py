@@ -34,7 +34,7 @@ def read(folder: Path, text: str) -> Mappings:
 
 def rule(read_from: Mappings, outlet: Outlet = SHOP, now: datetime = NOW) -> NumberRule | None:
     outlets = outlet_rules([outlet], read_from, now=now)
-    return sku_rules(outlets, [TEE], read_from, now=now).get((outlet.channel, outlet.location, TEE.upc))
+    return sku_rules(outlets, {TEE.upc: TEE}, read_from, now=now).get((outlet.channel, outlet.location, TEE.upc))
 
 
 def test_without_a_row_a_sku_has_no_rule_of_its_own(tmp_path: Path) -> None:

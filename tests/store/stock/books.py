@@ -55,7 +55,7 @@ class Book:
         rules.keep_outlets(self.tx, outlets)
 
     def rule(self, sku: str, channel: str, rule: NumberRule, location: str = "L1") -> None:
-        rules.keep_rules(self.tx, [sku], {(channel, location, sku): rule})
+        rules.keep_rules(self.tx, [sku], {(channel, location, sku): rule}, channels=[channel])
 
     def figure(
         self,
