@@ -64,6 +64,21 @@ async def test_a_pull_that_was_not_proven_whole_is_tried_again_soon_and_not_at_o
         assert (await feed.once()).everything
 
 
+async def test_an_echo_that_the_erp_refuses_keeps_no_figure_waiting(tmp_path: Path) -> None:
+    async with scene(tmp_path, EvidenceRules((Evidence.ECHO, Evidence.MAX_AGE)), "A") as here:
+        feed = house(here)
+        here.erp.pages, here.erp.counts_refused = [[row("A", 5)]], True
+        assert (await feed.once()).everything
+        assert await here.target("A") == 5
+        assert "no such SKU" in feed.figures.last_failure
+        here.erp.counts_refused = False
+        await feed.once()
+        assert not here.erp.counts
+        here.clock.minutes = 5
+        await feed.once()
+        assert here.erp.counts
+
+
 async def test_the_cycle_is_learned_and_outlives_the_process(tmp_path: Path) -> None:
     async with scene(tmp_path, LIVE, "A") as here:
         feed = house(here)

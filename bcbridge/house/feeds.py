@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 import anyio
 import structlog
 
-from bcbridge.errors import OpenCircuit, Retry, StoreBusy, plain
+from bcbridge.errors import BridgeError, OpenCircuit, Retry, StoreBusy, plain
 from bcbridge.flows.stock.cycle import Cycle, everything_is_due, load
 from bcbridge.flows.stock.pull import Pulled, Pulls
 from bcbridge.runtime.backoff import backoff
@@ -98,8 +98,7 @@ class FeedHouse:
     async def once(self) -> Pulled:
         """One pull: of everything when that is due, else of what changed."""
         if self.pulls.echoes and self.may_count() and self._echo_is_due():
-            await self.pulls.echo()
-            self._echo_at = self.now()
+            await self._echo()
         everything = await self._everything_is_due()
         pulled = await (self.pulls.everything() if everything else self.pulls.changed())
         if everything or pulled.everything:
@@ -108,6 +107,15 @@ class FeedHouse:
         await self._learn(pulled)
         self._note(pulled)
         return pulled
+
+    async def _echo(self) -> None:
+        """One that fails dates nothing; figures come all the same, and it is tried again when the next is due."""
+        try:
+            await self.pulls.echo()
+        except BridgeError as fault:
+            log.warning("the echo was not counted", connector=self.erp, why=plain(fault))
+            self.figures.last_failure = plain(fault)
+        self._echo_at = self.now()
 
     def _echo_is_due(self) -> bool:
         return self._echo_at is None or self.now() - self._echo_at >= ECHO_EVERY

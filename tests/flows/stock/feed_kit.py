@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from bcbridge.errors import Reject
 from bcbridge.flows.stock.pull import Pulls
 from bcbridge.model.documents import Cursor
 from bcbridge.model.ids import Upc
@@ -71,6 +72,7 @@ class Erp:
     breaks_after: int | None = None
     before_page: Callable[[int], None] = lambda number: None
     counts: list[int] = field(default_factory=list)
+    counts_refused: bool = False
     since: list[Cursor] = field(default_factory=list)
     mark: str = "mark"
 
@@ -84,6 +86,8 @@ class Erp:
             yield page
 
     async def set_echo(self, count: int) -> None:
+        if self.counts_refused:
+            raise Reject(["no such SKU"])
         self.counts.append(count)
 
     async def _answer(self, pages: Sequence[Sequence[StockRow]], *, whole: bool) -> AsyncIterator[StockPage]:
