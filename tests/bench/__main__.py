@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from tests.bench import finished, flow, intake, isolation, memory, queue, report, restart, stalls, stock
+from tests.bench import asking, finished, flow, intake, isolation, memory, queue, report, restart, stalls, stock
 from tests.bench.report import Row
 from tests.bench.scale import QUICK, TINY, WHOLE, Scale
 
@@ -28,6 +28,7 @@ MEASUREMENTS: Mapping[str, Measurement] = {
     "memory": memory.measure,
     "stock": stock.measure,
     "stalls": stalls.measure,
+    "ask": asking.measure,
 }
 SCALES = {"whole": WHOLE, "quick": QUICK, "tiny": TINY}
 

@@ -1,8 +1,8 @@
 """A child: the front door's own handler behind a real server, with one of several memories.
 
 ``python -m tests.bench.front MODE STORE``: *durable* is the product; *nothing* answers without keeping anything, all
-else being equal; *each* commits every request by itself; *recomputing*
-is the product beside stock work. It says ``{"port": n, "pid": n}``, then serves until told.
+else being equal; *each* commits every request by itself; *recomputing* is the product beside stock work. It says
+``{"port": n, "pid": n}``, then serves until told.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ import asyncio
 import itertools
 import sys
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from time import perf_counter
 from typing import cast
 
@@ -62,9 +62,9 @@ def _length(head: bytes) -> int:
 class Load:
     """Rings until all were answered; times in seconds, refusals counted."""
 
-    def __init__(self, first: int, count: int) -> None:
-        self.requests = deque(itertools.islice(requests(first), count))
-        self.left = count
+    def __init__(self, requests: Iterable[bytes]) -> None:
+        self.requests = deque(requests)
+        self.left = len(self.requests)
         self.times: list[float] = []
         self.refused = 0
         self.done = asyncio.get_running_loop().create_future()
@@ -132,7 +132,12 @@ async def steady(load: Load, port: int, concurrency: int, rate: float) -> float:
 
 
 async def main(port: int, first: int, count: int, concurrency: int, rate: float = 0.0) -> None:
-    load = Load(first, count)
+    await put(Load(itertools.islice(requests(first), count)), port, concurrency, rate)
+
+
+async def put(load: Load, port: int, concurrency: int, rate: float) -> None:
+    """Let it ring, and say how that was."""
+    count = load.left
     seconds = await (steady(load, port, concurrency, rate) if rate else closed(load, port, concurrency))
     times = sorted(load.times)
     tell(
