@@ -29,7 +29,7 @@ from bcbridge.connectors.bigcommerce.items import (
     Number,
 )
 from bcbridge.connectors.bigcommerce.safety import Safety
-from bcbridge.errors import Retry
+from bcbridge.errors import OpenCircuit, Retry
 from bcbridge.model.answers import Doubtful, NotSent
 from bcbridge.model.ids import Ref
 from bcbridge.model.stock import RowAnswer, RowResult, StockChange, StockWrite, Written
@@ -66,7 +66,10 @@ class Adjusting:
         known = [row for row in rows if row not in self.answers]
         ended = await self._put(known) if known else True
         if ended is False:
-            ended = await self._refused(known)
+            try:
+                ended = await self._refused(known)
+            except OpenCircuit as fault:
+                ended = Doubtful(f"refused for some row, and then as a whole: {fault}")
         if isinstance(ended, Doubtful | NotSent):
             return ended
         return Written(tuple(self.answers[row] for row in rows))

@@ -358,6 +358,23 @@ async def test_a_lost_answer_after_a_refusal_makes_the_whole_write_doubtful(stor
     assert isinstance(await store.write(change(1), change(2, variants(2)[1])), Doubtful)
 
 
+async def test_a_connection_at_fault_after_a_refusal_makes_the_whole_write_doubtful(store: World) -> None:
+    """Some rows may be in force by then: only where nothing was changed may a call end in OpenCircuit."""
+    await store.everything()
+    await store.door("PATCH", f"variants/{VARIANT}", {"deleted": True})
+    calls: list[str] = []
+    hand_on = store.watched.handler
+
+    async def handler(request: web.BaseRequest, asked: Asked) -> web.StreamResponse:
+        calls.append(asked.path)
+        if calls.count(asked.path) == 2 and asked.path.endswith(ABSOLUTE):
+            return web.json_response({"status": 507}, status=507)
+        return await hand_on(request, asked)
+
+    store.watched.handler = handler
+    assert isinstance(await store.write(change(1), change(2, variants(2)[1])), Doubtful)
+
+
 @pytest.mark.parametrize("fault", ["http_429_bare", "quota_eaten"])
 async def test_what_the_quota_refuses_was_not_sent(tmp_path: Path, fault: str) -> None:
     async with a_world(tmp_path, quota=150, window_seconds=30) as store:
