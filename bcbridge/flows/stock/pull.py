@@ -214,18 +214,20 @@ class Pulls:
     async def _page(
         self, page: StockPage, resident: Resident, waiting: frozenset[str], dating: Dating, tally: _Tally
     ) -> None:
-        moved = 0
+        moved, other = 0, False
         for row, numbers, before in differing(page.rows, resident, waiting, tally.unsettled):
             changed, place = numbers != before, (row.upc, row.warehouse, row.lot)
             moved += changed
-            taken = _taken(row, dating.date(row, page, moved=changed), page)
+            shows_other = changed and before is not None  # one that was not shown before may be as old as any
+            other = other or shows_other
+            taken = _taken(row, dating.date(row, page, moved=shows_other), page)
             tally.aside.pop(place, None)
             tally.unsettled.add(place)
             if falls_to_none(before, numbers):
                 tally.aside[place] = taken
             else:
                 tally.fresh.append(taken)
-        dating.pass_page(page, moved=moved > 0)
+        dating.pass_page(page, moved=other)
         _count(page, tally, moved)
         if tally.fresh and (len(tally.fresh) >= TOGETHER or page.answered - tally.fresh[0].read >= AT_LATEST):
             await self._keep(tally, resident)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -193,6 +194,23 @@ async def test_a_persons_word_counts_for_the_pull_it_was_said_of_and_no_later_on
         here.erp.pages = [[]]
         assert (await here.pulls.everything()).held
         assert await here.target("001") == 5
+
+
+async def test_a_sku_that_has_a_name_now_is_no_figure_that_moved(tmp_path: Path) -> None:
+    """Its row stood in the same late export all along; our booking is not in it."""
+    rules = EvidenceRules((Evidence.UNCHANGED,), build=timedelta(minutes=10), skew=timedelta(0))
+    async with scene(tmp_path, rules, A, B) as here:
+        here.erp.pages = [[row(A, 5)]]
+        await here.pulls.everything()
+        await here.sold(A, posted_by=30)
+        here.clock.minutes = 55
+        await here.pulls.everything()
+        here.clock.minutes, here.erp.pages = 58, [[row(B, 3)], [row(A, 5)]]
+        await here.pulls.everything()
+        assert await here.target(A) == 4
+        here.clock.minutes, here.erp.pages = 60, [[row(B, 2)], [row(A, 4)]]
+        await here.pulls.everything()
+        assert await here.target(A) == 4
 
 
 # -- pages together --------------------------------------------------------------------------------------------------
