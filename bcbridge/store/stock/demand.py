@@ -350,6 +350,7 @@ def _of(row: Row) -> Of:
 
 _POST = "UPDATE stock_demand SET state = 'posted', posted_by = ? WHERE id = ?"
 _PICK = "UPDATE stock_demand SET picked_by = ? WHERE id = ?"
+_UNPICK = "UPDATE stock_demand SET picked_by = NULL, settled = 0 WHERE id = ?"
 
 
 def posted(
@@ -401,9 +402,9 @@ def _see(
     """One SKU of a document as the ERP shows it; returns whether anything is news."""
     news = _post(tx, some, lines, by=by)
     standing = [row for row in rows.of_sku(tx, *of) if row.reference == reference and row.state == "posted"]
-    picked = _pick(tx, standing, sum(line.picked for line in lines), by=by)
     missing = sum(row.qty for row in standing) - sum(line.quantity for line in lines)
     off = sum(line.cancelled for line in lines) + max(0, missing)
+    picked = _pick(tx, standing, sum(line.picked for line in lines) + off, by=by)
     return _reduce(tx, of, reference, off, now=now) or news or picked
 
 
@@ -436,11 +437,16 @@ def _less(there: Counter[str], row: Row) -> Counter[str]:
     return left
 
 
-def _pick(tx: sqlite3.Connection, standing: Sequence[Row], shown_picked: int, *, by: str) -> bool:
-    missing = shown_picked - sum(row.qty for row in standing if row.picked)
+def _pick(tx: sqlite3.Connection, standing: Sequence[Row], done: int, *, by: str) -> bool:
+    """So many pieces wait for no picking any more: they were picked, or taken off over there. What was put back on the
+    shelf waits again."""
+    more = done - sum(row.qty for row in standing if row.picked)
     news = False
-    for row in rows.taken(tx, [row for row in standing if not row.picked], missing):
+    for row in rows.taken(tx, [row for row in standing if not row.picked], more):
         tx.execute(_PICK, (by, row.id))
+        news = True
+    for row in rows.taken(tx, [row for row in reversed(standing) if row.picked], -more):
+        tx.execute(_UNPICK, (row.id,))
         news = True
     return news
 

@@ -184,6 +184,36 @@ def test_an_order_whose_status_takes_no_stock_goes_on_counting(d: Desk) -> None:
     assert [d.counted(as_of) for as_of in (49, 51)] == [1, 0]
 
 
+def test_what_was_cancelled_over_there_waits_for_no_picking(d: Desk) -> None:
+    """On hand less picked, it would be taken off for ever."""
+    d.wants(3)
+    d.sent(3)
+    d.posted(line(3), by=10)
+    d.posted(line(3, picked=1, cancelled=1), by=20)
+    assert picked(d) == {20: 2}
+    d.posted(line(3, picked=2, cancelled=1), by=30)
+    assert picked(d) == {20: 2, 30: 1}
+
+
+def test_what_was_put_back_on_the_shelf_unpicked_is_taken_off_again(d: Desk) -> None:
+    d.wants(2)
+    d.sent(2)
+    d.posted(line(2, picked=2), by=10)
+    d.tx.execute("UPDATE stock_demand SET settled = 1")
+    d.posted(line(2, picked=1), by=20)
+    assert picked(d) == {10: 1}
+    open_ = d.tx.execute("SELECT qty, settled FROM stock_demand WHERE picked_by IS NULL").fetchall()
+    assert [tuple(row) for row in open_] == [(1, 0)]
+
+
+def picked(d: Desk) -> dict[int, int]:
+    """Pieces by the minute by which they were picked."""
+    found = d.tx.execute(
+        "SELECT picked_by, sum(qty) AS qty FROM stock_demand WHERE picked_by IS NOT NULL GROUP BY picked_by"
+    )
+    return {round((moment(row["picked_by"]) - NOON).total_seconds() / 60): row["qty"] for row in found}
+
+
 def test_what_is_picked_is_picked_by_the_sight_that_shows_it_piece_by_piece(d: Desk) -> None:
     d.wants(3)
     d.sent(3)
