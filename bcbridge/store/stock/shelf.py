@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from bcbridge.model.shelf import Anchored, Cause, Drift, DriftSigns, DueRow, Intent, Kept, Place, Reading
-from bcbridge.model.stock import RowAnswer, WriteKind
+from bcbridge.model.stock import RowAnswer
 from bcbridge.store.db import Store
 from bcbridge.store.stock import compares, compute, rules, shown, writes
 
@@ -84,10 +84,8 @@ class ShelfMemory:
     async def late(self, after: timedelta) -> None:
         """Blind writes that had no answer and can no longer land: their numbers are due once more."""
         now = self.now()
-        for intent in await self._open("in_doubt"):
-            if intent.write.kind is WriteKind.SET and intent.ended is not None and intent.ended + after <= now:
-                unit = self._late(intent, now)
-                await self._slices(unit)
+        for intent in await self._open("in_doubt", blind=True, ended=now - after):
+            await self._slices(self._late(intent, now))
 
     @staticmethod
     def _late(intent: Intent, now: datetime) -> Slice:
@@ -124,8 +122,8 @@ class ShelfMemory:
     def _mark(self, skus: Sequence[str]) -> Callable[[sqlite3.Connection], object]:
         return lambda tx: compute.mark(tx, skus, now=self.now())
 
-    async def _open(self, state: str) -> list[Intent]:
-        return await self.store.write(lambda tx: writes.open_writes(tx, self.channel, state))
+    async def _open(self, state: str, *, blind: bool | None = None, ended: datetime | None = None) -> list[Intent]:
+        return await self.store.write(lambda tx: writes.open_writes(tx, self.channel, state, blind=blind, ended=ended))
 
     async def _slices(self, unit: Slice) -> None:
         first: int | None = 0

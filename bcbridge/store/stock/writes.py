@@ -363,7 +363,9 @@ def _end_slice(
 
 _OPEN = """
 SELECT id, channel, key, kind, made_at, ended_at, tries FROM stock_writes
-WHERE channel = :channel AND state IN ('under_way', 'settling', 'in_doubt') AND state = :state ORDER BY id LIMIT :many
+WHERE channel = :channel AND state IN ('under_way', 'settling', 'in_doubt') AND state = :state
+    AND (:blind IS NULL OR (kind = 'set') = :blind) AND (:ended IS NULL OR ended_at <= :ended)
+ORDER BY id LIMIT :many
 """
 _ROWS_OF = "SELECT sku, location, item, grp, number, was FROM stock_write_rows WHERE write_id = ? ORDER BY seq"
 _AGAIN = "UPDATE stock_writes SET state = 'under_way', tries = tries + 1 WHERE id = ? AND state = 'in_doubt'"
@@ -373,9 +375,13 @@ WAIT = timedelta(seconds=1)
 LONGEST_WAIT = timedelta(minutes=1)
 
 
-def open_writes(tx: sqlite3.Connection, channel: str, state: str) -> list[Intent]:
-    """Calls ``under_way``, ``settling`` or ``in_doubt``, the oldest first, as they were written down."""
-    rows = tx.execute(_OPEN, {"channel": channel, "state": state, "many": OPEN_AT_ONCE}).fetchall()
+def open_writes(
+    tx: sqlite3.Connection, channel: str, state: str, *, blind: bool | None = None, ended: datetime | None = None
+) -> list[Intent]:
+    """Calls ``under_way``, ``settling`` or ``in_doubt``, the oldest first, as they were written down; only blind ones
+    or only others, and only those that ended by a moment: their rows are many, and the others' are not read."""
+    asked = {"channel": channel, "state": state, "many": OPEN_AT_ONCE, "blind": blind}
+    rows = tx.execute(_OPEN, {**asked, "ended": stamp(ended) if ended else None}).fetchall()
     return [_intent(tx, row) for row in rows]
 
 
@@ -399,9 +405,7 @@ def again(tx: sqlite3.Connection, channel: str, *, now: datetime) -> list[Intent
     """Calls in doubt that are to be made once more: same key, same content. One whose key has grown too old is lost,
     and its numbers are read before they are written."""
     calls = []
-    for intent in open_writes(tx, channel, "in_doubt"):
-        if intent.write.kind is WriteKind.SET:
-            continue
+    for intent in open_writes(tx, channel, "in_doubt", blind=False, ended=now - WAIT):
         if intent.ended is not None and now < intent.ended + min(LONGEST_WAIT, intent.tries * WAIT):
             continue
         if now - intent.made > KEY_LIVES:

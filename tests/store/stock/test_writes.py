@@ -167,7 +167,11 @@ def test_calls_are_forgotten_when_they_are_old_and_over(tx: sqlite3.Connection) 
     [
         writes._DUE.replace(":channel", "'big'").replace(":now", "'9'").replace(":limit", "9"),
         writes._LATE.replace(":sku", "'S'").replace(":channel", "'big'").replace(":location", "'L1'"),
-        writes._OPEN.replace(":channel", "'big'").replace(":state", "'settling'").replace(":many", "9"),
+        writes._OPEN.replace(":channel", "'big'")
+        .replace(":state", "'settling'")
+        .replace(":many", "9")
+        .replace(":blind", "1")
+        .replace(":ended", "'9'"),
         writes._IN_DOUBT.replace(":sku", "'S'")
         .replace(":channel", "'big'")
         .replace(":location", "'L1'")
@@ -178,3 +182,19 @@ def test_calls_are_forgotten_when_they_are_old_and_over(tx: sqlite3.Connection) 
 def test_no_statement_of_the_drain_walks_over_the_whole_shelf(tx: sqlite3.Connection, sql: str) -> None:
     plan = [str(row["detail"]) for row in tx.execute(f"EXPLAIN QUERY PLAN {sql.replace(':reason', chr(39) * 2)}")]
     assert not [detail for detail in plan if detail.startswith("SCAN s") or "TEMP B-TREE" in detail], plan
+
+
+def test_a_blind_call_in_doubt_is_read_only_when_it_can_no_longer_land(tx: sqlite3.Connection) -> None:
+    """Its rows are many, and whoever drains the channel asks every second."""
+    places = fill(tx, 3, figure=9, shown=5)
+    for channel in ("big", "shopify"):
+        (intent,) = begin(tx, channel, places)
+        writes.lost(tx, intent, "no answer in time", now=START)
+    later = START + timedelta(minutes=5)
+    assert writes.open_writes(tx, "big", "in_doubt", blind=True, ended=START - timedelta(minutes=1)) == []
+    (blind,) = writes.open_writes(tx, "big", "in_doubt", blind=True, ended=later)
+    assert len(blind.skus) == 3
+    assert writes.open_writes(tx, "big", "in_doubt", blind=False, ended=later) == []
+    assert writes.again(tx, "shopify", now=START) == []
+    (again,) = writes.again(tx, "shopify", now=START + timedelta(seconds=1))
+    assert again.write.kind is WriteKind.COMPARE
