@@ -23,6 +23,8 @@ from bcbridge.store.stock.allotments import LONGEST_CALL
 log = structlog.get_logger()
 
 COOLS_EVERY = timedelta(seconds=2)
+AT_LEAST_COOLED = timedelta(minutes=1)
+"""No life leaves more than this undone."""
 
 
 @dataclass(slots=True)
@@ -43,16 +45,23 @@ class Passing:
 
     async def cool(self) -> None:
         """For ever."""
-        since = self.now()
+        since: datetime | None = None
         while True:
-            await anyio.sleep(COOLS_EVERY.total_seconds())
-            now = self.now()
             try:
-                await self._mark(await self.store.write(partial(compute.cooled, since=since, now=now)))
+                since = await self.cool_once(since)
             except (BridgeError, sqlite3.Error) as fault:
                 log.warning("put off", what="buffers by speed", why=str(fault))
-            else:
-                since = now
+            await anyio.sleep(COOLS_EVERY.total_seconds())
+
+    async def cool_once(self, since: datetime | None) -> datetime:
+        """What was last done as of a moment, done as of now; returns that. None: by an earlier life, which ended no
+        sooner than the last sale that it saw."""
+        now = self.now()
+        if since is None:
+            last = await compute.last_sale(self.store.read)
+            since = now if last is None else min(now, last - AT_LEAST_COOLED)
+        await self._mark(await self.store.write(partial(compute.cooled, since=since, now=now)))
+        return now
 
     async def _mark(self, skus: Sequence[str]) -> None:
         for ours in compute.slices(skus):

@@ -15,7 +15,8 @@ from typing import TypeVar
 
 import orjson
 
-from bcbridge.store.stamps import stamp
+from bcbridge.store.db import Readers
+from bcbridge.store.stamps import moment, stamp
 from bcbridge.store.stock import allotments
 from bcbridge.store.stock.promise import number as number
 from bcbridge.store.stock.reckoning import SPEED_WINDOW, Books, Place, Shown, percentage, related
@@ -107,6 +108,12 @@ def cooled(tx: sqlite3.Connection, *, since: datetime, now: datetime) -> list[st
         return []
     given = {"after": stamp(since - SPEED_WINDOW), "before": stamp(now - SPEED_WINDOW)}
     return [row[0] for row in tx.execute(_COOLED, given)]
+
+
+async def last_sale(reads: Readers) -> datetime | None:
+    """When the last order was seen that asks for anything."""
+    row = await reads.row("SELECT max(seen_at) AS at FROM stock_demand")
+    return moment(row["at"]) if row is not None and row["at"] else None
 
 
 _SPLITS = "SELECT EXISTS (SELECT 1 FROM stock_rules WHERE split = 1)"
