@@ -145,6 +145,7 @@ CREATE TABLE stock_shown (
     why         TEXT NOT NULL DEFAULT '',       -- why it is not kept
     explained   INTEGER,                        -- NULL: not anchored yet
     answered_at TEXT,                           -- the last answer (settling) that set it
+    read_at     TEXT,                           -- the last read of the channel that moved it
     dirty       TEXT NOT NULL DEFAULT '',       -- what made it doubtful
     writing     INTEGER REFERENCES stock_writes (id),
     target      INTEGER,

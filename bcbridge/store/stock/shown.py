@@ -21,6 +21,8 @@ from bcbridge.store.stamps import stamp
 
 PLACED_SKEW = timedelta(seconds=2)
 """A placing is told by the channel's clock, an answer by ours."""
+LISTS_LAG = timedelta(minutes=15)
+"""A change that is looked at is hardly older than this: so late may a channel's lists show it."""
 FORGET_AFTER = timedelta(hours=1)
 """Far longer than a number that was read waits for the orders to be known past it."""
 FORGET_STEP = 1000
@@ -28,7 +30,7 @@ FORGET_STEP = 1000
 # -- looks at own orders -----------------------------------------------------------------------------------------
 
 _ROWS = """
-SELECT s.location, s.explained, s.answered_at, s.writing, o.compares, o.reserves, o.takes_off
+SELECT s.location, s.explained, s.answered_at, s.read_at, s.writing, o.compares, o.reserves, o.takes_off
 FROM stock_shown AS s JOIN stock_outlets AS o USING (channel, location)
 WHERE s.sku = :sku AND s.channel = :channel AND (:location = '' OR s.location IN ('', :location))
 """
@@ -62,22 +64,30 @@ def own_change(
     only one, or not known which; where there are several, each of them is doubtful then.
     """
     since = stamp(before if before is not None else min(placed_at, looked_at) - PLACED_SKEW)
+    listed = since if before is None else max(since, stamp(looked_at - LISTS_LAG))
     change = {"channel": channel, "sku": sku, "location": location, "d": d, "since": since, "now": stamp(now)}
     tx.execute(_NOTE, change)
     rows = tx.execute(_ROWS, {"channel": channel, "sku": sku, "location": location}).fetchall()
     for row in rows:
         at = {"channel": channel, "sku": sku, "location": row["location"]}
-        why = "sold at a location that is not known" if len(rows) > 1 and d else _doubtful(row, d, since)
+        why = "sold at a location that is not known" if len(rows) > 1 and d else _doubtful(row, d, since, listed)
         if why:
             tx.execute(_DOUBT, {**at, "why": why})
         elif d and row["explained"] is not None and not row["reserves"]:
             tx.execute(_MOVE, {**at, "d": d})
 
 
-def _doubtful(row: sqlite3.Row, d: int, since: str) -> str:
-    """Why E cannot follow this change; empty where it can, or where E does not move with orders."""
-    if row["explained"] is None or row["compares"] or row["reserves"]:
+def _doubtful(row: sqlite3.Row, d: int, since: str, listed: str) -> str:
+    """Why E cannot follow this change; empty where it can, or where E does not move with orders.
+
+    ``since``: it came after this; ``listed``: the same, as far as lists show what changed in time. What was read may
+    lack pieces of an order that a list showed later.
+    """
+    if row["explained"] is None or row["reserves"]:
         return ""
+    if row["compares"]:
+        crossed = d > 0 and row["read_at"] is not None and listed <= row["read_at"]
+        return "an order may have come before the number that was read" if crossed else ""
     if d and row["takes_off"] == TakesOff.AT_SHIPMENT:
         return "an order was changed or dispatched: this channel moves its number then"
     if row["writing"] is not None:
@@ -254,6 +264,7 @@ WHERE sku = :sku AND channel = :channel AND location IN ('', :location) AND know
 """
 _SET = """
 UPDATE stock_shown SET explained = :explained, answered_at = :answered, dirty = :dirty, stale = :stale,
+    read_at = CASE WHEN explained IS NOT :explained THEN :answered ELSE read_at END,
     agreed_at = CASE WHEN :agreed THEN :answered ELSE agreed_at END
 WHERE sku = :sku AND channel = :channel AND location = :location
 """

@@ -136,6 +136,21 @@ async def test_what_was_sold_meanwhile_keeps_a_slow_write_under_way_until_its_lo
         assert shop.holds["A"] == 8
 
 
+async def test_how_long_a_slow_fall_takes_is_measured_until_it_is_in_force(tmp_path: Path, clock: Clock) -> None:
+    """A buffer by speed is reckoned from it."""
+    shop = Slow("big", clock, {"A": 0})
+    async with settled(tmp_path, clock, {"A": 5}, shop) as whole:
+        channel = whole.channels["big"]
+        await whole.figure(A=3)
+        await channel.publish()
+        clock.tick(4)
+        shop.settle()
+        await channel.publish()
+        lag = await whole.store.read.row("SELECT lag_seconds FROM stock_outlets WHERE channel = 'big'")
+        assert lag is not None
+        assert 4 <= lag["lag_seconds"] <= 6
+
+
 async def test_two_slow_writes_of_one_sku_are_never_under_way_together(tmp_path: Path, clock: Clock) -> None:
     shop = Slow("big", clock, {"A": 0})
     async with settled(tmp_path, clock, {"A": 5}, shop) as whole:
@@ -247,6 +262,26 @@ async def test_a_cancel_and_a_sale_that_come_to_the_same_number_do_not_let_a_rai
         await channel.look(second)
         await channel.publish()
         assert shop.holds["A"] == 8  # 9 less the second order
+
+
+async def test_an_order_that_the_list_shows_only_after_the_shelf_was_read_is_not_given_back(
+    tmp_path: Path, clock: Clock
+) -> None:
+    """What was read lacked its pieces already: looked at, they must not be taken off what is explained once more."""
+    shop = Comparing("shopify", clock, {"A": 0})
+    async with settled(tmp_path, clock, {"A": 5}, shop) as whole:
+        channel = whole.channels["shopify"]
+        order = shop.sell("A")
+        assert order is not None
+        shop.lagging.add(order.ref)
+        clock.tick(5)
+        await channel.compare()
+        assert await channel.explained("A") == 4
+        shop.lagging.clear()
+        clock.tick(5)
+        await channel.look(order)
+        await channel.publish()
+        assert shop.holds["A"] == 4 == await channel.explained("A")
 
 
 async def test_one_stale_row_of_250_goes_again_alone(tmp_path: Path, clock: Clock) -> None:

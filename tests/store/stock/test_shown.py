@@ -111,8 +111,31 @@ def e(tx: sqlite3.Connection, channel: str, location: str) -> tuple[int | None, 
 def test_what_compares_follows_every_change_whenever_it_came(tx: sqlite3.Connection) -> None:
     keep(tx, "shopify", item("L1"))
     anchor(tx, "shopify", "L1", 5)
+    look(tx, "shopify", 2, location="L1", placed=5, looked=10)
+    look(tx, "shopify", -1, placed=5, looked=20, before=10)
+    assert e(tx, "shopify", "L1") == (4, False)
+
+
+def test_what_was_read_may_lack_the_pieces_of_an_order_that_is_listed_late(tx: sqlite3.Connection) -> None:
+    """Taken off once more they would be given back by the next raise: it is read again."""
+    keep(tx, "shopify", item("L1"))
+    anchor(tx, "shopify", "L1", 5)
     look(tx, "shopify", 2, location="L1", placed=-60, looked=10)
-    look(tx, "shopify", -1, placed=-60, looked=20, before=10)
+    assert e(tx, "shopify", "L1") == (5, True)
+
+
+def test_what_was_read_as_explained_lacks_nothing_that_is_listed_late(tx: sqlite3.Connection) -> None:
+    keep(tx, "shopify", item("L1"))
+    anchor(tx, "shopify", "L1", 5)
+    anchor(tx, "shopify", "L1", 5, seconds=3600)
+    look(tx, "shopify", 2, location="L1", placed=3590, looked=3610)
+    assert e(tx, "shopify", "L1") == (3, False)
+
+
+def test_an_edit_that_is_listed_long_after_a_number_was_read_came_after_it(tx: sqlite3.Connection) -> None:
+    keep(tx, "shopify", item("L1"))
+    anchor(tx, "shopify", "L1", 5)
+    look(tx, "shopify", 1, location="L1", placed=-3600, looked=3600, before=-3000)
     assert e(tx, "shopify", "L1") == (4, False)
 
 
