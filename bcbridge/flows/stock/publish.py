@@ -134,13 +134,16 @@ class Publisher:
             except (Retry, TimeoutError, StoreBusy) as fault:
                 failures += 1
                 self._failed(plain(fault))
-                if not isinstance(fault, StoreBusy):
+                if isinstance(fault, StoreBusy):
+                    self._recovered = False
+                else:
                     await circuit.unheard(fault)
                 asked = fault.after if isinstance(fault, Retry) else None
                 await anyio.sleep((asked or pause(failures)).total_seconds())
             except Exception as fault:
                 failures += 1
                 log.exception("numbers not told", channel=self.channel)
+                self._recovered = False  # a call may be left whose answer was not kept: none is under way now
                 self._failed(plain(fault))
                 await anyio.sleep(pause(failures).total_seconds())
             else:

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from bcbridge.connectors.base import Doubtful, NotSent
 from bcbridge.errors import OpenCircuit, Retry
 from bcbridge.flows.stock.publish import IDLE, Publisher
 from bcbridge.model.stock import RowAnswer, RowResult, ShelfRules, StockWrite, Written
 from tests.flows.stock.scene import START, bridge, settled
-from tests.flows.stock.shelves import Blind, Clock
+from tests.flows.stock.shelves import Blind, Clock, Comparing, nothing
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> Iterator[None]:
+    with capture_logs():
+        yield
 
 
 @pytest.fixture
@@ -234,3 +242,28 @@ async def test_an_answer_for_an_item_that_went_meanwhile_says_nothing_of_the_one
         assert found.drifts == ()
         await channel.publish()
         assert shop.holds["A"] == 7
+
+
+async def test_a_call_whose_answer_the_store_could_not_keep_is_ended_by_the_next_round(
+    tmp_path: Path, clock: Clock
+) -> None:
+    """Not only by the next life: until then nobody might write its rows."""
+    shop = Comparing("shopify", clock, {"A": 0})
+    async with settled(tmp_path, clock, {"A": 5}, shop) as whole:
+        channel = whole.channels["shopify"]
+        await whole.figure(A=7)
+
+        async def full_disk() -> None:
+            shop.afterwards = nothing
+            await whole.store.write(lambda tx: tx.execute("ALTER TABLE stock_write_rows RENAME TO away"))
+
+        shop.afterwards = full_disk
+        publisher = channel.publisher
+        await runs(publisher, 1)
+        assert (await channel.row("A"))["writing"] is not None
+        await whole.store.write(lambda tx: tx.execute("ALTER TABLE away RENAME TO stock_write_rows"))
+        await runs(publisher, 2)
+        clock.tick(5)
+        await runs(publisher, 2)
+        assert (await channel.row("A"))["writing"] is None
+        assert shop.holds["A"] == 7 == await channel.explained("A")
