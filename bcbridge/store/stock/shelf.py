@@ -68,6 +68,7 @@ class ShelfMemory:
     async def settled(self, intent: Intent) -> None:
         now = self.now()
         await self._slices(lambda tx, first: writes.settled(tx, intent, now=now, first=first))
+        await self._timed(intent, now)
 
     async def not_sent(self, intent: Intent, reason: str) -> None:
         now = self.now()
@@ -133,10 +134,12 @@ class ShelfMemory:
             first = await self.store.write(_from(unit, first))
 
     async def _timed(self, intent: Intent, now: datetime) -> None:
-        """How long a number takes to get there, from the moment it was to fall."""
-        if intent.due is None:
+        """How long a number takes to get there, from the moment it was to fall; where that is forgotten, as of a call
+        that settles, from its intent."""
+        due = intent.due or (intent.made if any(change.difference < 0 for change in intent.write.changes) else None)
+        if due is None:
             return
-        took = max(0.0, (now - intent.due).total_seconds())
+        took = max(0.0, (now - due).total_seconds())
         smooth = took if not self._lag else self._lag + (took - self._lag) * SMOOTHING
         self._lag = smooth
         await self.store.write(lambda tx: rules.keep_lag(tx, self.channel, smooth))
