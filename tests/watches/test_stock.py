@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 import anyio
 import pytest
@@ -13,6 +14,7 @@ from bcbridge.flows.stock.compare import Comparer
 from bcbridge.house.wiring import House
 from bcbridge.model.shelf import Comparison
 from bcbridge.store.stamps import stamp
+from bcbridge.store.stock import known
 from tests.runtime.kit import until
 from tests.watches.rounds import ERP, SHOP, Rounds
 
@@ -99,6 +101,17 @@ async def test_figures_that_were_not_read_for_too_long_are_old(keeps_stock: Roun
     (text, *_) = await keeps_stock.texts("stock_old")
     assert text.startswith("the figures of bluecherry are 1 h 01 m old")
     await read_whole(keeps_stock)
+    assert await keeps_stock.go("stock_old") == {}
+
+
+async def test_an_export_that_stands_still_is_old_though_it_is_read_all_the_time(keeps_stock: Rounds) -> None:
+    await figure(keeps_stock, 5)
+    await demand(keeps_stock, "1001", 1, state="posted")
+    keeps_stock.later(minutes=61)
+    await read_whole(keeps_stock)
+    (text, *_) = await keeps_stock.texts("stock_old")
+    assert text.startswith("the figures of bluecherry do not show what was booked 1 h 01 m ago")
+    await figure(keeps_stock, 4)
     assert await keeps_stock.go("stock_old") == {}
 
 
@@ -227,3 +240,20 @@ async def test_an_item_that_is_listed_and_not_there_brings_about_no_comparison_a
         outlet.compare_bell.ring()  # a person may ask at any time
         await until(lambda: len(compared) == 3)
         loops.cancel_scope.cancel()
+
+
+async def test_in_production_no_number_is_told_before_a_person_confirmed_it(keeps_stock: Rounds) -> None:
+    house = keeps_stock.house
+    may_write = house.stock.outlets[SHOP].publisher.may_write
+    await read_whole(keeps_stock)
+    await write(keeps_stock, "UPDATE stock_feeds SET pull_began = pull_ended")
+    for channel in house.channels:
+        await house.store.write(partial(known.know, channel=channel, upto=keeps_stock.now()))
+    house.production, house.confirmed = {SHOP: True}, frozenset()
+    assert not await may_write()
+    house.production = {}  # not known yet: as if it were
+    assert not await may_write()
+    house.confirmed = frozenset({f"{SHOP}.stock"})
+    assert await may_write()
+    house.production, house.confirmed = {SHOP: False}, frozenset()
+    assert await may_write()
