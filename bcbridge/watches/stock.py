@@ -14,7 +14,7 @@ from bcbridge.runtime.watchman import Look, Watch
 from bcbridge.store.incidents import Cause
 from bcbridge.store.stock import compares, views
 from bcbridge.store.stock.compares import Row
-from bcbridge.store.stock.unreleased import unreleased
+from bcbridge.store.stock.unreleased import booked_and_in_no_figure, unreleased
 
 NAMES = 5
 ROWS = 200
@@ -51,16 +51,20 @@ def _some(names: Sequence[str]) -> str:
 
 
 async def _old(house: House, outlet: OutletHouse, started: datetime) -> list[Cause]:
-    """Numbers only fall while figures stand still: nothing is oversold by it, and nothing new is put on sale."""
+    """Numbers only fall while figures stand still: nothing is oversold by it, and nothing new is put on sale. They may
+    be read every minute and stand still all the same: what is booked is in none of them then."""
     erp, now = outlet.channel.erp, house.now()
     limit = timedelta(minutes=outlet.settings.older_than_minutes)
     facts = (await views.feeds(house.store.read)).get(erp)
     since = (facts.read_at if facts else None) or started
-    if now - since <= limit:
+    booked = await booked_and_in_no_figure(house.store.read, erp, before=now - limit)
+    if now - since > limit:
+        text = f"the figures of {erp} are {age(since, now)} old"
+    elif booked is not None:
+        text = f"the figures of {erp} do not show what was booked {age(booked, now)} ago"
+    else:
         return []
-    at_most = age(now - limit, now)
-    text = f"the figures of {erp} are {age(since, now)} old; {outlet.name} takes at most {at_most}"
-    return [Cause("stock_old", outlet.name, erp, text)]
+    return [Cause("stock_old", outlet.name, erp, f"{text}; {outlet.name} takes at most {age(now - limit, now)}")]
 
 
 async def _held(house: House, feed: FeedHouse) -> list[Cause]:

@@ -47,6 +47,21 @@ class Unreleased:
     since: datetime
 
 
+_WAITING = """
+SELECT min(d.posted_by) AS since FROM stock_demand AS d
+WHERE d.settled = 0 AND d.state = 'posted' AND d.posted_by < :before AND EXISTS (
+    SELECT 1 FROM stock_feeds AS feed LEFT JOIN stock_figures AS figure
+      ON figure.sku = d.sku AND figure.erp = feed.erp AND (d.warehouse = '' OR figure.warehouse = d.warehouse)
+    WHERE feed.erp = :erp AND max(coalesce(figure.as_of, ''), feed.floor) <= d.posted_by)
+"""
+
+
+async def booked_and_in_no_figure(reads: Reads, erp: str, *, before: datetime) -> datetime | None:
+    """Since when the oldest piece waits that this ERP had booked before a moment and no figure of it contains."""
+    row = await reads.row(_WAITING, {"erp": erp, "before": stamp(before)})
+    return moment(row["since"]) if row is not None and row["since"] else None
+
+
 async def unreleased(reads: Reads, *, before: datetime) -> list[Unreleased]:
     """What has counted since before a moment and is waited for by nobody, the oldest first; at most MOST."""
     return [
