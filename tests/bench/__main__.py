@@ -13,7 +13,20 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from tests.bench import asking, finished, flow, intake, isolation, memory, queue, report, restart, stalls, stock
+from tests.bench import (
+    asking,
+    finished,
+    flow,
+    intake,
+    isolation,
+    memory,
+    pushing,
+    queue,
+    report,
+    restart,
+    stalls,
+    stock,
+)
 from tests.bench.report import Row
 from tests.bench.scale import QUICK, TINY, WHOLE, Scale
 
@@ -29,6 +42,7 @@ MEASUREMENTS: Mapping[str, Measurement] = {
     "stock": stock.measure,
     "stalls": stalls.measure,
     "ask": asking.measure,
+    "push": pushing.measure,
 }
 SCALES = {"whole": WHOLE, "quick": QUICK, "tiny": TINY}
 

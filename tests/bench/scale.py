@@ -25,6 +25,8 @@ class Scale:
     isolation_seconds: float
     skus: int
     open_demand: int
+    shelf: int
+    push_seconds: float
     peers: bool
 
 
@@ -45,6 +47,8 @@ WHOLE = Scale(
     isolation_seconds=20,
     skus=500_000,
     open_demand=200_000,
+    shelf=50_000,
+    push_seconds=40,
     peers=True,
 )
 QUICK = Scale(
@@ -64,6 +68,8 @@ QUICK = Scale(
     isolation_seconds=5,
     skus=100_000,
     open_demand=40_000,
+    shelf=5_000,
+    push_seconds=8,
     peers=True,
 )
 TINY = Scale(
@@ -83,5 +89,7 @@ TINY = Scale(
     isolation_seconds=1,
     skus=1_000,
     open_demand=400,
+    shelf=160,
+    push_seconds=2,
     peers=False,
 )
