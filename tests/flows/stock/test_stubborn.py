@@ -15,7 +15,7 @@ from bcbridge.errors import OpenCircuit, Retry
 from bcbridge.flows.stock.publish import IDLE, Publisher
 from bcbridge.model.stock import RowAnswer, RowResult, ShelfRules, StockWrite, Written
 from tests.flows.stock.scene import START, bridge, settled
-from tests.flows.stock.shelves import Blind, Clock, Comparing, nothing
+from tests.flows.stock.shelves import Blind, Clock, Comparing, Slow, nothing
 
 
 @pytest.fixture(autouse=True)
@@ -267,3 +267,23 @@ async def test_a_call_whose_answer_the_store_could_not_keep_is_ended_by_the_next
         await runs(publisher, 2)
         assert (await channel.row("A"))["writing"] is None
         assert shop.holds["A"] == 7 == await channel.explained("A")
+
+
+async def test_a_number_told_again_is_not_seen_in_force_because_it_stood_there_before(
+    tmp_path: Path, clock: Clock
+) -> None:
+    shop = Slow("big", clock, {"A": 0})
+    async with settled(tmp_path, clock, {"A": 5}, shop) as whole:
+        channel = whole.channels["big"]
+        await channel.memory.push_all()
+        await channel.publish()  # 5 over 5
+        clock.tick(2)
+        await channel.publish()  # looks, and sees 5
+        shop.sell("A")
+        await channel.catch_up()
+        shop.settle()
+        assert shop.holds["A"] == 5  # what was sold is written over
+        clock.tick(10)
+        await channel.publish()
+        shop.settle()
+        assert shop.holds["A"] == 4
