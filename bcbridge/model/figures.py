@@ -27,7 +27,8 @@ class Known:
     ``floor``: every figure was taken at or after it. ``read_all``: when the last whole pull began; every row was read
     at or after it. ``moved``: when the last pull began that saw any figure move. ``newest``: the newest stamp or
     publication read, by the ERP's clock. ``changed``: whatever was read after that of a pull that saw one move was
-    taken at or after this. ``echo_seen``: when the count was sent that was shown last.
+    taken at or after this. ``echo_seen``: when the count was sent that was shown last. ``oldest``: of the publications
+    from which everything was last read, where every row named its own; nothing older is taken any more.
     """
 
     floor: datetime = BEGINNING
@@ -37,6 +38,7 @@ class Known:
     changed: datetime | None = None
     echoes: tuple[Echo, ...] = ()
     echo_seen: datetime | None = None
+    oldest: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,8 @@ class Dating:
     _moved: bool = False
     _oldest: datetime | None = None
     _undated: bool = False
+    lags: bool = False
+    """Some page was of an older publication than one that was read whole: what it does not show may be there."""
     _ways: Mapping[Evidence, Way] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -71,6 +73,14 @@ class Dating:
         found = [Dated(_second(moment), kind) for kind, moment in said if moment is not None]
         return max(found, key=lambda dated: dated.as_of, default=UNDATED)
 
+    def is_older(self, row: StockRow) -> bool:
+        """A replica that lags: the figure we hold is of a later publication, though it may look like one from before
+        this row's, and have been left as it was."""
+        return self._is_before(row.export)
+
+    def _is_before(self, publication: datetime | None) -> bool:
+        return bool(publication and self.known.oldest and publication < self.known.oldest)
+
     def pass_page(self, page: StockPage, *, moved: bool) -> None:
         """The page was read, and its rows were dated: what it shows counts for the pages after it. ``moved``: any of
         its rows shows another figure than the one held."""
@@ -78,6 +88,7 @@ class Dating:
         named = {moment for moment in exports if self._sane(moment, page)}
         self._undated = self._undated or named != exports
         self._oldest = min((moment for moment in (self._oldest, *named) if moment), default=None)
+        self.lags = self.lags or self._is_before(self._oldest)
         self._newest = _latest(self._newest, self._newest_stamp(page), *named)
         if moved:
             self._moved = True
@@ -107,6 +118,7 @@ class Dating:
             changed=self._changed,
             echoes=tuple(echo for echo in known.echoes if self._echo is None or echo.sent >= self._echo),
             echo_seen=self._echo,
+            oldest=_latest(known.oldest, None if self._undated else self._oldest) if everything else known.oldest,
         )
 
     def _floor(self) -> datetime:

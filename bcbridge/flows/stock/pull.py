@@ -184,7 +184,7 @@ class Pulls:
             await self._keep(tally, resident)  # what was read is true, however the reading ended
             raise
         await self._keep(tally, resident)
-        whole = everything and last is not None and last.last and last.whole
+        whole = everything and last is not None and last.last and last.whole and not dating.lags
         if last is None or not last.last:
             return self._pulled(dating, tally, everything=False, held="")
         known = dating.after(everything=whole)
@@ -216,6 +216,8 @@ class Pulls:
     ) -> None:
         moved, other = 0, False
         for row, numbers, before in differing(page.rows, resident, waiting, tally.unsettled):
+            if dating.is_older(row):
+                continue
             changed, place = numbers != before, (row.upc, row.warehouse, row.lot)
             moved += changed
             shows_other = changed and before is not None  # one that was not shown before may be as old as any

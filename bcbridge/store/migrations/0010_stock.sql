@@ -33,6 +33,7 @@ CREATE TABLE stock_feeds (
     changed_since  TEXT,                        -- what was read after a pull that saw a figure move is not older
     echoes         TEXT NOT NULL DEFAULT '[]',  -- [[count, when its request left], ...] not seen again yet
     echo_seen      TEXT,                        -- when the count that was shown last had been sent
+    oldest_at      TEXT,                        -- no figure of an older publication is taken
     released_upto  TEXT NOT NULL DEFAULT ''     -- numbers were computed for every floor up to this one
 ) WITHOUT ROWID;
 

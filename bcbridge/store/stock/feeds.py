@@ -23,7 +23,7 @@ _READ = "SELECT * FROM stock_feeds WHERE erp = ?"
 _BEGIN = "INSERT INTO stock_feeds (erp) VALUES (?) ON CONFLICT (erp) DO NOTHING"
 _END = """
 UPDATE stock_feeds SET mark = :mark, floor = max(floor, :floor), moved_at = :moved, published_at = :newest,
-    changed_since = :changed, echo_seen = :echo_seen,
+    changed_since = :changed, echo_seen = :echo_seen, oldest_at = :oldest,
     echoes = (SELECT json_group_array(json(value)) FROM json_each(echoes) WHERE json_extract(value, '$[1]') >= :heard),
     pull_began = CASE WHEN :everything THEN :began ELSE pull_began END,
     pull_ended = CASE WHEN :everything THEN :now ELSE pull_ended END,
@@ -57,6 +57,7 @@ def _state(row: sqlite3.Row) -> FeedState:
         changed=_moment(row["changed_since"]),
         echoes=tuple(Echo(count, moment(sent)) for count, sent in orjson.loads(row["echoes"])),
         echo_seen=_moment(row["echo_seen"]),
+        oldest=_moment(row["oldest_at"]),
     )
     return FeedState(
         mark=row["mark"],
@@ -100,6 +101,7 @@ def end(
         "newest": _stamp(known.newest),
         "changed": _stamp(known.changed),
         "echo_seen": _stamp(known.echo_seen),
+        "oldest": _stamp(known.oldest),
         "heard": _stamp(known.echo_seen) or "",
         "everything": everything,
         "believed": believed,

@@ -7,6 +7,7 @@ that back. What the feed then shows is as of ten until something newer is certai
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -114,6 +115,26 @@ async def test_a_replica_that_lags_gives_no_piece_back(tmp_path: Path, kind: Evi
         for minutes in (20, 21):
             await pulled(here, minutes, shown(A, 1, 0), shown(B, 8, 0))
             assert await here.target(A) == 0
+
+
+@pytest.mark.parametrize("pass_by", ["everything", "changed"])
+async def test_a_replica_shows_no_figure_from_before_the_floor(tmp_path: Path, pass_by: str) -> None:
+    """Five, six and five again: the five that contains our booking looked like the first, and was not kept anew."""
+    shown = SHOWN[Evidence.EXPORT_START]
+    rules = replace(allowed(Evidence.EXPORT_START), behind=None)
+    async with scene(tmp_path, rules, A, B) as here:
+        await pulled(here, -20, shown(B, 9, -25), shown(A, 5, -25))
+        await pulled(here, 6, shown(B, 9, 5), shown(A, 5, 5))
+        await here.sold(A, posted_by=BOOKED)
+        assert (await here.target(A), await counted(here)) == (5, 0)
+        here.clock.minutes = 8
+        here.erp.pages = here.erp.delta = [[shown(B, 9, -10)], [shown(A, 6, -10)]]
+        await (here.pulls.everything() if pass_by == "everything" else here.pulls.changed())
+        assert await here.target(A) == 5
+        await pulled(here, 8.5, shown(B, 9, -10))  # A was none then: no reason to be none now
+        assert await here.target(A) == 5
+        await pulled(here, 9, shown(B, 9, 8), shown(A, 6, 8))
+        assert await here.target(A) == 6
 
 
 @pytest.mark.parametrize("kind", [Evidence.ROW_LEDGER, Evidence.EXPORT_START])
