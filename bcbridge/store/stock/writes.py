@@ -38,16 +38,20 @@ NOT_TRIED = "its call was refused for another row, and may have set this one all
 
 _ROW = """
 SELECT s.sku, s.location, s.item, s.grp, s.explained, s.dirty, s.target, s.due, s.due_at, s.stale, o.compares
-FROM stock_shown AS s JOIN stock_outlets AS o USING (channel, location)
 """
 _DUE = f"""
-{_ROW} WHERE s.channel = :channel AND s.due IS NOT NULL AND s.writing IS NULL AND s.due_at <= :now
+{_ROW} FROM stock_shown AS s JOIN stock_outlets AS o USING (channel, location)
+WHERE s.channel = :channel AND s.due IS NOT NULL AND s.writing IS NULL AND s.due_at <= :now
     AND s.target IS NOT NULL AND s.state = 'kept'
 ORDER BY s.due, s.target, s.due_at LIMIT :limit
 """
 _STILL_DUE = f"""
-{_ROW} WHERE s.sku = :sku AND s.channel = :channel AND s.location = :location AND s.due IS NOT NULL
-    AND s.writing IS NULL AND s.target IS NOT NULL AND s.state = 'kept'
+{_ROW} FROM json_each(:places) AS p
+CROSS JOIN stock_shown AS s ON s.sku = json_extract(p.value, '$[0]') AND s.channel = :channel
+    AND s.location = json_extract(p.value, '$[1]')
+CROSS JOIN stock_outlets AS o ON o.channel = :channel AND o.location = s.location
+WHERE s.due IS NOT NULL AND s.writing IS NULL AND s.target IS NOT NULL AND s.state = 'kept'
+ORDER BY p.key
 """
 _NEXT_DUE = """
 SELECT min(due_at) AS at FROM stock_shown WHERE channel = ? AND due IS NOT NULL AND writing IS NULL AND state = 'kept'
@@ -125,7 +129,8 @@ def begin(
     answers are, nobody else writes these rows.
     """
     compute.mark(tx, {sku for sku, _ in places}, now=now)
-    rows = [row for place in places if (row := _still_due(tx, channel, place)) is not None]
+    asked = {"channel": channel, "places": orjson.dumps(list(places)).decode()}
+    rows = tx.execute(_STILL_DUE, asked).fetchall()
     reckoned = compute.reckon(tx, {row["sku"] for row in rows}, now=now, channel=channel)
     why = {(one.sku, one.location): one for one in reckoned}
     intents = {intent.write.kind: intent for intent in joined}
@@ -139,12 +144,6 @@ def begin(
     return list(intents.values())
 
 
-def _still_due(tx: sqlite3.Connection, channel: str, place: Place) -> sqlite3.Row | None:
-    at = {"sku": place[0], "channel": channel, "location": place[1]}
-    found: sqlite3.Row | None = tx.execute(_STILL_DUE, at).fetchone()
-    return found
-
-
 def _intend(tx: sqlite3.Connection, channel: str, kind: WriteKind, *, key: str, now: datetime) -> Intent:
     write = tx.execute(_WRITE, (key, channel, kind.value, stamp(now))).lastrowid
     assert write is not None
@@ -155,9 +154,10 @@ def _join(
     tx: sqlite3.Connection, intent: Intent, rows: Sequence[sqlite3.Row], why: Mapping[Place, compute.Reckoning]
 ) -> Intent:
     changes = tuple(_due_row(row).change for row in rows)
-    for seq, (row, change) in enumerate(zip(rows, changes, strict=True), start=len(intent.skus)):
-        at = {"write": intent.id, "seq": seq, "sku": row["sku"], "channel": intent.channel, "location": row["location"]}
-        _keep_row(tx, at, row, change, why[row["sku"], row["location"]])
+    numbered = enumerate(zip(rows, changes, strict=True), start=len(intent.skus))
+    kept = [_kept(tx, intent, seq, row, change, why[row["sku"], row["location"]]) for seq, (row, change) in numbered]
+    tx.executemany(_WRITE_ROW, kept)
+    tx.executemany(_WRITING, kept)
     falls = [moment(row["due_at"]) for row in rows if row["due"] <= FALLS]
     return replace(
         intent,
@@ -174,32 +174,35 @@ WHERE sku = ? AND settled = 0 AND state <> 'void' AND (state <> 'posted' OR post
 DEMAND_KEPT = 50
 
 
-def _keep_row(
+def _kept(
     tx: sqlite3.Connection,
-    at: Mapping[str, object],
+    intent: Intent,
+    seq: int,
     row: sqlite3.Row,
     change: StockChange,
     reason: compute.Reckoning,
-) -> None:
+) -> dict[str, object]:
+    """One row of a call, and why its number is what it is."""
     counted = tx.execute(_COUNTED, (reason.part, reason.as_of, DEMAND_KEPT)).fetchall() if reason.n else []
-    tx.execute(
-        _WRITE_ROW,
-        {
-            **at,
-            "item": change.item,
-            "grp": change.group,
-            "number": change.number,
-            "was": change.was,
-            "explained": row["explained"],
-            "doubt": row["dirty"],
-            "figure": reason.figure,
-            "as_of": reason.as_of,
-            "n": reason.n,
-            "buffer": reason.buffer,
-            "demand": orjson.dumps([tuple(one) for one in counted]).decode(),
-        },
-    )
-    tx.execute(_WRITING, {**at, "ends_doubt": not row["compares"]})
+    return {
+        "write": intent.id,
+        "seq": seq,
+        "channel": intent.channel,
+        "sku": row["sku"],
+        "location": row["location"],
+        "item": change.item,
+        "grp": change.group,
+        "number": change.number,
+        "was": change.was,
+        "explained": row["explained"],
+        "doubt": row["dirty"],
+        "figure": reason.figure,
+        "as_of": reason.as_of,
+        "n": reason.n,
+        "buffer": reason.buffer,
+        "demand": orjson.dumps([tuple(one) for one in counted]).decode(),
+        "ends_doubt": not row["compares"],
+    }
 
 
 # -- answers -----------------------------------------------------------------------------------------------------
@@ -261,24 +264,26 @@ def answered(
 ) -> int | None:
     """A definite answer, row by row. With ``settles`` the numbers that were taken are in force only later
     (``settled``): until then nobody writes their rows."""
+    by_result: dict[RowResult, list[dict[str, object]]] = {}
     for row, answer in zip(_rows(intent, first, now), answers[first : first + SLICE], strict=True):
         row |= {"shown": answer.shown, "result": answer.result.value, "reason": answer.reason}
         row["state"] = _STATES.get(answer.result)
-        if answer.result is RowResult.UNTRIED and intent.write.kind is WriteKind.SET:
-            tx.execute(_DOUBTFUL, {**row, "reason": NOT_TRIED})
-        elif answer.result is not RowResult.TAKEN:
-            tx.execute(_UPDATES[answer.result], row)
+        by_result.setdefault(answer.result, []).append(row)
+    for result, rows in by_result.items():
+        tx.executemany(_RESULT, rows)
+        if result is RowResult.UNTRIED and intent.write.kind is WriteKind.SET:
+            tx.executemany(_DOUBTFUL, [{**row, "reason": NOT_TRIED} for row in rows])
+        elif result is not RowResult.TAKEN:
+            tx.executemany(_UPDATES[result], rows)
         elif not settles:
-            tx.execute(_IS_NOW if intent.write.kind is WriteKind.SET else _MOVED, row)
-        tx.execute(_RESULT, row)
+            tx.executemany(_IS_NOW if intent.write.kind is WriteKind.SET else _MOVED, rows)
     under_way = settles and any(answer.result is RowResult.TAKEN for answer in answers)
     return _end_slice(tx, intent, first, "settling" if under_way else "answered", now=now)
 
 
 def settled(tx: sqlite3.Connection, intent: Intent, *, now: datetime, first: int = 0) -> int | None:
     """What was taken is in force now."""
-    for row in _rows(intent, first, now):
-        tx.execute(_IS_NOW, row)
+    tx.executemany(_IS_NOW, _rows(intent, first, now))
     return _end_slice(tx, intent, first, "answered", now=now)
 
 
