@@ -15,8 +15,10 @@ import pytest
 from bcbridge import config
 from bcbridge.connectors.base import Tools
 from bcbridge.errors import OpenCircuit
+from bcbridge.flows.stock.settings import StockSettings
 from bcbridge.house import app
 from bcbridge.house.counting import count_from_before
+from bcbridge.house.shelves import look_for_new_after
 from bcbridge.house.wiring import House, Wiring, build, masters_read
 from bcbridge.model.acts import Selection
 from bcbridge.model.ids import Ref
@@ -221,3 +223,9 @@ async def test_what_an_earlier_release_has_on_its_way_counts_from_the_first_star
         await count_from_before(house)
     rows = await house.store.read.rows("SELECT sku, qty, state, reference FROM stock_demand")
     assert [tuple(row) for row in rows] == [("012345678905", 2, "sent", "SUS1P1G1")]
+
+
+def test_a_large_shelf_is_not_read_all_the_time() -> None:
+    settings = StockSettings(pools={"*": ("NJ1",)}, look_for_new_every_minutes=60)
+    assert look_for_new_after(settings, took=timedelta(seconds=20)) == timedelta(hours=1)
+    assert look_for_new_after(settings, took=timedelta(hours=1)) == timedelta(hours=10)

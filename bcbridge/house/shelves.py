@@ -33,6 +33,7 @@ log = structlog.get_logger()
 
 LOOK_OVER_EVERY = timedelta(hours=24)
 """How often a channel is asked how it counts: somebody may have changed a setting there."""
+SELDOM = 10
 TRY_AGAIN = timedelta(seconds=30)
 MISSING_EVERY = timedelta(minutes=10)
 """How soon after a comparison an item that is missing brings about another."""
@@ -75,6 +76,8 @@ class OutletHouse:
     looked_over: anyio.Event = field(default_factory=anyio.Event)
     wrong: tuple[str, ...] = ()
     last: Comparison | None = None
+    took: timedelta = timedelta(0)
+    """How long the last comparison took."""
     _compared_at: datetime | None = None
     _failing: dict[str, Failing] = field(default_factory=dict)
 
@@ -133,10 +136,12 @@ class OutletHouse:
     def _next(self) -> datetime:
         zone = ZoneInfo(self.channel.orders.time_zone)
         nightly = next_comparison(self.now(), self.settings.compare_at, zone)
-        return min(nightly, self.now() + timedelta(minutes=self.settings.look_for_new_every_minutes))
+        return min(nightly, self.now() + look_for_new_after(self.settings, took=self.took))
 
     async def _compare(self) -> None:
+        began = self.now()
         self.last = await self.comparer.once()
+        self.took = self.now() - began
         log.info("numbers compared", connector=self.name, items=self.last.items, drifted=len(self.last.drifts))
         self.bell.ring()
 
@@ -177,3 +182,9 @@ class OutletHouse:
         telling = self.publisher.figures
         told = [Failing(telling.failing_since, telling.last_failure)] if telling.failing_since and waits else []
         return sorted([*told, *self._failing.values()], key=lambda one: one.since)
+
+
+def look_for_new_after(settings: StockSettings, *, took: timedelta) -> timedelta:
+    """New items are looked for as often as was asked for, yet a large shelf is not read more than a tenth of the time:
+    the channel's limits are for its orders first."""
+    return max(timedelta(minutes=settings.look_for_new_every_minutes), took * SELDOM)
