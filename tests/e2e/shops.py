@@ -11,7 +11,7 @@ CONNECTION = """
 [connections.{connection}]
 kind = "{kind}"
 code = "{code}"
-poll_every_seconds = 0.5
+poll_every_seconds = {poll}
 {settings}
 [channels.{connection}]
 erp = "bluecherry"
@@ -41,6 +41,8 @@ class Shop:
     """Which warehouse feeds which of its locations, by the ids of its books."""
     pools: str = '{ "*" = ["NJ1"] }'
     """The same in config.toml."""
+    poll_every: float = 0.5
+    """Seconds."""
 
     def toml(self, port: int) -> str:
         keys = f"file:var/sandbox/credentials/{self.served}"
@@ -48,6 +50,7 @@ class Shop:
             connection=self.connection,
             kind=self.kind,
             code=self.code,
+            poll=self.poll_every,
             settings=self.settings.format(port=port, keys=keys),
             channel=self.channel,
         )

@@ -128,9 +128,18 @@ def _refunded(world: World, shop: Shop) -> dict[str, Counter[str]]:
     return found
 
 
-def differing(world: World, *, buffer: Callable[[str], int] = lambda shop: 0, split: Collection[str] = ()) -> list[str]:
-    """Every number that is not what the rule says, in words; empty where all are. ``buffer``: by connection; ``split``:
-    SKUs of which the shops' numbers together are what there is."""
+Buffer = Callable[[str, int], int]
+"""Pieces held back, by connection and what is left."""
+
+
+def none_held(shop: str, left: int) -> int:
+    return 0
+
+
+def differing(world: World, *, buffer: Buffer = none_held, split: Collection[str] = ()) -> list[str]:
+    """Every number that is not what the rule says, in words; empty where all are. ``split``: SKUs of which the shops
+    together show no more than there is, and something where there is any: what a shop that cannot compare is given in
+    addition it is given when it shows none, and until then nobody shows it."""
     held = unbooked(world)
     there = free(world)
     wrong, together = [], Counter[Place]()
@@ -139,12 +148,14 @@ def differing(world: World, *, buffer: Callable[[str], int] = lambda shop: 0, sp
             if place.upc in split:
                 together[place] += number
             elif place.upc in SKU_BY_UPC:
-                right = _right(place, there.get(place, 0) - held[place] - buffer(shop.connection))
-                why = f"{there.get(place, 0)} free, {held[place]} not booked, buffer {buffer(shop.connection)}"
+                left = there.get(place, 0) - held[place]
+                back = buffer(shop.connection, left)
+                right = _right(place, left - back)
+                why = f"{there.get(place, 0)} free, {held[place]} not booked, buffer {back}"
                 wrong += [] if number == right else [f"{shop.connection} shows {number} of {place}, not {right}: {why}"]
     for place, number in together.items():
         right = _right(place, there.get(place, 0) - held[place])
-        wrong += [] if number == right else [f"all together show {number} of {place}, not {right}"]
+        wrong += [] if min(right, 1) <= number <= right else [f"all together show {number} of {place}, not {right}"]
     return wrong
 
 
