@@ -92,8 +92,9 @@ class ShelfMemory:
     def _late(intent: Intent, now: datetime) -> Slice:
         return lambda tx, first: writes.late(tx, intent, now=now, first=first)
 
-    async def settling(self) -> list[Intent]:
-        return await self._open("settling")
+    async def settling(self, longest: timedelta, *, small: int) -> list[Intent]:
+        """Calls that settle: those answered so long ago, and of the others those of so many rows at most."""
+        return await self._open("settling", ended=self.now() - longest, small=small)
 
     async def recover(self) -> int:
         """After a start: calls that were under way are in doubt; numbers that nothing would write any more are marked
@@ -123,8 +124,10 @@ class ShelfMemory:
     def _mark(self, skus: Sequence[str]) -> Callable[[sqlite3.Connection], object]:
         return lambda tx: compute.mark(tx, skus, now=self.now())
 
-    async def _open(self, state: str, *, blind: bool | None = None, ended: datetime | None = None) -> list[Intent]:
-        return await self.store.write(lambda tx: writes.open_writes(tx, self.channel, state, blind=blind, ended=ended))
+    async def _open(
+        self, state: str, *, blind: bool | None = None, ended: datetime | None = None, small: int | None = None
+    ) -> list[Intent]:
+        return await writes.open_calls(self.store.read, self.channel, state, blind=blind, ended=ended, small=small)
 
     async def _slices(self, unit: Slice) -> None:
         first: int | None = 0

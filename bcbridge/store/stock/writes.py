@@ -10,7 +10,7 @@ A blind write of unknown outcome may land late: its rows are written at once, an
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -51,7 +51,6 @@ CROSS JOIN stock_shown AS s ON s.sku = json_extract(p.value, '$[0]') AND s.chann
     AND s.location = json_extract(p.value, '$[1]')
 CROSS JOIN stock_outlets AS o ON o.channel = :channel AND o.location = s.location
 WHERE s.due IS NOT NULL AND s.writing IS NULL AND s.target IS NOT NULL AND s.state = 'kept'
-ORDER BY p.key
 """
 _NEXT_DUE = """
 SELECT min(due_at) AS at FROM stock_shown WHERE channel = ? AND due IS NOT NULL AND writing IS NULL AND state = 'kept'
@@ -369,7 +368,9 @@ def _end_slice(
 _OPEN = """
 SELECT id, channel, key, kind, made_at, ended_at, tries FROM stock_writes
 WHERE channel = :channel AND state IN ('under_way', 'settling', 'in_doubt') AND state = :state
-    AND (:blind IS NULL OR (kind = 'set') = :blind) AND (:ended IS NULL OR ended_at <= :ended)
+    AND (:blind IS NULL OR (kind = 'set') = :blind)
+    AND (:ended IS NULL OR ended_at <= :ended OR :small >= (
+        SELECT count(*) FROM (SELECT 1 FROM stock_write_rows WHERE write_id = stock_writes.id LIMIT :small + 1)))
 ORDER BY id LIMIT :many
 """
 _ROWS_OF = "SELECT sku, location, item, grp, number, was FROM stock_write_rows WHERE write_id = ? ORDER BY seq"
@@ -385,13 +386,33 @@ def open_writes(
 ) -> list[Intent]:
     """Calls ``under_way``, ``settling`` or ``in_doubt``, the oldest first, as they were written down; only blind ones
     or only others, and only those that ended by a moment: their rows are many, and the others' are not read."""
-    asked = {"channel": channel, "state": state, "many": OPEN_AT_ONCE, "blind": blind}
-    rows = tx.execute(_OPEN, {**asked, "ended": stamp(ended) if ended else None}).fetchall()
-    return [_intent(tx, row) for row in rows]
+    asked = _asked(channel, state, blind, ended, None)
+    return [_intent(row, tx.execute(_ROWS_OF, (row["id"],))) for row in tx.execute(_OPEN, asked).fetchall()]
 
 
-def _intent(tx: sqlite3.Connection, write: sqlite3.Row) -> Intent:
-    rows = tx.execute(_ROWS_OF, (write["id"],)).fetchall()
+async def open_calls(
+    reads: Readers,
+    channel: str,
+    state: str,
+    *,
+    blind: bool | None = None,
+    ended: datetime | None = None,
+    small: int | None = None,
+) -> list[Intent]:
+    """The same beside the writer; of ``small`` calls, of so many rows at most, those too that ended later."""
+    found = await reads.rows(_OPEN, _asked(channel, state, blind, ended, small))
+    return [_intent(row, await reads.rows(_ROWS_OF, (row["id"],))) for row in found]
+
+
+def _asked(
+    channel: str, state: str, blind: bool | None, ended: datetime | None, small: int | None
+) -> dict[str, object]:
+    which = {"channel": channel, "state": state, "many": OPEN_AT_ONCE}
+    return {**which, "blind": blind, "ended": stamp(ended) if ended else None, "small": small}
+
+
+def _intent(write: sqlite3.Row, of: Iterable[sqlite3.Row]) -> Intent:
+    rows = list(of)
     changes = tuple(
         StockChange(Ref(row["location"]), Ref(row["item"]), Ref(row["grp"]), row["number"], row["was"]) for row in rows
     )

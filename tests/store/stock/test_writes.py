@@ -171,7 +171,9 @@ def test_calls_are_forgotten_when_they_are_old_and_over(tx: sqlite3.Connection) 
         .replace(":state", "'settling'")
         .replace(":many", "9")
         .replace(":blind", "1")
-        .replace(":ended", "'9'"),
+        .replace(":ended", "'9'")
+        .replace(":small", "9"),
+        writes._STILL_DUE.replace(":channel", "'big'").replace(":places", "'[]'"),
         writes._IN_DOUBT.replace(":sku", "'S'")
         .replace(":channel", "'big'")
         .replace(":location", "'L1'")
