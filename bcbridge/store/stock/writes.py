@@ -370,7 +370,7 @@ SELECT id, channel, key, kind, made_at, ended_at, tries FROM stock_writes
 WHERE channel = :channel AND state IN ('under_way', 'settling', 'in_doubt') AND state = :state
     AND (:blind IS NULL OR (kind = 'set') = :blind)
     AND (:ended IS NULL OR ended_at <= :ended OR :small >= (
-        SELECT count(*) FROM (SELECT 1 FROM stock_write_rows WHERE write_id = stock_writes.id LIMIT :small + 1)))
+        SELECT count(*) FROM (SELECT 1 FROM stock_write_rows WHERE write_id = stock_writes.id LIMIT coalesce(:small, 0) + 1)))
 ORDER BY id LIMIT :many
 """
 _ROWS_OF = "SELECT sku, location, item, grp, number, was FROM stock_write_rows WHERE write_id = ? ORDER BY seq"
