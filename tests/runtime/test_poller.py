@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -327,7 +328,13 @@ async def test_each_whole_pass_says_when_it_began(tmp_path: Path) -> None:
         async def on_read(moment: datetime) -> None:
             began.append(moment)
 
-        p.poller.on_read = on_read
+        receive = p.poller.receive
+
+        def slowly(page: Page) -> Callable[[sqlite3.Connection], int]:
+            p.clock.tick()
+            return receive(page)
+
+        p.poller.on_read, p.poller.receive = on_read, slowly
         p.listing.pages_held = [heads(p.clock, "1", cursor="1"), heads(p.clock, "2", cursor="2")]
         at = p.clock()
         await p.poller.once()

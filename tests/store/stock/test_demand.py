@@ -245,6 +245,9 @@ def test_two_parts_of_one_sku_are_sent_and_refused_apart(d: Desk) -> None:
 def test_what_was_sent_and_never_looked_at_is_counted_all_the_same(d: Desk) -> None:
     d.sent(2)
     assert d.rows() == {"sent": 2}
+    d.refused()
+    assert d.rows() == {"known": 2}, "nobody has said that it is wanted no more"
+    d.sent(2)
     d.wants(2)
     assert d.rows() == {"sent": 2}
     d.refused()
