@@ -45,12 +45,14 @@ def mark(tx: sqlite3.Connection, skus: Collection[str], *, now: datetime) -> fro
     to write, or not anchored yet, get their target and are never due. Returns the channels in which something became
     due, or due sooner. The work grows with the number of SKUs: SLICE at most in one unit.
     """
-    if not skus:
-        return frozenset()
+    return _marked(tx, skus, now)[0] if skus else frozenset()
+
+
+def _marked(tx: sqlite3.Connection, skus: Collection[str], now: datetime) -> tuple[frozenset[str], Books]:
     books = Books(tx, skus, now=now)
     if split := books.split():
         books = Books(tx, related(tx, books.skus), now=now)
-    shown = [Shown(*row) for row in tx.execute(_SHOWN, (_json(books.skus),))]
+    shown = [Shown._make(row) for row in tx.execute(_SHOWN, (_json(books.skus),))]
     allotted = allotments.targets(tx, books, shown, now=now) if split else {}
     moments = stamp(now), stamp(now + WAITS)
     changes = [
@@ -59,7 +61,7 @@ def mark(tx: sqlite3.Connection, skus: Collection[str], *, now: datetime) -> fro
         if row.writing is None and (after := _after(row, _target(books, row, allotted), *moments)) != row[-3:]
     ]
     tx.executemany(_SET, changes)
-    return frozenset(channel for _, due, _, _, channel, _ in changes if due is not None)
+    return frozenset(channel for _, due, _, _, channel, _ in changes if due is not None), books
 
 
 def _target(books: Books, row: Shown, allotted: Mapping[tuple[str, str, str], int]) -> int | None:
@@ -183,7 +185,17 @@ class Reckoning:
 
 def reckon(tx: sqlite3.Connection, skus: Collection[str], *, now: datetime, channel: str = "") -> tuple[Reckoning, ...]:
     """The numbers of these SKUs with their terms, in one channel or in all."""
-    books = Books(tx, skus, now=now)
+    return _reckoned(Books(tx, skus, now=now), skus, channel)
+
+
+def mark_and_reckon(
+    tx: sqlite3.Connection, skus: Collection[str], *, now: datetime, channel: str
+) -> tuple[Reckoning, ...]:
+    """Both, from one reading."""
+    return _reckoned(_marked(tx, skus, now)[1], skus, channel)
+
+
+def _reckoned(books: Books, skus: Collection[str], channel: str) -> tuple[Reckoning, ...]:
     places = [place for place in books.places.values() if channel in ("", place.channel)]
     return tuple(_reckoning(books, sku, place) for sku in sorted(skus) for place in places)
 

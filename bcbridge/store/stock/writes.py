@@ -127,10 +127,9 @@ def begin(
     more is handed on as ``joined``, and grows. The calls may be made once the last unit is committed; until their
     answers are, nobody else writes these rows.
     """
-    compute.mark(tx, {sku for sku, _ in places}, now=now)
+    reckoned = compute.mark_and_reckon(tx, {sku for sku, _ in places}, now=now, channel=channel)
     asked = {"channel": channel, "places": orjson.dumps(list(places)).decode()}
     rows = tx.execute(_STILL_DUE, asked).fetchall()
-    reckoned = compute.reckon(tx, {row["sku"] for row in rows}, now=now, channel=channel)
     why = {(one.sku, one.location): one for one in reckoned}
     intents = {intent.write.kind: intent for intent in joined}
     for kind in WriteKind:
@@ -370,7 +369,8 @@ SELECT id, channel, key, kind, made_at, ended_at, tries FROM stock_writes
 WHERE channel = :channel AND state IN ('under_way', 'settling', 'in_doubt') AND state = :state
     AND (:blind IS NULL OR (kind = 'set') = :blind)
     AND (:ended IS NULL OR ended_at <= :ended OR :small >= (
-        SELECT count(*) FROM (SELECT 1 FROM stock_write_rows WHERE write_id = stock_writes.id LIMIT coalesce(:small, 0) + 1)))
+        SELECT count(*) FROM (
+            SELECT 1 FROM stock_write_rows WHERE write_id = stock_writes.id LIMIT coalesce(:small, 0) + 1)))
 ORDER BY id LIMIT :many
 """
 _ROWS_OF = "SELECT sku, location, item, grp, number, was FROM stock_write_rows WHERE write_id = ? ORDER BY seq"
