@@ -11,6 +11,7 @@ import bisect
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -299,6 +300,16 @@ def test_a_count_is_none_of_those_that_may_still_stand_there_whatever_this_store
     lives = [next_count((), now=at(300 * turn)) for turn in range(500)]  # forgotten each time
     assert len(set(lives)) == len(lives)
     assert set(lives) <= set(range(1, COUNTS + 1))
+
+
+@pytest.mark.parametrize("kind", [Evidence.EXPORT_START, Evidence.EXPORT_WRITTEN])
+def test_a_row_that_names_no_publication_leaves_all_figures_without_a_floor(kind: Evidence) -> None:
+    dating = Dating(EvidenceRules((kind,)), Known(), at(60))
+    for export in (at(30), None):
+        row = StockRow(Upc("A"), "NJ1", "", 1, 1, 1, export=export)
+        dating.pass_page(StockPage((row,), at(60), at(61), ""), moved=True)
+    known = dating.after(everything=True)
+    assert (known.floor, known.oldest) == (BEGINNING, None)
 
 
 def test_a_stamp_within_a_second_is_that_second() -> None:

@@ -81,6 +81,17 @@ async def test_an_old_figure_read_after_confirmation_releases_nothing(tmp_path: 
 
 
 @pytest.mark.parametrize("kind", PUBLISHED)
+async def test_an_old_figure_that_is_first_seen_late_releases_nothing(tmp_path: Path, kind: Evidence) -> None:
+    """It moved since we last read it; that says when it was published at the earliest, and no more."""
+    shown = SHOWN[kind]
+    async with scene(tmp_path, allowed(kind), A, B) as here:
+        await sold_and_booked(here, kind, pieces=3)
+        for minutes in (20, 25):
+            await pulled(here, minutes, shown(B, 7, 1), shown(A, 2, 1))
+            assert await here.target(A) == 1, minutes
+
+
+@pytest.mark.parametrize("kind", PUBLISHED)
 async def test_a_figure_that_fell_by_somebody_else_releases_nothing(tmp_path: Path, kind: Evidence) -> None:
     """Three in stock; wholesale took one before the figure was taken, and it is published after our booking."""
     shown = SHOWN[kind]
