@@ -10,7 +10,7 @@ A blind write of unknown outcome may land late: its rows are written at once, an
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -276,7 +276,8 @@ def answered(
         elif not settles:
             tx.executemany(_IS_NOW if intent.write.kind is WriteKind.SET else _MOVED, rows)
     under_way = settles and any(answer.result is RowResult.TAKEN for answer in answers)
-    return _end_slice(tx, intent, first, "settling" if under_way else "answered", now=now)
+    waits = {str(row["sku"]) for row in by_result.get(RowResult.TAKEN, ())} if settles else set()
+    return _end_slice(tx, intent, first, "settling" if under_way else "answered", now=now, unmoved=waits)
 
 
 def settled(tx: sqlite3.Connection, intent: Intent, *, now: datetime, first: int = 0) -> int | None:
@@ -351,11 +352,19 @@ def _rows(intent: Intent, first: int, now: datetime) -> Iterator[dict[str, objec
 
 
 def _end_slice(
-    tx: sqlite3.Connection, intent: Intent, first: int, state: str, *, now: datetime, reason: str = ""
+    tx: sqlite3.Connection,
+    intent: Intent,
+    first: int,
+    state: str,
+    *,
+    now: datetime,
+    reason: str = "",
+    unmoved: Collection[str] = (),
 ) -> int | None:
-    """What is due of these rows is known in the unit that answered them; the last slice ends the call."""
+    """What is due of these rows is known in the unit that answered them, but for those that it left as they were; the
+    last slice ends the call."""
     after = first + SLICE
-    compute.mark(tx, set(intent.skus[first:after]), now=now)
+    compute.mark(tx, set(intent.skus[first:after]).difference(unmoved), now=now)
     if after < len(intent.skus):
         return after
     tx.execute(_STATE, {"write": intent.id, "state": state, "now": stamp(now), "reason": reason})
