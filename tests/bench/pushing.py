@@ -1,8 +1,8 @@
 """A full first push to each simulated shop, as a share of what that channel's published limit allows.
 
 Shopify gives points back at a rate, a call of 250 rows costs ten. WooCommerce has two workers that take as long as the
-simulation is set to, a call is one style of eight sizes. BigCommerce takes 2,000 rows in one call after the other: what
-it allows is what its room gets through with nothing else to do. All numbers are due; where telling all of them would
+simulation is set to, a call is one style of eight sizes. BigCommerce takes 2,000 rows in one call after the other and
+150 calls in half a minute; what its room gets through with nothing else to do may be less. All numbers are due; where telling all of them would
 take longer than there is time, the pace is taken over that time.
 """
 
@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from bcbridge.sandbox.bigcommerce.settings import BigCommerceSettings
 from bcbridge.sandbox.woocommerce.season import MORE_SIZES
 from bcbridge.sandbox.woocommerce.settings import WooCommerceSettings
 from tests.bench.children import command, run, started
@@ -28,6 +29,7 @@ BUCKET = 200
 """Saved up before the clock starts: little, so that the rate counts."""
 CALL_POINTS = 10
 CALL_ROWS = 250
+BIG_ROWS = 2_000
 SIZES = len(MORE_SIZES)
 
 Reading = dict[str, float]
@@ -54,6 +56,11 @@ def _woocommerce(read: Reading) -> float:
     return plan.write_at_once / (sum(plan.write_seconds) / 2) * SIZES
 
 
+def _bigcommerce(read: Reading) -> float:
+    plan = BigCommerceSettings()
+    return min(read["bare"], plan.quota / plan.window_seconds * BIG_ROWS)
+
+
 CHANNELS = (
     Channel(
         "shopify",
@@ -74,8 +81,8 @@ CHANNELS = (
         "bigcommerce",
         "BigCommerce",
         lambda skus: f"more_skus={skus}",
-        lambda read: read["bare"],
-        "2,000 rows a call, one call at a time",
+        _bigcommerce,
+        "one call of 2,000 at a time, 150 in 30 s",
     ),
 )
 
