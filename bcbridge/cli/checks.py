@@ -108,11 +108,14 @@ def _of_pools(settings: Settings) -> Iterator[Problem]:
         fed = {warehouse for warehouses in channel.stock.pools.values() for warehouse in warehouses}
         sections = (said.rows_of("warehouses", section) for section in (name, mappings.DEFAULT))
         booked = {code for rows in sections for code in rows.values() if isinstance(code, str)}
+        where = f"channels.{name}.stock.pools"
         for warehouse in sorted(booked - fed):
             what = f"no pool is fed from {warehouse}, where orders of {name} are booked (warehouses.toml)"
-            yield Problem(
-                Severity.WARNING, f"channels.{name}.stock.pools", what, "what it sells there is shown as there"
-            )
+            yield Problem(Severity.WARNING, where, what, "what it sells there is shown as there")
+        feeds = Counter(warehouse for warehouses in channel.stock.pools.values() for warehouse in set(warehouses))
+        for warehouse in sorted(one for one, pools in feeds.items() if pools > 1):
+            what = f"{warehouse} feeds {feeds[warehouse]} locations of {name}: each shows all of its pieces"
+            yield Problem(Severity.WARNING, where, what, "a shop that adds its locations up shows them as often")
 
 
 def _of_doors(settings: Settings) -> Iterator[Problem]:

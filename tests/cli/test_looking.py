@@ -376,6 +376,15 @@ def test_a_warehouse_that_orders_are_booked_at_and_no_pool_is_fed_from_is_told(c
     assert (problem["severity"], "no pool is fed from PA1" in problem["what"]) == ("warning", True)
 
 
+def test_a_warehouse_that_feeds_two_locations_of_one_shop_is_told(cli: Cli) -> None:
+    """Five there are ten in a shop that adds its locations up."""
+    with (cli.folder / "config.toml").open("a") as file:
+        file.write('[channels.shopify_us.stock]\npools = { "DC" = ["NJ1"], "Store" = ["NJ1", "NJ1"] }\n')
+    (cli.folder / "mappings/warehouses.toml").write_text('[default]\n"(none)" = "NJ1"\n')
+    (problem,) = [one for one in cli("check", "--json").json["problems"] if "pools" in one["where"]]
+    assert (problem["severity"], "NJ1 feeds 2 locations" in problem["what"]) == ("warning", True)
+
+
 # -- stock -------------------------------------------------------------------------------------------------------
 
 
