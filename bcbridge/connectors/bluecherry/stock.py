@@ -111,7 +111,8 @@ class Stock:
 
     def _page(self, asked: datetime, reading: Reading, pull: _Pull, *, last: bool, whole: bool) -> StockPage:
         answered = self._client.now()
-        newest = max((row.stamp for row in reading.rows if row.stamp), default=None)
+        present = answered + self.rules.skew  # what is stamped later would hide what changes until then
+        newest = max((row.stamp for row in reading.rows if row.stamp and row.stamp <= present), default=None)
         if newest is not None:
             pull.newest = max(pull.newest, self._clock.local(newest).isoformat())
         return StockPage(

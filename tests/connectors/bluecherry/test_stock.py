@@ -198,6 +198,16 @@ async def test_without_stamps_everything_is_what_changed() -> None:
     assert {call.filter for call in gateway.calls} == {""}
 
 
+async def test_one_stamp_of_tomorrow_hides_nothing_that_changes_until_then() -> None:
+    figures = Figures(season(4, last_mod="2026-03-01 07:00:00"))
+    figures.rows[0]["last_mod"] = "2026-03-02 03:00:00"
+    async with feed(figures) as (stock, _):
+        mark = [page async for page in stock.everything()][-1].mark
+        figures.rows[2] |= {"last_mod": "2026-03-01 10:00:00", "op": 7}
+        changed = [page async for page in stock.changed(mark)]
+    assert figures.rows[2]["upc"] in upcs(changed)
+
+
 async def test_a_mark_never_goes_back_and_never_follows_a_stamp_of_the_future() -> None:
     figures = Figures(season(1, last_mod="2026-03-01 07:00:00"))
     async with feed(figures) as (stock, _):
