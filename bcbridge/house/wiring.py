@@ -46,7 +46,7 @@ from bcbridge.store.stock import compute
 from bcbridge.store.stock.figures import FigureMemory
 
 MASTERS_EVERY = timedelta(minutes=15)
-LOOKS_AT_ONCE = 2
+LOOKS_AT_ONCE = 4
 """Batches of looks at one shop: more would only wait for its limits."""
 ORDERS_AT_ONCE = 10
 """Orders looked at in one batch: about what one query of a shop carries; a shop out of points holds up no more."""
@@ -444,6 +444,6 @@ def _known(house: House, channel: str) -> Known:
     """Kept beside the channel's numbers, for the next start."""
     store = house.store
     return Known(
-        open_looks=lambda: queue.open_ids(store, flow=LOOKS, connector=channel),
+        open_looks=lambda: queue.open_ids(store, flow=LOOKS, connector=channel, tries=LOOK_TRIES, few=FEW),
         tell=partial(house.stock.passing.known, channel),
     )
