@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from bcbridge.model.work import Job
 from bcbridge.store import queue
-from bcbridge.store.db import connect, migrate
+from bcbridge.store.db import Store, connect, migrate
 from bcbridge.store.queue import BULK, NOW, Wish
 from bcbridge.store.stamps import stamp
 
@@ -372,3 +373,26 @@ def test_what_ends_the_process_each_time_is_an_incident_of_its_own(tx: sqlite3.C
     put(tx, wish("1"))
     queue.done(tx, *claim(tx), now=at(2))
     assert standing(tx) == []
+
+
+# -- what is still open ------------------------------------------------------------------------------------------
+
+
+async def fail(store: Store, times: int, *refs: str) -> None:
+    """Looks at these come to nothing so often."""
+    for _ in range(times):
+        for job in await store.write(lambda tx: [one for one in claim(tx) if one.ref in refs]):
+            await store.write(partial(queue.put_back, job_id=job.id, due=at(0), reason="no answer"))
+
+
+@pytest.mark.parametrize(("failing", "left"), [(1, 9), (3, 7), (4, 10)])
+async def test_a_few_that_fail_again_and_again_are_not_waited_for_and_many_are(
+    tmp_path: Path, failing: int, left: int
+) -> None:
+    async with Store(tmp_path / "jobs.db").opened() as store:
+        refs = [str(number) for number in range(10)]
+        await store.write(lambda tx: put(tx, *(wish(ref) for ref in refs[:failing])))
+        await fail(store, 8, *refs[:failing])
+        await store.write(lambda tx: put(tx, *(wish(ref) for ref in refs[failing:])))
+        found = await queue.open_ids(store, flow="orders", connector="shop", tries=8, few=3)
+        assert len(found) == left
