@@ -49,8 +49,8 @@ MASTERS_EVERY = timedelta(minutes=15)
 LOOKS_AT_ONCE = 4
 """Batches of looks at one shop: more would only wait for its limits."""
 LOOK_TRIES, FEW = 8, 3
-"""A few orders that could not be looked at so often (minutes) hold up no more what their whole channel is to be told: of
-them nothing is counted then, instead of every number standing still."""
+"""A few orders that could not be looked at so often (minutes) hold up no more what their whole channel is to be told:
+of them nothing is counted then, instead of every number standing still."""
 ORDERS_AT_ONCE = 10
 """Orders looked at in one batch: about what one query of a shop carries; a shop out of points holds up no more."""
 BATCH_DEADLINE = timedelta(minutes=20)
