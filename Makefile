@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint fix lock clean fresh chaos bench
+.PHONY: help run test lint fix lock clean fresh chaos flash bench
 
 help:  ## what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -25,6 +25,9 @@ test: .venv/.made  ## the whole suite
 
 chaos: .venv/.made  ## the proof: 5,000 orders under kills and faults, judged (ARGS="--orders N --seed N")
 	@exec $(BIN)/python -m tests.chaos $(ARGS)
+
+flash: .venv/.made  ## a flash sale over three shops: oversold, refused, the race (ARGS="--only split")
+	@exec $(BIN)/python -m tests.flash $(ARGS)
 
 bench: .venv/.made  ## speed and size, measured: writes docs/benchmarks.md (ARGS="--quick", "--only intake")
 	@exec $(BIN)/python -m tests.bench $(ARGS)

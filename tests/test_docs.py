@@ -315,7 +315,9 @@ def test_the_settings_that_are_asked_for_exist() -> None:
     )
     named = {word for answer in answers for word in re.findall(r"`([\w.]+)`", answer)}
     known = set(BlueCherrySettings.model_fields) | {f"profile.{field}" for field in Profile.model_fields}
-    known |= {f"profile.paths.{field}" for field in Paths.model_fields} | {f"profile.aliases.{one}" for one in RESOURCES}
+    known |= {f"profile.paths.{field}" for field in Paths.model_fields} | {
+        f"profile.aliases.{one}" for one in RESOURCES
+    }
     assert len(named) > 10
     assert named - known == set()
 
