@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from bcbridge.cli import main
+from bcbridge.cli import common, main
 from bcbridge.store.db import connect, migrate
 
 CONFIG = """
@@ -165,7 +165,7 @@ def test_exceptions_are_grouped_with_age_and_value(cli: Cli, store: sqlite3.Conn
 def test_every_order_of_a_large_cause_is_named_on_request(
     cli: Cli, store: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("COLUMNS", "200")  # how old they are would break the line elsewhere every day
+    monkeypatch.setattr(common.out, "width", 200)  # how old they are would break the line elsewhere every day
     for number in range(30):
         store.execute(
             "INSERT INTO orders (connector, ref, name, state, problems, since, first_seen) "
