@@ -19,6 +19,7 @@ from tests.bench import (
     flow,
     intake,
     isolation,
+    lower,
     memory,
     pushing,
     queue,
@@ -43,6 +44,7 @@ MEASUREMENTS: Mapping[str, Measurement] = {
     "stalls": stalls.measure,
     "ask": asking.measure,
     "push": pushing.measure,
+    "lower": lower.measure,
 }
 SCALES = {"whole": WHOLE, "quick": QUICK, "tiny": TINY}
 

@@ -27,6 +27,7 @@ class Scale:
     open_demand: int
     shelf: int
     push_seconds: float
+    lowered: int
     peers: bool
 
 
@@ -49,6 +50,7 @@ WHOLE = Scale(
     open_demand=200_000,
     shelf=50_000,
     push_seconds=40,
+    lowered=60,
     peers=True,
 )
 QUICK = Scale(
@@ -70,6 +72,7 @@ QUICK = Scale(
     open_demand=40_000,
     shelf=5_000,
     push_seconds=8,
+    lowered=15,
     peers=True,
 )
 TINY = Scale(
@@ -91,5 +94,6 @@ TINY = Scale(
     open_demand=400,
     shelf=160,
     push_seconds=2,
+    lowered=2,
     peers=False,
 )
