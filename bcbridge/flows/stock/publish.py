@@ -12,7 +12,7 @@ An intent is on disk before each call, and nobody else writes its rows until its
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -49,6 +49,7 @@ class Memory(Protocol):
     """What this flow remembers (store/stock/shelf.py)."""
 
     async def due(self, limit: int) -> list[DueRow]: ...
+    async def due_of(self, groups: Collection[str]) -> list[DueRow]: ...
     async def next_due(self) -> datetime | None: ...
     async def begin(self, places: Sequence[Place], *, known: bool) -> list[Intent]: ...
     async def answered(self, intent: Intent, answers: Sequence[RowAnswer], *, settles: bool) -> None: ...
@@ -173,10 +174,11 @@ class Publisher:
         finished = await self._finish()
         rows = await self.memory.due(ROWS_A_ROUND)
         at_once = [row for row in rows if not _needs_orders(row)]
-        told = await self._tell(at_once, known=False)
+        crowded = len(_groups(at_once)) > self.shelf.rules.calls_at_once * URGENT_CALLS
+        told = False if crowded else await self._tell(at_once, known=False)
         self._waits_for_orders = False
-        if len(at_once) < len(rows):
-            told = await self._after_orders(rows) or told
+        if len(at_once) < len(rows) or crowded:
+            told = await self._after_orders(rows, at_once if crowded else ()) or told
         return told or finished
 
     async def _begun(self) -> bool:
@@ -224,12 +226,16 @@ class Publisher:
 
     # -- what needs the orders to be known ---------------------------------------------------------------------
 
-    async def _after_orders(self, rows: Sequence[DueRow]) -> bool:
-        """Numbers that would write over an order that nobody has seen, and those that are to be read first."""
+    async def _after_orders(self, rows: Sequence[DueRow], put_off: Sequence[DueRow]) -> bool:
+        """Numbers that would write over an order that nobody has seen, and those that are to be read first.
+
+        ``put_off``: what could have gone at once, but is more than one round takes. Then the look costs them nothing,
+        and a call carries all that is due of its group.
+        """
         readings = await self._read([row for row in rows if row.kind is None])
         if not await self.catch_up():
             self._waits_for_orders = True
-            return False
+            return await self._tell(put_off, known=False)
         if readings:
             await self.memory.anchor(readings, heal=True)
         now_due = await self.memory.due(ROWS_A_ROUND)  # as the orders have left it, in the order of now
@@ -262,13 +268,25 @@ class Publisher:
         """As many calls as one round may make; True when any was made."""
         lanes = self.shelf.rules.calls_at_once
         urgent = any(row.urgency <= 1 for row in rows)
-        calls = deque(batches(self.shelf, rows)[: lanes * (URGENT_CALLS if urgent else CALLS)])
+        most = lanes * (URGENT_CALLS if urgent else CALLS)
+        calls = deque(await self._whole(batches(self.shelf, rows)[:most], known=known))
         made = self.figures.calls
         async with anyio.create_task_group() as tasks:
             for _ in range(min(lanes, len(calls))):
                 tasks.start_soon(self._lane, calls, known)
         self._raise()
         return self.figures.calls > made
+
+    async def _whole(self, calls: list[list[DueRow]], *, known: bool) -> list[list[DueRow]]:
+        """A call of one group takes along whatever else is due there: it costs as much with one row as with many."""
+        groups = _groups(row for call in calls for row in call)
+        if not groups:
+            return calls
+        rows = {row.place: row for call in calls for row in call}
+        for row in await self.memory.due_of(groups):
+            if row.kind is not None and (known or not _needs_orders(row)):
+                rows.setdefault(row.place, row)
+        return batches(self.shelf, list(rows.values()))
 
     async def _lane(self, calls: deque[list[DueRow]], known: bool) -> None:
         while calls and self._fault is None:
@@ -350,6 +368,10 @@ def batches(shelf: Shelf, rows: Sequence[DueRow]) -> list[list[DueRow]]:
     ]
     calls.sort(key=lambda batch: min(first[_spot(change)] for change in batch))
     return [[rows[first[_spot(change)]] for change in batch] for batch in calls]
+
+
+def _groups(rows: Iterable[DueRow]) -> set[str]:
+    return {row.change.group for row in rows if row.change.group}
 
 
 def _needs_orders(row: DueRow) -> bool:

@@ -159,6 +159,7 @@ CREATE TABLE stock_shown (
     PRIMARY KEY (sku, channel, location)
 ) WITHOUT ROWID;
 CREATE INDEX stock_shown_due ON stock_shown (channel, due, target, due_at) WHERE due IS NOT NULL AND writing IS NULL;
+CREATE INDEX stock_shown_due_of ON stock_shown (channel, grp) WHERE grp <> '' AND due IS NOT NULL;
 CREATE INDEX stock_shown_odd ON stock_shown (channel, state, item) WHERE state <> 'kept';
 CREATE INDEX stock_shown_by_item ON stock_shown (channel, item, location);
 CREATE INDEX stock_shown_writing ON stock_shown (writing) WHERE writing IS NOT NULL;

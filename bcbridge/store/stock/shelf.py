@@ -6,7 +6,7 @@ Units stay short: what is long is cut here, and each slice leaves the store righ
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -37,6 +37,9 @@ class ShelfMemory:
 
     async def due(self, limit: int) -> list[DueRow]:
         return await writes.due(self.store.read, self.channel, limit=limit, now=self.now())
+
+    async def due_of(self, groups: Collection[str]) -> list[DueRow]:
+        return await writes.due_of(self.store.read, self.channel, groups)
 
     async def next_due(self) -> datetime | None:
         return await writes.next_due(self.store.read, self.channel)

@@ -45,6 +45,14 @@ WHERE s.channel = :channel AND s.due IS NOT NULL AND s.writing IS NULL AND s.due
     AND s.target IS NOT NULL AND s.state = 'kept'
 ORDER BY s.due, s.target, s.due_at LIMIT :limit
 """
+_DUE_OF = f"""
+{_ROW} FROM json_each(:groups) AS g
+CROSS JOIN stock_shown AS s ON s.channel = :channel AND s.grp = g.value
+CROSS JOIN stock_outlets AS o ON o.channel = :channel AND o.location = s.location
+WHERE s.grp <> '' AND s.due IS NOT NULL AND s.writing IS NULL AND s.target IS NOT NULL AND s.state = 'kept'
+LIMIT :limit
+"""
+MOST_OF_GROUPS = 2_000
 _STILL_DUE = f"""
 {_ROW} FROM json_each(:places) AS p
 CROSS JOIN stock_shown AS s ON s.sku = json_extract(p.value, '$[0]') AND s.channel = :channel
@@ -61,6 +69,12 @@ async def due(reads: Readers, channel: str, *, limit: int, now: datetime) -> lis
     """What is to be written first: what must fall and is nearest to zero, then the rest by urgency."""
     rows = await reads.rows(_DUE, {"channel": channel, "now": stamp(now), "limit": limit})
     return [_due_row(row) for row in rows]
+
+
+async def due_of(reads: Readers, channel: str, groups: Collection[str]) -> list[DueRow]:
+    """All that is to be written of these groups, whether its moment has come or not."""
+    asked = {"channel": channel, "groups": orjson.dumps(sorted(groups)).decode(), "limit": MOST_OF_GROUPS}
+    return [_due_row(row) for row in await reads.rows(_DUE_OF, asked)]
 
 
 async def next_due(reads: Readers, channel: str) -> datetime | None:

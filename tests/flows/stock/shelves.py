@@ -177,7 +177,7 @@ class Shop:
         return ShelfItem(
             location=Ref(self.location),
             item=Ref(sku),
-            group=Ref(""),
+            group=self._group(sku),
             variant=Ref(f"v-{sku}"),
             sku=sku,
             barcode=None,
@@ -186,6 +186,9 @@ class Shop:
             managed=managed,
             why="" if managed else "untracked",
         )
+
+    def _group(self, sku: str) -> Ref:
+        return Ref("")
 
     def batches(self, changes: Sequence[StockChange]) -> Sequence[Sequence[StockChange]]:
         many = self.rules.rows_per_call
@@ -243,6 +246,19 @@ class Shop:
 
 class Blind(Shop):
     """Its numbers are written whatever stands there."""
+
+
+class Styles(Blind):
+    """A call is one style's: SKUs that begin with the same letter."""
+
+    def _group(self, sku: str) -> Ref:
+        return Ref(sku[0])
+
+    def batches(self, changes: Sequence[StockChange]) -> Sequence[Sequence[StockChange]]:
+        styles: dict[str, list[StockChange]] = {}
+        for change in changes:
+            styles.setdefault(change.group, []).append(change)
+        return list(styles.values())
 
 
 class Slow(Shop):

@@ -9,7 +9,7 @@ import pytest
 from bcbridge.errors import OpenCircuit, Retry
 from bcbridge.model.stock import RowResult, WriteKind
 from tests.flows.stock.scene import START, bridge, settled
-from tests.flows.stock.shelves import Blind, Clock, Comparing, Reserving, Shop, Slow
+from tests.flows.stock.shelves import Blind, Clock, Comparing, Reserving, Shop, Slow, Styles
 
 
 @pytest.fixture
@@ -507,6 +507,40 @@ async def test_what_must_fall_and_is_nearest_to_zero_goes_first_and_raises_last(
         await whole.figure(A=60, B=8, C=2, D=20)
         await channel.publish()
         assert [call.changes[0].item for call in shop.calls] == ["C", "B", "D", "A"]
+
+
+def told(shop: Shop) -> list[list[str]]:
+    return [[change.item for change in call.changes] for call in shop.calls]
+
+
+async def test_a_call_takes_along_whatever_else_is_due_of_its_style(tmp_path: Path, clock: Clock) -> None:
+    """Half a second a call, whether it carries one size or eight."""
+    skus = dict.fromkeys(("A1", "A2", "B1", "B2"), 50)
+    shop = Styles("woo", clock, dict(skus))
+    async with settled(tmp_path, clock, skus, shop) as whole:
+        before = len(shop.calls)
+        await whole.figure(A1=1, B1=2, A2=45, B2=60)  # 45 leaves plenty, and would wait by itself
+        await whole.channels["woo"].publish()
+        assert [sorted(call) for call in told(shop)[before:]] == [["A1", "A2"], ["B1", "B2"]]
+
+
+async def test_a_zero_goes_at_once_unless_more_wait_than_a_round_takes(tmp_path: Path, clock: Clock) -> None:
+    """Then the orders are looked at first, and a style is one call; while they cannot be, zeros go all the same."""
+    skus = {f"{style}{size}": 50 for style in "ABC" for size in "12"}
+    shop = Styles("woo", clock, dict(skus))
+    async with settled(tmp_path, clock, skus, shop) as whole:
+        channel, before = whole.channels["woo"], len(shop.calls)
+        await whole.figure(A1=0, A2=60)
+        await channel.publish()
+        assert told(shop)[before:] == [["A1"], ["A2"]]
+        before = len(shop.calls)
+        await whole.figure(A1=60, A2=0, B1=0, B2=60, C1=0, C2=60)
+        await channel.publish()
+        assert [sorted(call) for call in told(shop)[before:]] == [["A1", "A2"], ["B1", "B2"], ["C1"], ["C2"]]
+        channel.orders_answer, before = False, len(shop.calls)
+        await whole.figure(A1=0, A2=70, B1=70, B2=0, C1=70, C2=0)
+        await channel.publisher.once()
+        assert told(shop)[before:] == [["A1"], ["B2"]]
 
 
 async def test_a_full_push_tells_every_number_again_behind_what_is_urgent(tmp_path: Path, clock: Clock) -> None:
