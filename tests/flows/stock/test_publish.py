@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import anyio
 import pytest
 
 from bcbridge.errors import OpenCircuit, Retry
@@ -230,9 +231,11 @@ async def test_a_raise_over_an_order_that_the_list_does_not_show_yet_gives_nothi
         order = shop.sell("A", 2)
         assert order is not None
         shop.lagging.add(order.ref)
+        shown: list[int] = []
+        shop.in_force = lambda key, sku: shown.append(shop.holds[sku])
         await whole.figure(A=8)
         await channel.publish()
-        assert shop.holds["A"] == 6
+        assert shown == [6]  # not for a moment more
         shop.lagging.clear()
         clock.tick(10)
         await channel.look(order)
@@ -314,6 +317,8 @@ async def test_fifty_sales_during_retries_are_none_of_them_given_back(tmp_path: 
             sold.append(order)
             shop.lagging.add(order.ref)
 
+        given_back: list[int] = []
+        shop.in_force = lambda key, sku: given_back.append(shop.holds[sku] - (200 - len(sold)))
         await whole.figure(A=200)
         for _ in range(50):
             shop.meanwhile = sale
@@ -325,6 +330,7 @@ async def test_fifty_sales_during_retries_are_none_of_them_given_back(tmp_path: 
             await channel.look(order)
         await channel.publish()
         assert len(sold) == 50
+        assert set(given_back) == {0}
         assert shop.holds["A"] == 200 - len(sold) == await channel.explained("A")
 
 
@@ -541,6 +547,24 @@ async def test_a_zero_goes_at_once_unless_more_wait_than_a_round_takes(tmp_path:
         await whole.figure(A1=0, A2=70, B1=70, B2=0, C1=70, C2=0)
         await channel.publisher.once()
         assert told(shop)[before:] == [["A1"], ["B2"]]
+
+
+async def test_one_lane_goes_on_while_another_is_at_a_long_call(tmp_path: Path, clock: Clock) -> None:
+    skus = {f"{style}1": 50 for style in "ABCDEF"}
+    shop = Styles("woo", clock, dict(skus))
+    object.__setattr__(shop.rules, "calls_at_once", 2)
+    async with settled(tmp_path, clock, skus, shop) as whole:
+        before = len(shop.calls)
+
+        async def others() -> None:
+            with anyio.fail_after(5):
+                while len(shop.calls) < before + 5:
+                    await anyio.sleep(0.01)
+
+        await whole.figure(**{sku: at + 1 for at, sku in enumerate(skus)})
+        shop.meanwhile = others
+        await whole.channels["woo"].publisher.once()
+        assert [call[0] for call in told(shop)[before:]] == ["B1", "C1", "D1", "E1", "F1", "A1"]
 
 
 async def test_a_full_push_tells_every_number_again_behind_what_is_urgent(tmp_path: Path, clock: Clock) -> None:
