@@ -5,8 +5,9 @@
    a later moment of it. The others are dated (evidence.py) and kept with the numbers that follow: as many as one unit
    of the store takes, and none later than a moment.
 3. A figure that fell to none is put aside until the pull has ended, and what a whole pull of everything did not show is
-   none as well. Too many of both at once are no sale but a broken export: nothing of it is stored, the moments of all
-   figures stand still (pieces that are booked go on counting: nothing is oversold), and a person judges.
+   none as well. Too many of both at once are no sale but a broken export: none of them is stored, mark and floor stand
+   still (pieces that are booked go on counting: nothing is oversold), and a person judges. What rows say that did not
+   fall to none is kept: each was dated by itself.
 4. At the end, and only there, the mark, the floor and all that dates later rows move. A crash anywhere repeats the
    pull.
 """
