@@ -429,7 +429,7 @@ def _feed(house: House, erp: ErpHouse) -> FeedHouse:
             feed=erp.connector.stock,
             book=FigureMemory(house.store, name, house.now, ring=house.stock.due),
             now=house.now,
-            loss_share=erp.connector.stock.rules.loss_share,
+            loss_share=erp.connector.stock.rules.loss_percent / 100,
         ),
         circuit=erp.circuit,
         every=timedelta(seconds=erp.connection.poll_every_seconds),

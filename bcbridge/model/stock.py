@@ -55,7 +55,7 @@ class EvidenceRules:
     channel sells it. ``cycle``: how often figures are published, as far as a person knows; a hint, no evidence.
     ``behind``: how much older a page's figures may be than those read before it (replicas that lag, by a cycle or
     more); zero: pages never go back in time; None: nobody knows, and only what stands on a row's own page dates it.
-    ``loss_share``: of the figures with stock; a pull in which more of them fall to none is left to a person.
+    ``loss_percent``: of the figures with stock; a pull in which more of them fall to none is left to a person.
     """
 
     kinds: tuple[Evidence, ...] = (Evidence.EXPORT_WRITTEN,)
@@ -65,7 +65,7 @@ class EvidenceRules:
     echo: tuple[Upc, str] | None = None
     cycle: timedelta | None = None
     behind: timedelta | None = timedelta(0)
-    loss_share: float = 0.2
+    loss_percent: int = 20
 
 
 @dataclass(frozen=True, slots=True)

@@ -176,7 +176,7 @@ class Profile(Section):
     stock_replica_behind_seconds: NonNegativeFloat = 0.0
     """How much older the figures of a page may be than those of one read before it, where replicas answer; 0: pages
     never go back in time. With it, it must cover the lag and a cycle."""
-    stock_loss_share: Annotated[float, Field(gt=0, le=1)] = 0.2
+    stock_loss_percent: Annotated[int, Field(ge=1, le=100)] = 20
     """Of the SKUs with stock: a pull in which more of them fall to none is not stored before a person has looked."""
     clock_skew_seconds: NonNegativeFloat = 5.0
     """The greatest difference between the ERP's clock and ours."""
@@ -231,7 +231,7 @@ class Profile(Section):
             max_age=timedelta(seconds=self.stock_max_age_seconds),
             skew=timedelta(seconds=self.clock_skew_seconds),
             behind=timedelta(seconds=self.stock_replica_behind_seconds),
-            loss_share=self.stock_loss_share,
+            loss_percent=self.stock_loss_percent,
             echo=(Upc(echo.upc), echo.warehouse) if echo else None,
             cycle=timedelta(seconds=self.stock_cycle_seconds) if self.stock_cycle_seconds else None,
         )
