@@ -118,6 +118,9 @@ class Publisher:
     _waits_for_orders: bool = False
     _read_back_at: datetime | None = None
     _fault: Exception | None = None
+    _busy: int = 0
+    """Lanes that are at a call."""
+    _rolls: int = 0
 
     async def run(self, circuit: Circuit, bell: Bell, pause: Callable[[int], timedelta]) -> None:
         """For ever; a failed round is tried again after ``pause(failures in a row)``, or when the channel says."""
@@ -270,7 +273,7 @@ class Publisher:
         urgent = any(row.urgency <= 1 for row in rows)
         most = lanes * (URGENT_CALLS if urgent else CALLS)
         calls = deque(await self._whole(batches(self.shelf, rows)[:most], known=known))
-        made = self.figures.calls
+        made, self._rolls = self.figures.calls, lanes * CALLS
         async with anyio.create_task_group() as tasks:
             for _ in range(min(lanes, len(calls))):
                 tasks.start_soon(self._lane, calls, known)
@@ -289,13 +292,28 @@ class Publisher:
         return batches(self.shelf, list(rows.values()))
 
     async def _lane(self, calls: deque[list[DueRow]], known: bool) -> None:
-        while calls and self._fault is None:
+        while self._fault is None and (calls or (known and await self._more(calls))):
             places = [row.place for row in calls.popleft()]
+            self._busy += 1
             try:
                 for intent in await self.memory.begin(places, known=known):
                     await self._call(intent)
             except BridgeError as fault:
                 self._fault = self._fault or fault
+            finally:
+                self._busy -= 1
+
+    async def _more(self, calls: deque[list[DueRow]]) -> bool:
+        """While another lane is still at its call, this one need not wait: what is most urgent now, the orders looked
+        at anew. So many times and no more, so that a round ends."""
+        if not self._busy or not self._rolls:
+            return False
+        self._rolls -= 1
+        if not await self.catch_up():
+            return False
+        rows = [row for row in await self.memory.due(self.shelf.rules.rows_per_call) if row.kind is not None]
+        calls.extend(await self._whole(batches(self.shelf, rows)[:1], known=True))
+        return bool(calls)
 
     async def _call(self, intent: Intent) -> None:
         """Make one call and keep what came of it; a fault waits until the other lanes have ended theirs."""
