@@ -1,9 +1,9 @@
 """A full first push to each simulated shop, as a share of what that channel's published limit allows.
 
 Shopify gives points back at a rate, a call of 250 rows costs ten. WooCommerce has two workers that take as long as the
-simulation is set to, a call is one style of eight sizes. BigCommerce takes 2,000 rows in one call after the other and
-150 calls in half a minute; what its room gets through with nothing else to do may be less. All numbers are due; where telling all of them would
-take longer than there is time, the pace is taken over that time.
+simulation is set to, a call is one style of eight sizes. BigCommerce takes 2,000 rows in one call after the other, and
+150 calls in half a minute. All numbers are due; where telling all of them would take longer than there is time, the
+pace is taken over that time.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def _woocommerce(read: Reading) -> float:
 
 def _bigcommerce(read: Reading) -> float:
     plan = BigCommerceSettings()
-    return min(read["bare"], plan.quota / plan.window_seconds * BIG_ROWS)
+    return plan.quota / plan.window_seconds * BIG_ROWS
 
 
 CHANNELS = (
