@@ -193,6 +193,9 @@ class Worker:
     stopping: anyio.Event = field(default_factory=anyio.Event)
     ended: anyio.Event = field(default_factory=anyio.Event)
     _stranded: list[tuple[Job, BaseException, bool]] = field(default_factory=list)
+    _most: int = 1_000_000
+    """No more in a batch than this: where a call fails now and then, a large batch fails again and again, and all of it
+    waits. Half as many after one that failed, twice as many after one that went through."""
 
     async def run(self) -> None:
         """Until told to stop; what runs then is finished."""
@@ -269,7 +272,7 @@ class Worker:
 
     def _claim(self, alone: bool) -> Callable[[sqlite3.Connection], list[Job]]:
         return lambda tx: queue.claim(
-            tx, flow=self.flow, connector=self.connector, many=self.batch, now=self.now(), alone=alone
+            tx, flow=self.flow, connector=self.connector, many=min(self.batch, self._most), now=self.now(), alone=alone
         )
 
     async def _run(self, jobs: Sequence[Job]) -> None:
@@ -283,6 +286,8 @@ class Worker:
         except StoreBusy as fault:
             await self._put_back(await hand.left(), fault, burn=False)
         except (Retry, TimeoutError) as fault:
+            if not (isinstance(fault, Retry) and fault.after):  # asked to wait: that is no matter of one call of many
+                self._most = max(1, len(jobs) // 2)
             await self._put_back(await hand.left(), fault, burn=True)
         except Exception as fault:
             if len(jobs) > 1:  # one of them; its neighbours go on
@@ -295,6 +300,7 @@ class Worker:
                 await self._put_back(await hand.left(), BridgeError("stopped"), burn=False)
             raise
         else:
+            self._most = max(self._most, 2 * len(jobs))
             await self._unsettled(await hand.left(), hand.fault, alone=len(jobs) == 1)
 
     async def _unsettled(self, left: Sequence[Job], fault: BaseException | None, *, alone: bool) -> None:

@@ -253,6 +253,28 @@ async def test_being_asked_to_come_again_never_kills_a_job(s: Shop) -> None:
     assert await s.jobs() == {"1": "waiting"}
 
 
+async def test_what_fails_in_a_crowd_goes_on_in_smaller_ones(s: Shop) -> None:
+    s.flow.work = fails(Retry("one call of many"))
+    await s.ask(*"abcdefgh")
+    for size in (8, 4, 2, 1):
+        assert await s.once()
+        assert len(s.flow.given[-1]) == size
+        s.clock.tick(600)
+    s.flow.work = settles
+    for size in (1, 2, 4):
+        assert await s.once()
+        assert len(s.flow.given[-1]) == size
+
+
+async def test_who_asks_to_wait_is_asked_by_as_many_as_before(s: Shop) -> None:
+    s.flow.work = fails(Retry("429", after=timedelta(seconds=1)))
+    await s.ask(*"abcd")
+    for _ in range(2):
+        assert await s.once()
+        assert len(s.flow.given[-1]) == 4
+        s.clock.tick(600)
+
+
 async def test_a_store_that_is_busy_burns_nothing_and_loses_nothing(s: Shop) -> None:
     others: list[sqlite3.Connection] = []
 
