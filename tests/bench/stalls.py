@@ -8,7 +8,6 @@ sleeps two milliseconds wakes too late. Both are the longest of a run; the media
 from __future__ import annotations
 
 import itertools
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
@@ -54,7 +53,7 @@ def _work(base: Path, of: Assortment, what: str, named: str, rounds: int, *, fir
 
 def _once(base: Path, of: Assortment, what: str) -> dict[str, float]:
     store = base.with_name("stalled.db")
-    shutil.copyfile(base, store)
+    stockroom.copied(base, store)
     reading: dict[str, float] = run(command("tests.bench.stalled", store, of.skus, of.demand, what))
     _drop(store)
     return reading
@@ -71,7 +70,7 @@ def _intake(base: Path, scale: Scale) -> Iterator[Row]:
     read: dict[str, list[float]] = {"durable": [], "recomputing": []}
     for _, mode in itertools.product(range(scale.rounds), read):
         first = next(numbers)
-        shutil.copyfile(base, base.with_name(f"intake-{first}.db"))
+        stockroom.copied(base, base.with_name(f"intake-{first}.db"))
         count = int(ORDINARY_RATE * scale.steady_seconds)
         read[mode].append(ring(mode, base.parent, first, count, LINES, ORDINARY_RATE)["p99_ms"])
     alone, beside = median(read["durable"]), median(read["recomputing"])

@@ -7,7 +7,6 @@ alone, and keeping on disk what follows from a figure before it is told, as the 
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import median
@@ -117,7 +116,7 @@ def _parse(scale: Scale) -> Iterator[Row]:
 
 def _ours(base: Path, of: Assortment, how: str) -> Reading:
     store = base.with_name("run.db")
-    shutil.copyfile(base, store)
+    stockroom.copied(base, store)
     reading: Reading = run(command("tests.bench.pulled", store, of.skus, of.demand, how))
     for path in store.parent.glob(f"{store.name}*"):
         path.unlink()
