@@ -24,7 +24,7 @@ from types import FrameType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from tests.chaos.arena import ERP_SETTINGS, HURRIED, LOOKED_AT_AGAIN, Arena
+from tests.chaos.arena import ERP_SETTINGS, HURRIED, LOOKED_AT_AGAIN, SIMULATED_ERP, Arena
 from tests.chaos.plan import Plan
 from tests.chaos.run import Outcome, Run
 from tests.chaos.table import for_terminal, write
@@ -32,6 +32,8 @@ from tests.chaos.table import for_terminal, write
 MOST_ORDERS = 1_000_000
 LINE_EVERY_SECONDS = 10.0
 SAID = 20
+PIECES_MORE = 100
+"""Of everything that is not meant to run out."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -81,10 +83,19 @@ def _listening(arena: Arena) -> Iterator[None]:
 
 def chaos(plan: Plan, folder: Path, console: Console | None = None) -> Outcome:
     """One run in this folder. Its processes are ended by their pids, whatever happens."""
-    arena = Arena(folder / "world", shops=HURRIED, public=True, erp_settings=ERP_SETTINGS, channel=LOOKED_AT_AGAIN)
+    arena = Arena(
+        folder / "world",
+        shops=HURRIED,
+        public=True,
+        erp_settings=ERP_SETTINGS,
+        channel=LOOKED_AT_AGAIN,
+        stock="",
+        simulated_erp=SIMULATED_ERP,
+    )
     try:
         with _listening(arena), _bar(console) as bar:
             arena.start_sandbox()
+            arena.well_stocked(PIECES_MORE + plan.orders // 20)
             return Run(arena, plan, watch=_watching(plan, bar, console)).go()
     finally:
         arena.close()
@@ -141,6 +152,8 @@ def _tell(console: Console, outcome: Outcome, failures: list[str], folder: Path)
     for kind in ("lost", "doubled", "wrong"):
         for text in outcome.verdict.said[kind][:SAID]:
             console.print(f"{kind}: {text}", style="red", markup=False)
+    for text in outcome.numbers[:SAID]:
+        console.print(f"number: {text}", style="red", markup=False)
     for leak in outcome.leaks[:SAID]:
         console.print(f"private: {leak}", style="red", markup=False)
     for failure in failures:
@@ -148,7 +161,9 @@ def _tell(console: Console, outcome: Outcome, failures: list[str], folder: Path)
     if failures:
         console.print(f"what there is lies in {folder}")
     else:
-        console.print("every paid order once, to the cent; every blocked one explained", style="bold green")
+        console.print(
+            "every paid order once, to the cent; every blocked one explained; every number as it is", style="bold green"
+        )
 
 
 def _machine() -> str:

@@ -14,16 +14,37 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+from bcbridge.sandbox.catalogue import WEB_SKUS
 from tests.e2e.shops import SHOPS, Shop
+from tests.e2e.shown import stock
 from tests.e2e.sold import Sold
 from tests.e2e.world import World, call
 
-ERP_SETTINGS = "posting_window_hours = 0.002\nconfirm_by_reference_minutes = 0.05\npage_size = 200"
-"""Accepted and not posted for seven seconds is an incident here."""
+STOCK_CYCLE_SECONDS, STOCK_BUILD_SECONDS = 10, 1
+ERP_SETTINGS = f"""posting_window_hours = 0.002
+confirm_by_reference_minutes = 0.05
+page_size = 200
+[connections.bluecherry.profile]
+stock_evidence = ["row_ledger"]
+stock_build_seconds = {STOCK_BUILD_SECONDS + 1}
+stock_replica_behind_seconds = {STOCK_CYCLE_SECONDS + 2}
+clock_skew_seconds = 1
+locations_not_for_sale = ["QRN"]
+"""
+"""Accepted and not posted for seven seconds is an incident here. A replica may answer with the export before."""
+SIMULATED_ERP = {"stock_cycle_seconds": STOCK_CYCLE_SECONDS, "stock_build_seconds": STOCK_BUILD_SECONDS, "life": 1}
 LOOKED_AT_AGAIN = "look_again_minutes = 1\n"
 """Whatever waits in a shop; each hour is usual."""
 SHOP_SETTINGS = "overlap_seconds = 10\npage_size = 40\nrequest_timeout_seconds = 2\n"
-HURRIED = tuple(replace(shop, settings=shop.settings.replace("overlap_seconds = 5\n", SHOP_SETTINGS)) for shop in SHOPS)
+SETTLES = {"bigcommerce_us": "stock_settles_seconds = 4\n"}
+"""Twice the longest that the shop takes (plan.py), for a half that takes twice as long."""
+HURRIED = tuple(
+    replace(
+        shop,
+        settings=shop.settings.replace("overlap_seconds = 5\n", SHOP_SETTINGS) + SETTLES.get(shop.connection, ""),
+    )
+    for shop in SHOPS
+)
 ORDERS = re.compile(r'bcbridge_orders\{connector="[^"]*",state="([^"]*)"\}')
 LOUD = """
 [log]
@@ -44,6 +65,7 @@ security = "none"
 CUT_OFF = (OSError, http.client.HTTPException, ValueError)
 """What reading an answer of a daemon that is killed meanwhile may raise: nobody there, half an answer, half a word."""
 PAGE = 500
+SCARCE = 20
 NO_LIMIT = resource.RLIM_INFINITY
 
 
@@ -77,7 +99,13 @@ class Arena(World):
 
     def made(self) -> int:
         """How many orders the shops have sold."""
-        return sum(int(plan["made"]) for plan in self.plans())
+        return sum(int(plan["made"]) - int(plan["refused"]) for plan in self.plans())
+
+    def well_stocked(self, pieces: int) -> None:
+        """So many pieces more of everything that is sold, but of a few SKUs that run out."""
+        upcs = [sku.upc for sku in WEB_SKUS[SCARCE:]]
+        places = ((upc, warehouse) for upc in upcs for warehouse in ("NJ1", "CA1"))
+        stock(self, *({"do": "receive", "upc": upc, "location": at, "qty": pieces} for upc, at in places))
 
     def is_selling(self) -> bool:
         return any(plan["state"] == "running" for plan in self.plans())

@@ -21,8 +21,22 @@ ERP_FAULTS = {
     "slow": 0.01,
     "posting_stopped": 0.15,
     "posting_out_of_order": 0.2,
+    "export_missing": 0.06,
+    "export_late": 0.05,
+    "export_rows_missing": 0.05,
+    "export_cut": 0.04,
+    "export_all_zero": 0.03,
+    "publish_between_pages": 0.003,
+    "stock_replica_behind": 0.02,
 }
-ERP_VALUES = {"slow_ms": 200, "late_ms": 300, "timeout_seconds": 1.2, "retry_after_seconds": 1}
+ERP_VALUES = {
+    "slow_ms": 200,
+    "late_ms": 300,
+    "timeout_seconds": 1.2,
+    "retry_after_seconds": 1,
+    "export_late_seconds": 4,
+    "export_share_missing": 0.1,
+}
 SHARES = {"shopify_us": 2, "woocommerce_eu": 1, "bigcommerce_us": 1}
 """How the orders of a wave are shared among the shops."""
 WEBHOOK_FAULTS = {
@@ -50,6 +64,10 @@ SHOP_FAULTS = {
         "index_lag": 0.02,
         "equal_updated_at": 0.05,
         "webhook_stale": 0.05,
+        "stock_call_lost": 0.03,
+        "stock_answer_lost": 0.03,
+        "sold_meanwhile": 0.03,
+        "stale_stock": 0.02,
     },
     "woocommerce_eu": {
         **ANY_SHOP,
@@ -62,6 +80,11 @@ SHOP_FAULTS = {
         "late_commit": 0.02,
         "equal_updated_at": 0.05,
         "webhook_stale": 0.05,
+        "stock_lost": 0.02,
+        "stock_answer_lost": 0.02,
+        "stock_late": 0.02,
+        "batch_500": 0.02,
+        "plugin_counts": 0.01,
     },
     "bigcommerce_us": {
         **ANY_SHOP,
@@ -73,26 +96,45 @@ SHOP_FAULTS = {
         "equal_date_modified": 0.05,
         "webhook_bad_header": 0.01,
         "webhook_unsigned": 0.05,
+        "stale_stock": 0.02,
+        "adjustment_torn": 0.03,
     },
 }
 """By connection."""
 STANDING: dict[str, dict[str, float]] = {
     "shopify_us": {"restore_rate": 50_000, "bucket": 1_000_000},
-    "woocommerce_eu": {"webhook_seconds": 0.2, "webhook_once_seconds": 5},
-    "bigcommerce_us": {"quota": 100_000, "window_seconds": 2, "retry_scale": 0.01},
+    "woocommerce_eu": {
+        "webhook_seconds": 0.2,
+        "webhook_once_seconds": 5,
+        "write_least_ms": 50,
+        "write_most_ms": 200,
+    },
+    "bigcommerce_us": {
+        "quota": 100_000,
+        "window_seconds": 2,
+        "retry_scale": 0.01,
+        "settle_least_seconds": 0.2,
+        "settle_most_seconds": 1.5,
+    },
 }
 """Values of a shop that stay as they are when good manners are asked for: its limits, and how long things take there.
 Whoever is told to wait for the end of a window waits two seconds here."""
 ANY_VALUES = {"slow_ms": 300, "timeout_ms": 2_500, "webhook_late_ms": 4_000, "webhook_reorder_ms": 1_500}
 SHOP_VALUES: dict[str, dict[str, float]] = {
-    "shopify_us": {**ANY_VALUES, "index_lag_seconds": 2, "equal_updated_at_seconds": 3},
+    "shopify_us": {**ANY_VALUES, "index_lag_seconds": 2, "equal_updated_at_seconds": 3, "stale_stock_seconds": 2},
     "woocommerce_eu": {
         **ANY_VALUES,
         "late_commit_seconds": 2,
         "equal_updated_at_seconds": 3,
         "retry_after_seconds": 1,
+        "stock_late_ms": 2_000,
     },
-    "bigcommerce_us": {**ANY_VALUES, "stale_read_seconds": 2, "equal_date_modified_seconds": 3},
+    "bigcommerce_us": {
+        **ANY_VALUES,
+        "stale_read_seconds": 2,
+        "equal_date_modified_seconds": 3,
+        "stale_stock_seconds": 2,
+    },
 }
 WAITS_LONG = ("http_429_bare",)
 """Answers after which a shop is left alone for half a minute at least: not for a short run."""

@@ -4,7 +4,8 @@
 2. sell     in waves, no faster than the backlog allows; kill, fill the disk, move the clock
 3. top up   sell a little more until every configured fault and every kill has happened
 4. calm     good manners; a person ends what only a person may; selling drips, for what is in doubt needs evidence
-5. judge    both books against each other; search for canaries
+5. settle   the ERP stands still and exports: every shop comes to show what its ledger has free
+6. judge    both books against each other; search for canaries
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from tests.chaos.person import Person
 from tests.chaos.plan import SHARES, Plan
 from tests.chaos.reaper import Reaper
 from tests.chaos.weather import Weather
+from tests.e2e.shown import differing, oversold_by_upc, shown, stock
+from tests.e2e.world import call
 
 TICK_SECONDS = 0.1
 LOOK_EVERY_SECONDS = 0.5
@@ -34,6 +37,10 @@ DRIP_SEED = 1_000_000
 PAGES_FULL = 100
 """More than a list shows at once (arena.py, page_size)."""
 MOVING = ("ready", "sending", "accepted", "in_doubt")
+SETTLES_WITHIN_SECONDS = 180.0
+LIVES_EVERY_SECONDS = 4.0
+NOBODYS = {"do": "adjust", "upc": "040123999904", "location": "NJ1", "qty": 1}
+"""A movement of the ERP's own, in a SKU that no shop has: what is exported with it is newer than all before."""
 SHOWN_ORDERS = 4
 """Of these the command line tells the whole story: each of another state and reason."""
 LEAST_BOOKED = 0.8
@@ -59,6 +66,13 @@ class Outcome:
     selling_seconds: float = 0.0
     catching_up_seconds: float | None = None
     """From the last order of the plan until nothing was on its way; None where that did not come."""
+    compared: int = 0
+    """Numbers of shops held against the ERP's ledger."""
+    numbers: list[str] = field(default_factory=list)
+    """Those that are not what the rule says, and what is counted that should not be."""
+    oversold: int = 0
+    """Pieces booked beyond what was free, by the ERP's books: the race, told and no failure."""
+    settled_seconds: float | None = None
     seconds: float = 0.0
     ended: str = ""
     """Why the run broke off; empty where it did not."""
@@ -67,6 +81,7 @@ class Outcome:
         """Everything for which the run ends with exit code 1."""
         verdict = self.verdict
         found = [f"{verdict[kind]} {kind}" for kind in ("lost", "doubled", "wrong") if verdict[kind]]
+        found += [f"{len(self.numbers)} numbers wrong"] if self.numbers else []
         if self.ended:  # what else was to happen did not come to it
             return [self.ended, *found]
         found += [f"{name}: happened not once" for name, count in self.faults.items() if not count]
@@ -75,6 +90,7 @@ class Outcome:
         if verdict.share_booked < LEAST_BOOKED:
             found.append(f"only {verdict.share_booked:.0%} was booked")
         found += [f"{len(self.leaks)} places hold what is private"] if self.leaks else []
+        found += [] if self.compared or not self.plan.read_back else ["no number was compared"]
         found += [] if self.looked["alerts"] else ["nobody was told anything: no alert was searched"]
         found += [] if self.controls else ["no canary stands where it belongs: the search proves nothing"]
         return found
@@ -147,6 +163,8 @@ class Run:
         self._sell_all()
         self._top_up()
         self._calm_down()
+        if self.plan.read_back:
+            self._settle_numbers()
 
     # -- 2 and 3 -------------------------------------------------------------------------------------------
 
@@ -234,6 +252,32 @@ class Run:
             self.outcome.rebooked = len(self.person.rebooked)
             self._visited = time.monotonic()
 
+    # -- 5 -------------------------------------------------------------------------------------------------
+
+    def _settle_numbers(self) -> None:
+        """What is still wrong at the deadline is wrong."""
+        self.phase, begun, lived = "settling numbers", time.monotonic(), 0.0
+        self.arena.faults(self.arena.erp, values={"life": 0})
+        for shop in self.arena.shops:  # what hands and plugins did is found when all is read back
+            self.arena.did("numbers", "compare", shop.connection, "--yes")
+        while wrong := differing(self.arena):
+            if time.monotonic() > begun + SETTLES_WITHIN_SECONDS:
+                break
+            if time.monotonic() > lived + LIVES_EVERY_SECONDS:
+                self._live_on()
+                lived = time.monotonic()
+            self._tick()
+        outcome = self.outcome
+        outcome.numbers = wrong + still_counted(self.arena)
+        outcome.settled_seconds = None if wrong else time.monotonic() - begun
+        outcome.compared = sum(len(shown(self.arena, shop)) for shop in self.arena.shops)
+        outcome.oversold = sum(oversold_by_upc(self.arena).values())
+
+    def _live_on(self) -> None:
+        stock(self.arena, NOBODYS)
+        call(f"{self.arena.erp}/_sandbox/publish", {})
+        self.arena.did("numbers", "accept", "bluecherry", "--why", "everything is read", "--yes")
+
     # -- every tick ----------------------------------------------------------------------------------------
 
     def _tick(self) -> None:
@@ -253,7 +297,7 @@ class Run:
             self.sold = self.arena.made()
             self.states = self.arena.states_counted() or ({} if now else self.states)
 
-    # -- 5 -------------------------------------------------------------------------------------------------
+    # -- 6 -------------------------------------------------------------------------------------------------
 
     def _judge(self) -> None:
         outcome, arena = self.outcome, self.arena
@@ -269,6 +313,18 @@ class Run:
         look_for_canaries(search, arena)
         outcome.leaks, outcome.looked = search.found, search.looked
         outcome.controls = search.control(arena.store)
+
+
+def still_counted(arena: Arena) -> list[str]:
+    """Pieces of orders that count though the ERP holds them."""
+    rows = arena.rows(
+        "SELECT o.connector, o.name, d.sku, d.qty FROM stock_demand d JOIN orders o ON o.connector = d.channel"
+        " AND (o.channel_id = d.order_ref OR d.order_ref LIKE '%/' || o.channel_id)"
+        " WHERE d.state IN ('known', 'sent') AND o.state = 'booked'"
+    )
+    return [
+        f"{row['qty']} of {row['sku']} count for {row['name']} ({row['connector']}), which is booked" for row in rows
+    ]
 
 
 # -- where canaries are looked for ---------------------------------------------------------------------------------

@@ -47,6 +47,11 @@ def rows(outcome: Outcome) -> Iterator[Row]:
     yield "**lost**", f"**{verdict['lost']}**"
     yield "**doubled**", f"**{verdict['doubled']}**"
     yield "**wrong**", f"**{verdict['wrong']}**"
+    yield "numbers of shops held against the ERP's ledger", f"{outcome.compared:,}"
+    yield "**numbers that are wrong**", f"**{len(outcome.numbers)}**"
+    yield "pieces oversold meanwhile, by the ERP's books", f"{outcome.oversold:,}"
+    settled = outcome.settled_seconds
+    yield "numbers settled after", "never" if settled is None else f"{settled:.0f} s"
     yield "canaries or secrets out of their place", str(len(outcome.leaks))
     yield "searched for them", ", ".join(f"{place} {size:,} bytes" for place, size in outcome.looked.items())
     yield "selling took", f"{outcome.selling_seconds:.0f} s"

@@ -52,7 +52,7 @@ class Move:
 
 def moves(world: World, shop: Shop) -> Iterator[Move]:
     """Of one shop, the oldest first."""
-    return (_move(shop, row) for row in world.books(world.at(shop), "stock_moves"))
+    return (_move(shop, row) for row in world.pages(world.at(shop), "stock_moves"))
 
 
 def _move(shop: Shop, row: Record) -> Move:
@@ -93,9 +93,11 @@ def unbooked(world: World) -> Counter[Place]:
     for shop in world.shops:
         taken: dict[str, Counter[Place]] = defaultdict(Counter)
         for move in moves(world, shop):
-            taken[move.order][move.place] += move.taken
+            if move.taken and move.order not in booked:
+                taken[move.order][move.place] += move.taken
         refunded = _refunded(world, shop)
-        for key, sold in world.sales_of(shop).items():
+        for sold in map(shop.read, world.pages(world.at(shop), "orders")):
+            key = shop.key(sold)
             stands = not (sold.cancelled or sold.test or sold.no_order or key in booked)
             if stands and (places := +taken[key]):
                 open_pieces.update(_held(sold, places, refunded[key]))

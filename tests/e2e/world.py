@@ -227,16 +227,19 @@ class World:
         return call(f"{self.erp}/_sandbox/styles", {"style": style, **changed})
 
     def books(self, base: str, noun: str) -> list[dict[str, Any]]:
-        """All records of a noun, page by page."""
-        rows: list[dict[str, Any]] = []
+        """All records of a noun."""
+        return list(self.pages(base, noun))
+
+    def pages(self, base: str, noun: str) -> Iterator[dict[str, Any]]:
+        """The same, one page of them in memory at a time."""
         after: object = None
         while True:
             suffix = f"&after={after}" if after is not None else ""
-            page = call(f"{base}/_sandbox/books/{noun}?limit=2000{suffix}")
-            rows += page[noun]
+            page = call(f"{base}/_sandbox/books/{noun}?limit=2000{suffix}", timeout=120)
+            yield from page[noun]
             after = page.get("next")
             if after is None:
-                return rows
+                return
 
     def messages(self) -> list[dict[str, Any]]:
         """What Slack and the mail server received, oldest first: via, at, to, subject, text, html, blocks."""
@@ -271,7 +274,8 @@ class World:
         return {str(order["altpo"]) for order in self.booked()}
 
     def booked_keys(self) -> set[str]:
-        return {found[1] for order in self.booked() if (found := REFERENCE.fullmatch(str(order["po_num"])))}
+        held = self.pages(self.erp, "orders")
+        return {found[1] for order in held if (found := REFERENCE.fullmatch(str(order["po_num"])))}
 
     def doubles(self) -> dict[str, int]:
         """References that the ERP holds more than once."""
