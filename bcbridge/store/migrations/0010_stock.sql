@@ -145,6 +145,7 @@ CREATE TABLE stock_shown (
                                                                  'refused')),
     why         TEXT NOT NULL DEFAULT '',       -- why it is not kept
     explained   INTEGER,                        -- NULL: not anchored yet
+    maybe       INTEGER NOT NULL DEFAULT 0,     -- by so many pieces E may be too great, until it is read again
     answered_at TEXT,                           -- the last answer (settling) that set it
     read_at     TEXT,                           -- the last read of the channel that moved it
     dirty       TEXT NOT NULL DEFAULT '',       -- what made it doubtful

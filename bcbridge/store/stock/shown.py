@@ -42,6 +42,10 @@ WHERE EXISTS (SELECT 1 FROM stock_outlets WHERE channel = :channel)
 _MOVE = """
 UPDATE stock_shown SET explained = explained - :d WHERE sku = :sku AND channel = :channel AND location = :location
 """
+_MAYBE = """
+UPDATE stock_shown SET explained = explained + max(0, -:d), maybe = maybe + abs(:d)
+WHERE sku = :sku AND channel = :channel AND location = :location
+"""
 _DOUBT = "UPDATE stock_shown SET dirty = :why WHERE sku = :sku AND channel = :channel AND location = :location"
 
 
@@ -73,21 +77,24 @@ def own_change(
         why = "sold at a location that is not known" if len(rows) > 1 and d else _doubtful(row, d, since, listed)
         if why:
             tx.execute(_DOUBT, {**at, "why": why})
-        elif d and row["explained"] is not None and not row["reserves"]:
-            tx.execute(_MOVE, {**at, "d": d})
+        if d and row["explained"] is not None and not row["reserves"]:
+            if row["compares"] and (why or d < 0):
+                tx.execute(_MAYBE, {**at, "d": d})
+            elif not why:
+                tx.execute(_MOVE, {**at, "d": d})
 
 
 def _doubtful(row: sqlite3.Row, d: int, since: str, listed: str) -> str:
     """Why E cannot follow this change; empty where it can, or where E does not move with orders.
 
     ``since``: it came after this; ``listed``: the same, as far as lists show what changed in time. What was read may
-    lack pieces of an order that a list showed later.
+    lack pieces of an order that a list showed later, or have got back those of a cancel.
     """
     if row["explained"] is None or row["reserves"]:
         return ""
     if row["compares"]:
-        crossed = d > 0 and row["read_at"] is not None and listed <= row["read_at"]
-        return "an order may have come before the number that was read" if crossed else ""
+        crossed = d and row["read_at"] is not None and listed <= row["read_at"]
+        return "an order may have changed before the number was read" if crossed else ""
     if d and row["takes_off"] == TakesOff.AT_SHIPMENT:
         return "an order was changed or dispatched: this channel moves its number then"
     if row["writing"] is not None:
@@ -254,7 +261,7 @@ def forget(tx: sqlite3.Connection, channel: str, locations: Iterable[str], *, af
 
 
 _ANCHORABLE = """
-SELECT s.item, s.explained, s.answered_at, s.writing, s.dirty, s.state, o.compares, o.reserves, o.takes_off
+SELECT s.item, s.explained, s.maybe, s.answered_at, s.writing, s.dirty, s.state, o.compares, o.reserves, o.takes_off
 FROM stock_shown AS s JOIN stock_outlets AS o USING (channel, location)
 WHERE s.sku = :sku AND s.channel = :channel AND s.location = :location
 """
@@ -263,7 +270,7 @@ SELECT d, since FROM stock_own_changes
 WHERE sku = :sku AND channel = :channel AND location IN ('', :location) AND known_at > :asked
 """
 _SET = """
-UPDATE stock_shown SET explained = :explained, answered_at = :answered, dirty = :dirty, stale = :stale,
+UPDATE stock_shown SET explained = :explained, maybe = 0, answered_at = :answered, dirty = :dirty, stale = :stale,
     read_at = CASE WHEN explained IS NOT :explained THEN :answered ELSE read_at END,
     agreed_at = CASE WHEN :agreed THEN :answered ELSE agreed_at END
 WHERE sku = :sku AND channel = :channel AND location = :location
@@ -325,8 +332,8 @@ def _settle(
 
 
 def _not_below(row: sqlite3.Row, actual: int) -> int:
-    """Where a doubtful number is compared, pieces that are missing may be orders that no list shows yet: E stays, and
-    the next write is made from what was read, so that they stay taken off."""
+    """Where a doubtful number is compared, pieces that are missing may be orders that no list shows yet: those that E
+    cannot be too great by stay in it, and the next write is made from what was read, so that they stay taken off."""
     if row["compares"] and row["dirty"] and row["explained"] is not None:
-        return max(int(row["explained"]), actual)
+        return max(int(row["explained"]) - int(row["maybe"]), actual)
     return actual

@@ -248,7 +248,7 @@ WHERE sku = :sku AND channel = :channel AND location = :location AND writing = :
 """
 _GIVEN_UP = """
 UPDATE stock_shown SET dirty = :reason, answered_at = :now, writing = NULL,
-    explained = explained + min(0, :number - :was)
+    explained = explained + max(0, :number - :was), maybe = maybe + abs(:number - :was)
 WHERE sku = :sku AND channel = :channel AND location = :location AND writing = :write
 """
 _RESULT = "UPDATE stock_write_rows SET result = :result, reason = :reason WHERE write_id = :write AND seq = :seq"
@@ -343,7 +343,7 @@ def _put_off(tx: sqlite3.Connection, row: Mapping[str, object], now: datetime) -
 
 
 def _give_up(tx: sqlite3.Connection, intent: Intent, reason: str, *, now: datetime) -> None:
-    """It was made or it was not: E is the lower of both, until it is read which."""
+    """It was made or it was not: E is the greater of both, until it is read which."""
     for first in range(0, len(intent.skus), SLICE):
         for row in _rows(intent, first, now):
             tx.execute(_GIVEN_UP, {**row, "reason": UNANSWERED})

@@ -235,6 +235,30 @@ def test_missing_pieces_do_not_lower_a_doubtful_number_that_is_compared(tx: sqli
     assert (e(tx, "shopify", "L1"), row(tx, "shopify", "L1")["stale"]) == ((7, False), None)
 
 
+@pytest.mark.parametrize(("stands", "comes_to"), [(6, 6), (5, 5), (4, 5)])
+def test_a_cancel_is_put_back_or_not_and_the_next_read_says_which(
+    tx: sqlite3.Connection, stands: int, comes_to: int
+) -> None:
+    """5 or 6 stand there, by what the shop did with the piece; where fewer do, they are sold and not seen yet."""
+    keep(tx, "shopify", item("L1"))
+    anchor(tx, "shopify", "L1", 6)
+    look(tx, "shopify", 1, location="L1", placed=30, looked=31)
+    look(tx, "shopify", -1, location="L1", placed=30, looked=61, before=31)
+    shown.doubt(tx, "shopify", ["S"], "pieces were taken off an order", now=at(61))
+    assert e(tx, "shopify", "L1") == (6, True)  # lowered from what it is at most
+    anchor(tx, "shopify", "L1", stands, seconds=90)
+    assert e(tx, "shopify", "L1") == (comes_to, False)
+
+
+def test_an_order_that_may_be_in_the_number_read_or_not_is_said_by_the_next_read(tx: sqlite3.Connection) -> None:
+    keep(tx, "shopify", item("L1"))
+    anchor(tx, "shopify", "L1", 6, seconds=60)
+    look(tx, "shopify", 1, location="L1", placed=0, looked=90, before=30)
+    assert e(tx, "shopify", "L1") == (6, True)
+    anchor(tx, "shopify", "L1", 5, seconds=120)
+    assert e(tx, "shopify", "L1") == (5, False)
+
+
 def test_a_number_read_before_a_doubt_arose_does_not_end_it(tx: sqlite3.Connection) -> None:
     keep(tx, "shopify", item("L1"))
     anchor(tx, "shopify", "L1", 5)
