@@ -166,4 +166,4 @@ class RuleBook:
 
     async def _mark(self, skus: Collection[str]) -> None:
         for ours in compute.slices(sorted(skus)):
-            await self.store.write(partial(compute.mark, skus=ours, now=self.now()))
+            await self.store.write(partial(compute.mark, skus=ours, now=self.now()), long=True)

@@ -1,7 +1,8 @@
 """The one SQLite file: one writer that groups commits, a few bounded readers, an OS lock.
 
 A *unit* is a plain function of a connection. Everything that waits goes into one transaction, intake first; each
-caller resumes after its COMMIT. A unit that raises is rolled back to its savepoint and only its caller hears of it.
+caller resumes after its COMMIT. What is long has a transaction to itself: nobody who came meanwhile waits for it and
+for its commit as well. A unit that raises is rolled back to its savepoint and only its caller hears of it.
 SQLite rolls the *whole* transaction back on a full disk or an I/O error: then nobody of the group is acknowledged.
 """
 
@@ -35,6 +36,8 @@ GROUP_LIMIT = 400
 """Units in one transaction at most: bounds what one COMMIT makes others wait for."""
 HOLD_SECONDS = 0.040
 """No group goes on taking units for longer than this."""
+LONG_WAITS_GROUPS = 4
+"""What is long goes when nobody else waits, and after so many groups of others at the latest."""
 WAITING_LIMIT = 50_000
 BUSY_TIMEOUT_MS = 2_000
 READ_DEADLINE_SECONDS = 20.0
@@ -89,14 +92,31 @@ class WriterFigures:
 class _Queues:
     intake: deque[_Waiting[Any]] = field(default_factory=deque)
     work: deque[_Waiting[Any]] = field(default_factory=deque)
+    long: deque[_Waiting[Any]] = field(default_factory=deque)
+    passed: int = 0
+    """Groups of others since something long waits."""
 
     def __len__(self) -> int:
-        return len(self.intake) + len(self.work)
+        return len(self.intake) + len(self.work) + len(self.long)
 
     def take(self) -> _Waiting[Any] | None:
         if self.intake:
             return self.intake.popleft()
         return self.work.popleft() if self.work else None
+
+    def take_long(self) -> _Waiting[Any] | None:
+        """If it is its turn to have a group."""
+        if not self.long or ((self.intake or self.work) and self.passed < LONG_WAITS_GROUPS):
+            self.passed += bool(self.long)
+            return None
+        self.passed = 0
+        return self.long.popleft()
+
+    def take_all(self) -> list[_Waiting[Any]]:
+        everybody = [*self.intake, *self.work, *self.long]
+        for queue in (self.intake, self.work, self.long):
+            queue.clear()
+        return everybody
 
 
 class GroupWriter:
@@ -120,8 +140,9 @@ class GroupWriter:
         self._thread = threading.Thread(target=self._run, name="bcbridge-store-writer", daemon=True)
         self._thread.start()
 
-    def submit(self, unit: Unit[T], *, intake: bool = False) -> asyncio.Future[T]:
-        """Let a unit wait for its turn; the future is told after the COMMIT that holds it.
+    def submit(self, unit: Unit[T], *, intake: bool = False, long: bool = False) -> asyncio.Future[T]:
+        """Let a unit wait for its turn; the future is told after the COMMIT that holds it. ``intake``: before others.
+        ``long``: it takes some milliseconds, and has a group to itself.
 
         Raises StoreBusy at once where it cannot even wait. The future holds StoreBusy when the store could not keep
         it, or whatever the unit raised (then nothing of it is kept).
@@ -133,16 +154,17 @@ class GroupWriter:
                 raise StoreBusy("the store is closing")
             if len(self._queues) >= WAITING_LIMIT:
                 raise StoreBusy("too much is waiting for the store")
-            (self._queues.intake if intake else self._queues.work).append(waiting)
+            queues = self._queues
+            (queues.intake if intake else queues.long if long else queues.work).append(waiting)
             self._wake.notify()
         return waiting.future
 
-    async def do(self, unit: Unit[T], *, intake: bool = False) -> T:
+    async def do(self, unit: Unit[T], *, intake: bool = False, long: bool = False) -> T:
         """Run a unit and return its result after the COMMIT that holds it; raises what ``submit`` and its future do.
 
         The wait is shielded: whoever wrote knows whether it was kept.
         """
-        future = self.submit(unit, intake=intake)
+        future = self.submit(unit, intake=intake, long=long)
         with anyio.CancelScope(shield=True):
             await future
         return future.result()
@@ -201,6 +223,12 @@ class GroupWriter:
             raise refusal
 
     def _run_units(self, connection: sqlite3.Connection, group: list[_Waiting[Any]], started: float) -> None:
+        with self._wake:
+            alone = self._queues.take_long()
+        if alone is not None:
+            group.append(alone)
+            self._run_unit(connection, alone)
+            return
         while len(group) < GROUP_LIMIT and time.monotonic() - started < HOLD_SECONDS:
             with self._wake:
                 waiting = self._queues.take()
@@ -234,7 +262,7 @@ class GroupWriter:
 
     def _all_waiting(self) -> list[_Waiting[Any]]:
         with self._wake:
-            return list(iter(self._queues.take, None))
+            return self._queues.take_all()
 
     def _refuse_all(self, why: str) -> None:
         """Nobody waits for a thread that has ended, whatever ended it."""
@@ -415,8 +443,8 @@ class Store:
             os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
         migrate(self.path)
 
-    async def write(self, unit: Unit[T], *, intake: bool = False) -> T:
-        return await self._writer.do(unit, intake=intake)
+    async def write(self, unit: Unit[T], *, intake: bool = False, long: bool = False) -> T:
+        return await self._writer.do(unit, intake=intake, long=long)
 
     def submit(self, unit: Unit[T], *, intake: bool = False) -> asyncio.Future[T]:
         return self._writer.submit(unit, intake=intake)

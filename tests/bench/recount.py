@@ -55,11 +55,11 @@ class Watch:
 class Watched(Store):
     """Notes how long the writer is with each group."""
 
-    async def write(self, unit: Callable[[sqlite3.Connection], T], *, intake: bool = False) -> T:
+    async def write(self, unit: Callable[[sqlite3.Connection], T], *, intake: bool = False, long: bool = False) -> T:
         figures = self.figures
         figures.longest_seconds = 0.0
         try:
-            return await super().write(unit, intake=intake)
+            return await super().write(unit, intake=intake, long=long)
         finally:
             self.held.append(figures.longest_seconds * 1000)
 

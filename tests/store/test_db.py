@@ -40,13 +40,13 @@ async def notes(store: Store) -> set[str]:
     return {row["note"] for row in await store.read.rows("SELECT note FROM notes")}
 
 
-async def together(store: Store, *units: Unit, intake: int = 0) -> list[int | BaseException]:
-    """Let all units wait at once, the last ``intake`` of them as intake; how each ended."""
+async def together(store: Store, *units: Unit, intake: int = 0, long: int = 0) -> list[int | BaseException]:
+    """Let all units wait at once, the last ``intake`` of them as intake, the first ``long`` as long; how each ended."""
     ended: list[int | BaseException] = [-1] * len(units)
 
     async def one(place: int, unit: Unit) -> None:
         try:
-            ended[place] = await store.write(unit, intake=place >= len(units) - intake)
+            ended[place] = await store.write(unit, intake=place >= len(units) - intake, long=place < long)
         except Exception as fault:  # noqa: BLE001  (how each ended is what is looked at)
             ended[place] = fault
 
@@ -92,6 +92,36 @@ async def test_intake_goes_first(store: Store) -> None:
     seen: list[str] = []
     await together(store, note("work", seen), note("more work", seen), note("intake", seen), intake=1)
     assert seen == ["intake", "work", "more work"]
+
+
+async def test_what_is_long_has_a_transaction_to_itself_and_others_go_first(store: Store) -> None:
+    """Whoever waited beside it would wait for it, and for its commit as well."""
+    seen, before = list[str](), store.figures.commits
+    units = [note("long", seen), note("longer", seen), note("work", seen), note("intake", seen)]
+    assert await together(store, *units, intake=1, long=2) == [1, 1, 1, 1]
+    assert seen == ["intake", "work", "long", "longer"]
+    assert store.figures.commits - before == 4  # the one that kept it busy, both that were short, each that is long
+
+
+async def test_what_is_long_is_not_put_off_for_ever(store: Store) -> None:
+    seen: list[str] = []
+    async with anyio.create_task_group() as tasks, Held(store):
+        tasks.start_soon(lambda: store.write(note("long", seen), long=True))
+        for number in range(30):
+            tasks.start_soon(_again_and_again, store, number, seen)
+    assert seen.index("long") < len(seen) - 60
+
+
+async def _again_and_again(store: Store, number: int, seen: list[str]) -> None:
+    for turn in range(20):
+        await store.write(note(f"{number}/{turn}", seen))
+
+
+async def test_what_is_long_is_kept_though_the_group_beside_it_could_not_be(store: Store) -> None:
+    ended = await together(store, note("long"), fills, note("b"), long=1)
+    assert ended[0] == 1  # its own group, before or after
+    assert isinstance(ended[1], StoreBusy)
+    await make_room(store)
 
 
 async def test_a_failing_unit_rolls_back_alone_and_only_its_caller_hears(store: Store) -> None:

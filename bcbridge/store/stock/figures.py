@@ -187,7 +187,7 @@ class FigureMemory:
         """What a moved floor released is computed anew; goes on where it was ended."""
         after, more = "", True
         while more:
-            after, rung = await self.store.write(_release(self.erp, after, self.now()))
+            after, rung = await self.store.write(_release(self.erp, after, self.now()), long=True)
             self.ring(rung)
             more = bool(after)
 

@@ -50,7 +50,7 @@ class ShelfMemory:
         intents: list[Intent] = []
         for ours in _sliced(places):
             unit = self._begin(ours, intents, known)
-            intents = await self.store.write(unit)
+            intents = await self.store.write(unit, long=True)
         return intents
 
     def _begin(
@@ -115,14 +115,14 @@ class ShelfMemory:
         now = self.now()
         after: str | None = ""
         while after is not None:
-            after = await self.store.write(self._all(after, now))
+            after = await self.store.write(self._all(after, now), long=True)
 
     def _all(self, after: str, now: datetime) -> Callable[[sqlite3.Connection], str | None]:
         return lambda tx: writes.mark_all(tx, self.channel, after=after, now=now)
 
     async def mark(self, skus: Sequence[str]) -> None:
         for ours in _sliced(skus):
-            await self.store.write(self._mark(ours))
+            await self.store.write(self._mark(ours), long=True)
 
     def _mark(self, skus: Sequence[str]) -> Callable[[sqlite3.Connection], object]:
         return lambda tx: compute.mark(tx, skus, now=self.now())
@@ -137,7 +137,7 @@ class ShelfMemory:
         for _ in range(ROUNDS):
             if first is None:
                 return
-            first = await self.store.write(_from(unit, first))
+            first = await self.store.write(_from(unit, first), long=True)
 
     async def _timed(self, intent: Intent, now: datetime) -> None:
         """How long a number takes to get there, from the moment it was to fall; where that is forgotten, as of a call
@@ -157,7 +157,7 @@ class ShelfMemory:
 
     async def keep_items(self, read: int, items: Sequence[Kept]) -> None:
         for ours in _sliced(items):
-            await self.store.write(self._keep(read, ours))
+            await self.store.write(self._keep(read, ours), long=True)
 
     def _keep(self, read: int, items: Sequence[Kept]) -> Callable[[sqlite3.Connection], None]:
         def unit(tx: sqlite3.Connection) -> None:
@@ -171,7 +171,7 @@ class ShelfMemory:
         due then."""
         anchored: list[Anchored] = []
         for ours in _sliced(readings):
-            anchored += await self.store.write(self._anchor(ours, heal))
+            anchored += await self.store.write(self._anchor(ours, heal), long=True)
         return anchored
 
     def _anchor(self, readings: Sequence[Reading], heal: bool) -> Callable[[sqlite3.Connection], list[Anchored]]:
@@ -193,7 +193,7 @@ class ShelfMemory:
         """The whole shelf was read: what it did not show is gone."""
         after: str | None = ""
         while after is not None:
-            after = await self.store.write(self._end(read, after))
+            after = await self.store.write(self._end(read, after), long=True)
         for ours in _sliced(found):
             await self.store.write(self._found(read, ours, healed))
         await self.store.write(lambda tx: compares.end(tx, read, now=self.now()))
