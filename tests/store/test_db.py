@@ -14,7 +14,7 @@ import anyio.lowlevel
 import pytest
 
 from bcbridge.errors import StoreBusy
-from bcbridge.store.db import Store, StoreLocked, StoreTooNew
+from bcbridge.store.db import GROUP_LIMIT, LONG_WAITS_GROUPS, Store, StoreLocked, StoreTooNew
 from tests.runtime.kit import locked
 
 Unit = Callable[[sqlite3.Connection], int]
@@ -105,16 +105,9 @@ async def test_what_is_long_has_a_transaction_to_itself_and_others_go_first(stor
 
 async def test_what_is_long_is_not_put_off_for_ever(store: Store) -> None:
     seen: list[str] = []
-    async with anyio.create_task_group() as tasks, Held(store):
-        tasks.start_soon(lambda: store.write(note("long", seen), long=True))
-        for number in range(30):
-            tasks.start_soon(_again_and_again, store, number, seen)
-    assert seen.index("long") < len(seen) - 60
-
-
-async def _again_and_again(store: Store, number: int, seen: list[str]) -> None:
-    for turn in range(20):
-        await store.write(note(f"{number}/{turn}", seen))
+    many = (LONG_WAITS_GROUPS + 3) * GROUP_LIMIT
+    await together(store, note("long", seen), *(note(f"n{number}", seen) for number in range(many)), long=1)
+    assert seen.index("long") <= LONG_WAITS_GROUPS * GROUP_LIMIT
 
 
 async def test_what_is_long_is_kept_though_the_group_beside_it_could_not_be(store: Store) -> None:
