@@ -447,6 +447,6 @@ def _known(house: House, channel: str) -> Known:
     """Kept beside the channel's numbers, for the next start."""
     store = house.store
     return Known(
-        open_looks=lambda: queue.open_ids(store, flow=LOOKS, connector=channel, tries=LOOK_TRIES, few=FEW),
+        open_looks=lambda: queue.open_refs(store, flow=LOOKS, connector=channel, tries=LOOK_TRIES, few=FEW),
         tell=partial(house.stock.passing.known, channel),
     )

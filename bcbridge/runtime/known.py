@@ -10,7 +10,7 @@ each record is known as it stood at T. Whoever writes over a number of a shop th
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -24,18 +24,26 @@ MOST_BEGUN = 2
 
 @dataclass(slots=True)
 class _Begun:
-    """A moment, and the looks that must be taken before it is known, by the ids of their jobs."""
+    """A moment, and the looks that must be taken before it is known: the ids of their jobs, and of what record."""
 
     at: datetime
-    waits_for: set[int]
+    waits_for: dict[int, str]
+
+    def follow(self, still_open: Mapping[int, str]) -> bool:
+        """A look that failed waits anew, under another id: then that is the one to wait for. False where there is
+        none."""
+        failed = {ref for job, ref in self.waits_for.items() if job not in still_open}
+        anew = {job: ref for job, ref in still_open.items() if ref in failed}
+        self.waits_for = {job: ref for job, ref in self.waits_for.items() if job in still_open} | anew
+        return failed <= set(anew.values())
 
 
 @dataclass(slots=True)
 class Known:
-    """One connection's records. ``open_looks``: the ids of all looks that wait or are under way; ``tell`` keeps what
-    is known; ``hurry`` has the lists read at once."""
+    """One connection's records. ``open_looks``: all looks that wait or are under way, by the ids of their jobs, and of
+    what record each is; ``tell`` keeps what is known; ``hurry`` has the lists read at once."""
 
-    open_looks: Callable[[], Awaitable[Collection[int]]]
+    open_looks: Callable[[], Awaitable[Mapping[int, str]]]
     tell: Callable[[datetime], Awaitable[None]]
     hurry: Callable[[], None] = lambda: None
     upto: datetime | None = None
@@ -56,16 +64,16 @@ class Known:
         at = min(moments)
         if at <= max((one.at for one in self._begun), default=self.upto or datetime.min.replace(tzinfo=at.tzinfo)):
             return
-        still_open = set(await self.open_looks())
-        able = [one for one in self._begun if one.waits_for <= still_open]  # the others' looks failed, and wait anew
-        self._begun = [*able[: MOST_BEGUN - 1], _Begun(at, still_open)]
+        still_open = await self.open_looks()
+        able = [one for one in self._begun if one.follow(still_open)]
+        self._begun = [*able[: MOST_BEGUN - 1], _Begun(at, dict(still_open))]
         await self._through()
 
     async def looked(self, jobs: Iterable[int]) -> None:
         """These looks were taken, and what they showed is on disk."""
         taken = set(jobs)
         for one in self._begun:
-            one.waits_for -= taken
+            one.waits_for = {job: ref for job, ref in one.waits_for.items() if job not in taken}
         await self._through()
 
     async def _through(self) -> None:

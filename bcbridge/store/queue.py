@@ -275,21 +275,21 @@ def hurry(tx: sqlite3.Connection, *, flow: str, connector: str, many: int, now: 
 
 
 _OPEN = """
-SELECT id, attempts FROM jobs WHERE flow = :flow AND connector = :connector AND state = 'waiting'
+SELECT id, ref, attempts FROM jobs WHERE flow = :flow AND connector = :connector AND state = 'waiting'
 UNION ALL
-SELECT id, attempts - 1 FROM jobs WHERE state = 'running' AND flow = :flow AND connector = :connector
+SELECT id, ref, attempts - 1 FROM jobs WHERE state = 'running' AND flow = :flow AND connector = :connector
 """
 
 
-async def open_ids(store: Store, *, flow: str, connector: str, tries: int, few: int) -> list[int]:
-    """The jobs that wait or are under way. One that is put back goes on under another id.
+async def open_refs(store: Store, *, flow: str, connector: str, tries: int, few: int) -> dict[int, str]:
+    """The jobs that wait or are under way, by id. One that is put back goes on under another id.
 
     A few that have failed ``tries`` times or more are left out; many of them are no matter of single records, and are
     not.
     """
     rows = await store.read.rows(_OPEN, {"flow": flow, "connector": connector})
     stuck = {int(row["id"]) for row in rows if row["attempts"] >= tries}
-    return [int(row["id"]) for row in rows if len(stuck) > few or row["id"] not in stuck]
+    return {int(row["id"]): str(row["ref"]) for row in rows if len(stuck) > few or row["id"] not in stuck}
 
 
 _WAITING = "SELECT ref FROM jobs WHERE flow = ? AND connector = ? AND state = 'waiting' ORDER BY id"

@@ -394,5 +394,5 @@ async def test_a_few_that_fail_again_and_again_are_not_waited_for_and_many_are(
         await store.write(lambda tx: put(tx, *(wish(ref) for ref in refs[:failing])))
         await fail(store, 8, *refs[:failing])
         await store.write(lambda tx: put(tx, *(wish(ref) for ref in refs[failing:])))
-        found = await queue.open_ids(store, flow="orders", connector="shop", tries=8, few=3)
+        found = await queue.open_refs(store, flow="orders", connector="shop", tries=8, few=3)
         assert len(found) == left
