@@ -34,6 +34,7 @@ BACKLOG_WAVES = 2
 BURSTS = (0, 0, 40, 80)
 """Orders a second of a wave; 0 is all at once."""
 DRIP_SEED = 1_000_000
+FILLS_EVERY_SECONDS = 10.0
 PAGES_FULL = 100
 """More than a list shows at once (arena.py, page_size)."""
 MOVING = ("ready", "sending", "accepted", "in_doubt")
@@ -118,6 +119,7 @@ class Run:
     _looked: float = 0.0
     _dripped: float = 0.0
     _drips: int = 0
+    _filled: float = 0.0
     _waves: int = 0
     _visited: float = 0.0
     _stands: dict[int, tuple[int, int]] = field(default_factory=dict)
@@ -205,8 +207,10 @@ class Run:
         if time.monotonic() - self._dripped > DRIP_EVERY_SECONDS:
             self._dripped, self._drips = time.monotonic(), self._drips + 1
             seed = self.plan.seed + DRIP_SEED + self._drips
+            fills = time.monotonic() - self._filled > FILLS_EVERY_SECONDS
+            self._filled = time.monotonic() if fills and wanting_a_page else self._filled
             for shop in self.arena.shops:
-                many = PAGES_FULL if shop.connection in wanting_a_page else 1
+                many = PAGES_FULL if fills and shop.connection in wanting_a_page else 1
                 self.arena.sell(many, shop=shop, seed=seed, simple=True, canary=True)
 
     # -- 4 -------------------------------------------------------------------------------------------------
