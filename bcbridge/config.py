@@ -547,7 +547,7 @@ class _Loading:
         room = self._validated(of_room, kind.settings, at)
         if head is None or room is None:
             return None
-        self._clear_text(at, of_room, kind.address(room))
+        self._address(at, of_room, kind.address(room))
         return Connection(
             name,
             head.kind,
@@ -558,13 +558,19 @@ class _Loading:
             credential_lapses_on=head.credential_lapses_on,
         )
 
-    def _clear_text(self, at: tuple[str, ...], of_room: Table, address: str) -> None:
-        parts = urlsplit(address)
+    def _address(self, at: tuple[str, ...], of_room: Table, address: str) -> None:
+        host = address.partition("://")[2].partition("/")[0] or address
+        said = [key for key, value in of_room.items() if isinstance(value, str) and host in value]
+        where = ".".join((*at, *said[:1]))
+        try:
+            parts = urlsplit(address)
+            parts.port  # noqa: B018 - raises where it is none
+        except ValueError as fault:
+            self._mistake(where, f"{address} is no address: {fault}", "as http://127.0.0.1:9101")
+            return
         if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK):
-            host = parts.netloc or address
-            said = (key for key, value in of_room.items() if isinstance(value, str) and host in value)
             what = "must be https: keys and customers' data go with every call"
-            self._mistake(".".join((*at, *list(said)[:1])), what, "http is for this machine alone")
+            self._mistake(where, what, "http is for this machine alone")
 
     def _kind(self, at: tuple[str, ...], table: Table) -> Kind | None:
         name = table.get("kind")

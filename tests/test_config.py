@@ -419,6 +419,12 @@ def test_a_connection_in_clear_text_is_a_mistake_but_on_this_machine(tmp_path: P
     assert "must be https" in mistakes(tmp_path, text)["connections.shopify_us.base_url"]
 
 
+@pytest.mark.parametrize("address", ["http://127.0.0.1:91021", "https://shop.example:http", "https://[::1"])
+def test_an_address_that_is_none_is_a_mistake_and_no_surprise_later(tmp_path: Path, address: str) -> None:
+    text = GOOD.replace('shop = "brand', f'base_url = "{address}"\nshop = "brand')
+    assert "no address" in mistakes(tmp_path, text)["connections.shopify_us.base_url"]
+
+
 def test_the_setting_that_holds_the_address_is_named_as_its_room_calls_it(tmp_path: Path) -> None:
     shop = """
 [connections.shop]

@@ -35,6 +35,9 @@ SHORTEST_IDLE = timedelta(milliseconds=250)
 """Due jobs whose order is being worked on are asked for again no faster than this."""
 DEAD_AFTER_ATTEMPTS = 30
 STORE_PAUSE_SECONDS = 1.0
+ALONE_SECONDS = 5.0
+"""How long those that must run alone go on one after the other: all else waits meanwhile, and to be alone anew would
+take the longest call of any flow each time. A process that is killed often leaves many of them behind."""
 
 
 class Gate:
@@ -238,17 +241,22 @@ class Worker:
         return self.gate.alone() if alone else self.gate.together()
 
     async def _once(self, *, alone: bool) -> bool:
-        """Claim a batch and run it; False when nothing was due."""
+        """Claim a batch and run it, or for a while one after the other those that must run alone; False when nothing
+        was due."""
         await self._unstrand()
         if self.circuit.is_open:
             return False
         if alone and not await self._one_must_run_alone():
             return False
+        worked = False
         async with self._pass(alone):
-            jobs = await self.store.write(self._claim(alone))
-            if jobs:
+            until = anyio.current_time() + (ALONE_SECONDS if alone else 0)
+            while jobs := await self.store.write(self._claim(alone)):
+                worked = True
                 await self._run(jobs)
-            return bool(jobs)
+                if anyio.current_time() >= until or self.stopping.is_set() or self.circuit.is_open:
+                    break
+        return worked
 
     async def _probe(self) -> None:
         """One due job, although the circuit is open: what a circuit opened by content closes on. Raises what it did."""

@@ -140,7 +140,7 @@ def test_what_nobody_sold_and_what_nobody_can_read_is_wrong(tmp_path: Path) -> N
 
 def good(**said: Any) -> Outcome:
     plan = Plan(orders=10, seed=1, kills=1, random_kills=1)
-    outcome = Outcome(plan, faults={"a fault": 1}, controls=5)
+    outcome = Outcome(plan, faults={"a fault": 1}, controls=5, compared=60)
     outcome.looked["alerts"] = 1_000
     outcome.kills.update(life.ends for life in plan.lives())
     outcome.verdict.counts.update(sold=10, booked=9)

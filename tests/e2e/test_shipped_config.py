@@ -113,6 +113,8 @@ def orders(one: World) -> int:
 
 
 def settled(one: World) -> bool:
+    if any(one.books(one.at(shop), "happenings") for shop in one.shops):
+        return False  # somebody is still to pay, or to cancel
     wanted = {key for key, sold in one.paid().items() if not sold.spoilt} - strange(one)
     return wanted <= one.keys_in("booked")
 

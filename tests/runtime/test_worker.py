@@ -16,6 +16,7 @@ from structlog.testing import capture_logs
 
 from bcbridge.errors import OpenCircuit, Retry
 from bcbridge.model.work import Again, Done, Job, Settle
+from bcbridge.runtime import worker as worker_module
 from bcbridge.runtime.circuit import Circuit
 from bcbridge.runtime.worker import DEAD_AFTER_ATTEMPTS, Bell, Gate, Worker
 from bcbridge.store import queue
@@ -368,6 +369,20 @@ async def test_one_that_was_running_at_three_deaths_runs_alone(s: Shop) -> None:
         await until(s.quiet)
     assert sum(beside) == 1
     assert ["deadly"] in s.flow.given
+
+
+async def test_those_that_must_run_alone_wait_once_to_be_alone_and_not_each(s: Shop) -> None:
+    await s.ask("1", "2", "3", deaths=3)
+    assert await s.once(alone=True)
+    assert s.flow.given == [["1"], ["2"], ["3"]]
+    assert await s.quiet()
+
+
+async def test_they_do_not_hold_all_else_for_ever(s: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker_module, "ALONE_SECONDS", 0.0)
+    await s.ask("1", "2", "3", deaths=3)
+    assert await s.once(alone=True)
+    assert s.flow.given == [["1"]]
 
 
 async def test_a_slow_flow_does_not_hold_another(s: Shop) -> None:

@@ -13,7 +13,7 @@ from bcbridge.sandbox.base import World
 from bcbridge.sandbox.catalogue import SKU_BY_UPC
 from bcbridge.sandbox.shopping.canary import DIGITS, MARK
 from bcbridge.sandbox.shopping.mix import FAULTS as COMMON
-from bcbridge.sandbox.shopping.mix import Wishes, draw
+from bcbridge.sandbox.shopping.mix import OF_THE_CODE, Wishes, draw
 from bcbridge.sandbox.shopping.shopper import Shopper
 from bcbridge.sandbox.woocommerce import NEW_YORK, WooCommerceSettings, api, season
 from bcbridge.sandbox.woocommerce.serving import SCHEMA, own_values
@@ -42,6 +42,8 @@ def test_a_mix_has_everything_and_spoils_in_all_ways(settings: WooCommerceSettin
     spoilt = Counter(name for drawn in draws for name in drawn.unbookable)
     assert set(spoilt) == set(faults(settings)) >= set(COMMON)
     assert 0.07 < sum(bool(drawn.unbookable) for drawn in draws) / len(draws) < 0.13
+    spoilt_all = [draw(Wishes(seed=5, unbookable=1), index, trade(settings)).unbookable for index in range(1500)]
+    assert not any(len({*names} & {*OF_THE_CODE}) > 1 for names in spoilt_all), "one hides the other"
     later = {tuple(what for _, what, _ in drawn.later) for drawn in draws}
     assert later >= {(), ("pay",), ("edit", "pay"), ("refund", "pay"), ("cancel",)}
 

@@ -209,7 +209,7 @@ async def test_unconfirmed_writes_are_named_with_their_read_back(client: httpx.A
     answer = await client.get("/ready")
     assert answer.status_code == 503
     assert answer.json()["unconfirmed_writes"] == [
-        {"write": "bluecherry.orders", "read_back": "sales orders by po_num"}
+        {"write": "bluecherry.orders", "read_back": "sales orders by po_num", "books": True}
     ]
 
 

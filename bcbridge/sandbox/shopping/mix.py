@@ -532,4 +532,5 @@ FAULTS: Mapping[str, Spoiling] = {
     "never_paid": never_paid,
 }
 """What every shop can express, if it sells in Canadian dollars too; a shop adds its own, or leaves one out."""
-OF_THE_CODE = ("unknown_sku", "inactive_sku", "barcode_differs")
+OF_THE_CODE = ("unknown_sku", "inactive_sku", "barcode_differs", "deleted_product")
+"""Faults of a line's code, whichever shop has them: two on one line would hide each other."""
