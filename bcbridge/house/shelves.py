@@ -35,7 +35,7 @@ LOOK_OVER_EVERY = timedelta(hours=24)
 """How often a channel is asked how it counts: somebody may have changed a setting there."""
 SELDOM = 10
 TRY_AGAIN = timedelta(seconds=5)
-"""After the first failure in a row; twice as long after each: most pass at once, and a large shelf costs much to read."""
+"""After the first failure in a row; twice as long after each: most pass at once, a large shelf costs much to read."""
 MISSING_EVERY = timedelta(minutes=10)
 """How soon after a comparison an item that is missing brings about another."""
 LONGEST_PAUSE = timedelta(minutes=30)

@@ -35,6 +35,8 @@ ROWS_A_ROUND = 2000
 URGENT_CALLS = 2
 """Calls of each lane in a round where something must fall: what becomes due meanwhile waits no longer than these."""
 CALLS = 8
+TRIES_AT_ONCE = 4
+"""How often a call is composed anew at once of what was not tried for the sake of other rows."""
 LOOKED_AT_ONCE = 250
 READ_BACK_EVERY = timedelta(seconds=1)
 READ_BACK_ROWS = 100
@@ -296,12 +298,21 @@ class Publisher:
             places = [row.place for row in calls.popleft()]
             self._busy += 1
             try:
-                for intent in await self.memory.begin(places, known=known):
-                    await self._call(intent)
+                for _ in range(TRIES_AT_ONCE):
+                    if places and self._fault is None:
+                        places = await self._call_all(places, known=known)
             except BridgeError as fault:
                 self._fault = self._fault or fault
             finally:
                 self._busy -= 1
+
+    async def _call_all(self, places: Sequence[Place], *, known: bool) -> list[Place]:
+        """All that is due there. Returns what was not tried for the sake of another row: hot rows are stale again and
+        again, and nobody else waits for them until the next round."""
+        untried = []
+        for intent in await self.memory.begin(places, known=known):
+            untried += await self._call(intent)
+        return untried
 
     async def _more(self, calls: deque[list[DueRow]]) -> bool:
         """While another lane is still at its call, this one need not wait: what is most urgent now, the orders looked
@@ -315,8 +326,9 @@ class Publisher:
         calls.extend(await self._whole(batches(self.shelf, rows)[:1], known=True))
         return bool(calls)
 
-    async def _call(self, intent: Intent) -> None:
-        """Make one call and keep what came of it; a fault waits until the other lanes have ended theirs."""
+    async def _call(self, intent: Intent) -> list[Place]:
+        """Make one call and keep what came of it; a fault waits until the other lanes have ended theirs. Returns what
+        was not tried because another row was refused."""
         self.figures.calls += 1
         try:
             answer = await self.shelf.write(intent.write)
@@ -329,6 +341,7 @@ class Publisher:
             answer = Doubtful(plain(fault))
         with anyio.CancelScope(shield=True):
             await self._keep(intent, answer)
+        return _untried(intent, answer)
 
     async def _keep(self, intent: Intent, answer: Written | Doubtful | NotSent) -> None:
         match answer:
@@ -374,6 +387,14 @@ class Publisher:
         fault, self._fault = self._fault, None
         if fault is not None:
             raise fault
+
+
+def _untried(intent: Intent, answer: Written | Doubtful | NotSent) -> list[Place]:
+    """Of a channel that compares: a blind call that was refused may have set what it did not name."""
+    if not isinstance(answer, Written) or intent.write.kind is WriteKind.SET:
+        return []
+    rows = zip(intent.skus, intent.write.changes, answer.rows, strict=False)
+    return [(sku, change.location) for sku, change, row in rows if row.result is RowResult.UNTRIED]
 
 
 def batches(shelf: Shelf, rows: Sequence[DueRow]) -> list[list[DueRow]]:

@@ -3,8 +3,9 @@
 Always ``sum of what the channels may be showing <= what is free``, over every pool; only the rest is granted:
 
 1. *shares*: what is free, by weight, to the piece (largest remainder), none above its limit;
-2. *lowered* is who stands above its share, where the pool is overdrawn or somebody else has almost nothing left. A
-   number that is written blindly is lowered to none: nothing can be sold over none while it is on its way;
+2. *lowered* is who stands above its share, where the pool is overdrawn, or others have almost nothing left and the
+   rest of the pool gives them less than half of what they lack. A number that is written blindly is lowered to none:
+   nothing can be sold over none while it is on its way;
 3. *granted* is what is left beside all that anybody may still be showing. A number under way, in doubt, or taken back
    without the orders being known past it, still counts as it was (``held``). A blind number rises from none only.
 
@@ -14,6 +15,7 @@ differences: each write is a risk.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -104,14 +106,11 @@ def _by_weight(pieces: int, weights: Mapping[int, int]) -> dict[int, int]:
 def _lowered(contenders: Sequence[Contender], shares: Sequence[int], free: Mapping[Room, int]) -> list[bool]:
     """Who gives pieces back."""
     rest = {room: pieces - _taken(contenders, room, held=False) for room, pieces in free.items()}
-    starved = {
-        room
-        for one, share in zip(contenders, shares, strict=True)
-        if _starves(one, share)
-        for room, per in one.takes.items()
-        if rest[room] < per * (share - one.expected)
-    }
-    short = starved | {room for room, pieces in rest.items() if pieces < 0}
+    wanted: Counter[Room] = Counter()
+    for one, share in zip(contenders, shares, strict=True):
+        for room, per in one.takes.items() if _starves(one, share) else ():
+            wanted[room] += per * (share - one.expected)
+    short = {room for room, pieces in rest.items() if pieces < 0 or 2 * pieces < wanted[room]}
     return [
         one.expected > share and (one.expected > one.limit or not short.isdisjoint(one.takes))
         for one, share in zip(contenders, shares, strict=True)

@@ -304,6 +304,20 @@ async def test_one_stale_row_of_250_goes_again_alone(tmp_path: Path, clock: Cloc
         assert [change.item for change in tries[-1].changes if change.was == 4] == ["S100"]
 
 
+async def test_what_was_not_tried_for_the_sake_of_a_hot_row_waits_for_no_other_round(
+    tmp_path: Path, clock: Clock
+) -> None:
+    skus = [f"S{number:03}" for number in range(250)]
+    shop = Comparing("shopify", clock, dict.fromkeys(skus, 0))
+    async with settled(tmp_path, clock, dict.fromkeys(skus, 5), shop) as whole:
+        hot = shop.sell("S100")
+        assert hot is not None
+        shop.lagging.add(hot.ref)
+        await whole.figure(**dict.fromkeys(skus, 9))
+        await whole.channels["shopify"].publisher.once()
+        assert shop.holds == dict.fromkeys(skus, 9) | {"S100": 4}
+
+
 async def test_fifty_sales_during_retries_are_none_of_them_given_back(tmp_path: Path, clock: Clock) -> None:
     shop = Comparing("shopify", clock, {"A": 0})
     async with settled(tmp_path, clock, {"A": 100}, shop) as whole:

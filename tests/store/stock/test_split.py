@@ -85,6 +85,11 @@ def test_pieces_are_taken_before_they_are_given() -> None:
     assert allot([contender(0), contender(5)], {"pool": 10}) == [5, 5]
 
 
+def test_nobody_gives_back_a_piece_for_one_whom_the_rest_of_the_pool_feeds() -> None:
+    sold_and_not_seen = contender(16, blind=True)
+    assert allot([contender(14), contender(0, blind=True), sold_and_not_seen], {"pool": 44}) == [15, 13, 16]
+
+
 def test_a_number_that_may_still_sell_what_it_had_is_granted_nothing() -> None:
     assert allot([contender(0, held=3, blind=True), contender(0)], {"pool": 9}) == [0, 4]
 
