@@ -293,6 +293,16 @@ async def test_a_few_calls_are_under_way_at_once_and_a_failure_ends_them_all() -
     assert len(server.asked) < 29
 
 
+async def test_one_call_of_many_that_fails_is_made_again_and_the_others_are_not() -> None:
+    refs = [Ref(str(number)) for number in range(218, 228)]
+    async with a_store() as (store, room):
+        store.put(*(order(id=int(ref)) for ref in refs))
+        fails = [Reply(500, b"<html>")]
+        store.instead = lambda asked: fails.pop() if fails and asked.path.endswith("/220") else None
+        assert [one.ref for one in await room.orders.fetch(refs)] == refs
+        assert store.calls["v2/orders"] == len(refs) + 1
+
+
 async def test_a_paid_order_is_read_from_what_was_fetched() -> None:
     async with a_store() as (store, room):
         store.put(order())
