@@ -45,8 +45,9 @@ FAVOURED = frozenset({Share.READ_BACK, Share.STOCK})
 class Tokens:
     """The arithmetic of the bucket, pure: every moment comes in as ``at``, in seconds of any steady clock."""
 
-    def __init__(self, per_minute: float, *, reserved: float) -> None:
+    def __init__(self, per_minute: float, *, reserved: float, slows: bool = True) -> None:
         self._rate = per_minute / 60
+        self._slows = slows
         self._reserved = reserved
         self._kept_cap = max(1.0, self._rate * reserved * BURST_SECONDS) if reserved else 0.0
         self._open_cap = max(1.0, self._rate * (1 - reserved) * BURST_SECONDS)
@@ -81,7 +82,7 @@ class Tokens:
     def slow_down(self, seconds: float, *, at: float) -> None:
         """The other side said "too many": nothing for so long, then at half the pace until it mends."""
         self._fill(at)
-        if at >= self._closed_until:  # a second 429 of the same moment says nothing new
+        if self._slows and at >= self._closed_until:  # a second 429 of the same moment says nothing new
             self._pace = max(SLOWEST, self._pace / 2)
         self._closed_until = max(self._closed_until, at + seconds)
         self._mend_at = self._closed_until + MEND_SECONDS
@@ -114,7 +115,9 @@ class _Ticket:
 class Budget:
     """One connection's budget. ``async with budget.turn(Share.READ_BACK): ...`` is one call.
 
-    ``concurrency`` calls are in flight at most; ``reserved`` (0 to 1) is the part of the rate kept for FAVOURED.
+    ``concurrency`` calls are in flight at most; ``reserved`` (0 to 1) is the part of the rate kept for FAVOURED;
+    ``slows``: whether a 429 says that we are too quick. A system that tells what is left of its quota with each answer
+    says that somebody has used it up: then one waits for the next window, and no longer.
     """
 
     def __init__(
@@ -123,11 +126,12 @@ class Budget:
         per_minute: float,
         concurrency: int = 1,
         reserved: float = 0.2,
+        slows: bool = True,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         if per_minute <= 0 or concurrency < 1 or not 0 <= reserved < 1:
             raise ValueError("a budget needs a positive rate, at least one call at once, and a reserve below 1")
-        self._tokens = Tokens(per_minute, reserved=reserved)
+        self._tokens = Tokens(per_minute, reserved=reserved, slows=slows)
         self._concurrency = concurrency
         self._clock = clock
         self._in_flight = 0

@@ -90,7 +90,7 @@ SHOP_FAULTS = {
         **ANY_SHOP,
         "http_502_html": 0.005,
         "http_503": 0.002,
-        "quota_eaten": 0.01,
+        "quota_eaten": 0.004,
         "http_429_bare": 0.0005,
         "stale_read": 0.02,
         "equal_date_modified": 0.05,

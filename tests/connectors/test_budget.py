@@ -48,6 +48,16 @@ def test_unused_reserve_goes_to_everybody() -> None:
     assert sum(tokens.take(Share.NORMAL, at=3_600 + second) for second in range(1, 31)) == 30
 
 
+def test_where_somebody_else_used_the_quota_up_it_goes_on_at_the_full_pace_in_the_next_window() -> None:
+    tokens = Tokens(60, reserved=0, slows=False)
+    taken(tokens, Share.NORMAL, at=0)
+    for _ in range(5):
+        tokens.slow_down(30, at=0)
+    assert not tokens.take(Share.READ_BACK, at=29.9)
+    assert taken(tokens, Share.NORMAL, at=30) == 10  # as much as may be saved up
+    assert tokens.ready_in(Share.NORMAL, at=30) == pytest.approx(1)
+
+
 def test_after_a_429_nothing_goes_out_until_the_time_told_and_then_at_half_the_pace() -> None:
     tokens = Tokens(60, reserved=0)
     taken(tokens, Share.NORMAL, at=0)

@@ -37,7 +37,7 @@ class BigCommerce:
         self._http = Http(
             name,
             settings.address,
-            budget=Budget(per_minute=CALLS_PER_MINUTE, concurrency=CALLS_AT_ONCE),
+            budget=Budget(per_minute=CALLS_PER_MINUTE, concurrency=CALLS_AT_ONCE, slows=False),
             now=tools.now,
             call_seconds=settings.request_timeout_seconds,
             connections=CALLS_AT_ONCE,
