@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -15,7 +16,8 @@ from bcbridge.sandbox.shopify.settings import ShopifySettings
 from bcbridge.sandbox.shopify.trade import trade
 from bcbridge.sandbox.shopping import stock
 from bcbridge.sandbox.shopping.cart import Cart, CartLine, Currency, Discount
-from bcbridge.sandbox.shopping.mix import Wishes, draw
+from bcbridge.sandbox.shopping.mix import Draw, Wishes, draw
+from bcbridge.sandbox.shopping.shopper import still_there
 from bcbridge.sandbox.shopping.stock import Cause, Choice, Place, Taken
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -43,6 +45,13 @@ def line(sku: str, quantity: int = 1) -> CartLine:
 def fitted(books: sqlite3.Connection, *lines: CartLine) -> tuple[Cart | None, list[stock.Short]]:
     cart = Cart(lines, Currency("USD", "USD"), discounts=(Discount("code", "TEN", Decimal(10), lines=(0,)),))
     return stock.fitted(books, cart, lambda one: SOLD_FROM.get(one.sku or "", []))
+
+
+def test_what_was_wrong_with_a_line_that_the_shop_had_none_of_is_not_wrong_any_more() -> None:
+    cart = Cart((line("1"), line("2")), Currency("USD", "USD"))
+    drawn = Draw(cart, unbookable=["inactive_sku", "unmapped_shipping"])
+    assert still_there(drawn, cart) == ["inactive_sku", "unmapped_shipping"]
+    assert still_there(drawn, replace(cart, lines=cart.lines[1:])) == ["unmapped_shipping"]
 
 
 def put(books: sqlite3.Connection, place: Place, number: int) -> None:

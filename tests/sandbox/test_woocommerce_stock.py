@@ -86,6 +86,11 @@ async def test_a_pending_order_takes_none_and_one_on_hold_does(client: WooClient
     assert await shown(client) == SEASON - 3
 
 
+async def test_an_order_in_a_plugins_status_was_processing_before_and_has_taken_its_pieces(client: WooClient) -> None:
+    order = await placed(client, payment="packing")
+    assert (order["status"], await shown(client), meta(order, "_reduced_stock")) == ("packing", SEASON - 3, "3")
+
+
 async def test_a_refund_puts_back_what_is_restocked_and_no_more(client: WooClient) -> None:
     order = await placed(client)
     line = {"id": order["line_items"][0]["id"], "quantity": 1, "refund_total": 1.0}

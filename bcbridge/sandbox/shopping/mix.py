@@ -534,3 +534,5 @@ FAULTS: Mapping[str, Spoiling] = {
 """What every shop can express, if it sells in Canadian dollars too; a shop adds its own, or leaves one out."""
 OF_THE_CODE = ("unknown_sku", "inactive_sku", "barcode_differs", "deleted_product")
 """Faults of a line's code, whichever shop has them: two on one line would hide each other."""
+OF_WHAT_IS_COUNTED = frozenset({"inactive_sku", "barcode_differs"})
+"""Those of a first line whose pieces a shop counts: where it shows none, they are not sold, nor is the fault."""

@@ -19,7 +19,7 @@ import orjson
 from bcbridge.sandbox.base import fact, set_fact
 from bcbridge.sandbox.shopping import stock
 from bcbridge.sandbox.shopping.cart import BadCart, Cart
-from bcbridge.sandbox.shopping.mix import Wishes, draw
+from bcbridge.sandbox.shopping.mix import OF_WHAT_IS_COUNTED, Draw, Wishes, draw
 from bcbridge.sandbox.shopping.shop import M, Shop
 
 SCHEMA = """
@@ -170,7 +170,7 @@ class Shopper(Generic[M]):
             "plan": plan.id,
             "seed": plan.wishes.seed,
             "index": index,
-            "unbookable": drawn.unbookable,
+            "unbookable": still_there(drawn, cart),
             "later": [what for _, what, _ in drawn.later],
         }
         order_id = self.shop.placed(connection, cart, moment, note)
@@ -208,6 +208,13 @@ class Shopper(Generic[M]):
             with suppress(BadCart):  # somebody else has cancelled or paid it meanwhile
                 self.shop.happened(connection, order_id, what, orjson.loads(details), moment)
         return bool(found)
+
+
+def still_there(drawn: Draw, sold: Cart) -> list[str]:
+    """What makes the order unbookable, as it was sold: not what was wrong with a line that the shop had none of."""
+    if drawn.cart.lines and sold.lines and drawn.cart.lines[0].sku == sold.lines[0].sku:
+        return drawn.unbookable
+    return [fault for fault in drawn.unbookable if fault not in OF_WHAT_IS_COUNTED]
 
 
 # --- rows

@@ -31,7 +31,7 @@ CREDITS = {"gift_card": "Gift card", "store_credit": "Store credit"}
 """Ways of paying a part that plugins write as a fee below zero, by the fee's name."""
 PAID = ("processing", "completed")
 REDUCING = ("processing", "completed", "on-hold")
-"""Statuses with which an order takes its pieces from the stock."""
+"""Statuses with which an order takes its pieces from the stock. A plugin's is reached through one of them."""
 LETTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 ADDRESS = (
     ("first_name", "firstName"),
@@ -174,7 +174,7 @@ class Checkout:
         yield "_delivery_estimate", ESTIMATE
         yield "_gross_weight", 0.25
         counted = counting.of(self.ids.connection, variation_id or int(line.product_id or 0))
-        if self.status in REDUCING and counted is not None:
+        if self.status in (*REDUCING, *self.settings.plugin_statuses) and counted is not None:
             yield counting.REDUCED, str(line.quantity)
 
     def split(self, amount: Decimal, line: CartLine) -> Sum:
