@@ -85,9 +85,10 @@ def free(world: World) -> dict[Place, int]:
 
 
 def unbooked(world: World) -> Counter[Place]:
-    """Pieces of orders that stand, took their pieces in a shop, and are not in the ERP: blocked, held, on their way.
+    """Pieces that are promised and not in the ERP: of orders that stand, blocked, held or on their way.
 
-    An order's words say which SKUs it is, its shop's moves where they were taken.
+    What is paid is promised, counted by its shop or not (a product that is gone from it sells on in the ERP); what is
+    not paid where its shop has taken the pieces. An order's words say which SKUs it is, its shop's moves from where.
     """
     booked, open_pieces = world.booked_keys(), Counter[Place]()
     for shop in world.shops:
@@ -98,17 +99,19 @@ def unbooked(world: World) -> Counter[Place]:
         refunded = _refunded(world, shop)
         for sold in map(shop.read, world.pages(world.at(shop), "orders")):
             key = shop.key(sold)
-            stands = not (sold.cancelled or sold.test or sold.no_order or key in booked)
-            if stands and (places := +taken[key]):
-                open_pieces.update(_held(sold, places, refunded[key]))
+            if not (sold.cancelled or sold.test or sold.no_order or key in booked):
+                open_pieces.update(_held(shop, sold, +taken[key], refunded[key]))
     return open_pieces
 
 
-def _held(sold: Sold, places: Counter[Place], refunded: Counter[str]) -> Counter[Place]:
+def _held(shop: Shop, sold: Sold, places: Counter[Place], refunded: Counter[str]) -> Counter[Place]:
     """The order's pieces, less those refunded, from where they were taken; from anywhere what is another SKU there."""
     held = Counter[Place]()
-    anywhere = next(iter(places)).warehouse
+    anywhere = next(iter(places)).warehouse if places else next(iter(shop.places.values()))
+    uncounted = sum(places.values()) < sum(sold.goods.values())
     for upc, count in sold.goods.items():
+        if not sold.paid and uncounted and upc not in {place.upc for place in places}:
+            continue
         left = count - refunded[upc]
         for place in [place for place in places if place.upc == upc][1:]:
             held[place] = min(left, places[place])
