@@ -23,7 +23,7 @@ from anyio.abc import TaskGroup
 from bcbridge import config, logs
 from bcbridge.config import Settings
 from bcbridge.connectors.base import Severity, Tools
-from bcbridge.errors import BridgeError, Misconfigured, OpenCircuit, Retry, StoreBusy
+from bcbridge.errors import BridgeError, Misconfigured, OpenCircuit, Retry
 from bcbridge.flows.orders.story import ORDERS
 from bcbridge.house import sdnotify, voice
 from bcbridge.house.counting import count_from_before
@@ -289,21 +289,12 @@ async def _finished(house: House) -> None:
 async def _work_on_channel(house: House, channel: ChannelHouse) -> None:
     """Orders are judged once the ERP's masters were read whole; before that every SKU would be unknown."""
     erp = house.erps[channel.erp]
-    while not await _masters_are_read(house.store, erp):
+    while not await masters_are_read(house.store, erp):
         if channel.worker.stopping.is_set():
             channel.worker.ended.set()
             return
         await anyio.sleep(0.2)
     await channel.worker.run()
-
-
-async def _masters_are_read(store: Store, erp: ErpHouse) -> bool:
-    """A store that cannot say so now is asked again."""
-    try:
-        return await masters_are_read(store, erp)
-    except StoreBusy as fault:
-        log.warning("put off", what="looking whether the masters were read", why=str(fault))
-        return False
 
 
 def _start_loops(house: House, loops: TaskGroup) -> None:

@@ -38,6 +38,7 @@ TRY_AGAIN = timedelta(seconds=5)
 """After the first failure in a row; twice as long after each: most pass at once, a large shelf costs much to read."""
 MISSING_EVERY = timedelta(minutes=10)
 """How soon after a comparison an item that is missing brings about another."""
+KNOWS_SOON = timedelta(seconds=0.2)
 LONGEST_PAUSE = timedelta(minutes=30)
 """Between two tries of what never goes through."""
 HOW, COMPARING, PUSHING = "how it counts", "the comparison of its numbers", "telling all its numbers again"
@@ -69,6 +70,8 @@ class OutletHouse:
     """These are the channel's outlets."""
     is_compared: Callable[[], Awaitable[bool]]
     """Whether its shelf was ever read to its end."""
+    knows_skus: Callable[[], Awaitable[bool]]
+    """Whether all SKUs of the ERP were read once: before that, items would be none that anybody knows."""
     bell: Bell = field(default_factory=Bell)
     """Rings when a number may be due."""
     compare_bell: Bell = field(default_factory=Bell)
@@ -118,6 +121,8 @@ class OutletHouse:
         """For ever: the whole shelf is read at the start if it never was, when new items are looked for, at night, and
         when somebody asks."""
         await self.looked_over.wait()
+        while not await self.knows_skus():  # noqa: ASYNC110 - who knows is the store, and nobody rings
+            await anyio.sleep(KNOWS_SOON.total_seconds())
         due = self.now() if not await self.is_compared() else self._next()
         while True:
             rings = self.compare_bell.rings

@@ -5,7 +5,7 @@ A channel's numbers are kept where its table has ``[channels.NAME.stock]``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -85,6 +85,8 @@ class OutletMaker:
     """Every channel that sells, whether its numbers are kept or not: its orders count."""
     permitted: Callable[[str], bool]
     """Whether this channel may be written to: in production only once a person confirmed it."""
+    knows_skus: Callable[[str], Awaitable[bool]]
+    """Whether all SKUs of an ERP were read once."""
 
     def outlet(self, channel: Channel, shelf: Shelf, circuit: Circuit, orders: Known) -> OutletHouse:
         assert channel.stock is not None
@@ -115,6 +117,7 @@ class OutletMaker:
             now=self.now,
             take_over=self.book.take_over,
             is_compared=lambda: compares.was_read(self.store.read, channel.name),
+            knows_skus=lambda: self.knows_skus(channel.erp),
         )
         house.publisher.on_missing = house.missing
         return house

@@ -13,11 +13,13 @@ from functools import partial
 from typing import cast
 
 import anyio
+import structlog
 
 from bcbridge.alerts.dispatcher import Dispatcher
 from bcbridge.config import Connection, Settings
 from bcbridge.connectors.base import Channel, Connector, Erp, Finding, Sink, Tools
 from bcbridge.connectors.kinds import KINDS
+from bcbridge.errors import StoreBusy
 from bcbridge.flows.orders.looks import LOOKS, Looks
 from bcbridge.flows.orders.reference import parse_reference
 from bcbridge.flows.orders.story import ORDERS, Orders
@@ -44,6 +46,8 @@ from bcbridge.store.db import Store
 from bcbridge.store.memory import OrderMemory
 from bcbridge.store.stock import compute
 from bcbridge.store.stock.figures import FigureMemory
+
+log = structlog.get_logger()
 
 MASTERS_EVERY = timedelta(minutes=15)
 LOOKS_AT_ONCE = 4
@@ -325,9 +329,15 @@ def masters_read(noun: str) -> str:
 
 
 async def masters_are_read(store: Store, erp: ErpHouse) -> bool:
-    for one in erp.masters:
-        if await meta.read(store, masters_read(f"{one.connector}/{one.noun}")) is None:
-            return False
+    """Whether each was read whole at least once: before that every SKU would be unknown. A store that cannot say so now
+    is asked again."""
+    try:
+        for one in erp.masters:
+            if await meta.read(store, masters_read(f"{one.connector}/{one.noun}")) is None:
+                return False
+    except StoreBusy as fault:
+        log.warning("put off", what="looking whether the masters were read", why=str(fault))
+        return False
     return True
 
 
@@ -412,6 +422,7 @@ def _keep_stock(house: House) -> None:
         book=house.stock.book,
         channels=list(house.channels),
         permitted=lambda channel: not house.not_permitted(channel, f"{channel}.stock"),
+        knows_skus=lambda erp: masters_are_read(house.store, house.erps[erp]),
     )
     for name, one in house.channels.items():
         channel = house.settings.channels[name]

@@ -5,14 +5,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import partial
+from functools import cached_property, partial
+from typing import Self
 
 import anyio
 import pytest
 
 from bcbridge.flows.stock.compare import Comparer
-from bcbridge.house.wiring import House
+from bcbridge.house.wiring import House, masters_read
 from bcbridge.model.shelf import Comparison
+from bcbridge.store import meta
 from bcbridge.store.stamps import stamp
 from bcbridge.store.stock import known
 from tests.runtime.kit import until
@@ -214,19 +216,49 @@ async def test_numbers_that_wait_and_do_not_go_through_are_told_after_a_while(ke
     assert await keeps_stock.go("stock_not_told") == {}
 
 
+async def masters_were_read(house: House) -> None:
+    for one in house.erps[ERP].masters:
+        name = masters_read(f"{one.connector}/{one.noun}")
+        await house.store.write(partial(meta.put, name=name, value=stamp(house.now())))
+
+
+class Reader(Comparer):
+    """Says when it was asked to read, and finds nothing."""
+
+    @classmethod
+    def instead(cls, one: Comparer) -> Self:
+        return cls(one.channel, one.shelf, one.memory, one.skus, one.catch_up, one.now)
+
+    async def once(self) -> Comparison:
+        self.asked.append(self.now())
+        return Comparison(items=0, unknown=0, unknown_names=(), anchored=0, left=0, drifts=())
+
+    @cached_property
+    def asked(self) -> list[datetime]:
+        return []
+
+
+async def test_no_shelf_is_read_before_the_erps_skus_were(keeps_stock: Rounds) -> None:
+    """Else what stands on it would be items that nobody knows, until new ones are looked for."""
+    outlet = keeps_stock.house.stock.outlets[SHOP]
+    outlet.comparer = reader = Reader.instead(outlet.comparer)
+    outlet.looked_over.set()
+    async with anyio.create_task_group() as loops:
+        loops.start_soon(outlet.compare)
+        await anyio.wait_all_tasks_blocked()
+        assert not reader.asked
+        await masters_were_read(keeps_stock.house)
+        await until(lambda: len(reader.asked) == 1)
+        loops.cancel_scope.cancel()
+
+
 async def test_an_item_that_is_listed_and_not_there_brings_about_no_comparison_after_the_other(
     keeps_stock: Rounds,
 ) -> None:
     outlet = keeps_stock.house.stock.outlets[SHOP]
-    compared: list[datetime] = []
-
-    class Reader(Comparer):
-        async def once(self) -> Comparison:
-            compared.append(keeps_stock.now())
-            return Comparison(items=0, unknown=0, unknown_names=(), anchored=0, left=0, drifts=())
-
-    one = outlet.comparer
-    outlet.comparer = Reader(one.channel, one.shelf, one.memory, one.skus, one.catch_up, one.now)
+    outlet.comparer = reader = Reader.instead(outlet.comparer)
+    compared = reader.asked
+    await masters_were_read(keeps_stock.house)
     outlet.looked_over.set()
     async with anyio.create_task_group() as loops:
         loops.start_soon(outlet.compare)
