@@ -39,7 +39,7 @@ from bcbridge.model.sales_order import SalesOrder
 from bcbridge.runtime.circuit import Circuit
 from bcbridge.runtime.known import Known
 from bcbridge.runtime.poller import ListPoller, documents_to, heads_to_jobs, nobody_asks
-from bcbridge.runtime.worker import Bell, Gate, Worker
+from bcbridge.runtime.worker import Bell, Worker
 from bcbridge.runtime.writer import DOUBTS, DocumentWriter, Evidence, StepObserver, unobserved
 from bcbridge.store import catalog, meta, outbox, queue, releases
 from bcbridge.store.db import Store
@@ -126,7 +126,7 @@ class House:
     now: Callable[[], datetime]
     mappings: MappingsInForce
     stock: StockHouse
-    gate: Gate = field(default_factory=Gate)
+    suspects: anyio.Lock = field(default_factory=anyio.Lock)
     erps: dict[str, ErpHouse] = field(default_factory=dict)
     channels: dict[str, ChannelHouse] = field(default_factory=dict)
     production: dict[str, bool] = field(default_factory=dict)
@@ -270,7 +270,7 @@ def _erp(house: House, connection: Connection, tools: Tools, wiring: Wiring) -> 
         handler=writer,
         store=house.store,
         circuit=circuit,
-        gate=house.gate,
+        suspects=house.suspects,
         now=tools.now,
         batches_at_once=1,
     )
@@ -369,7 +369,7 @@ def _channel(house: House, connection: Connection, tools: Tools) -> ChannelHouse
         handler=flow,
         store=house.store,
         circuit=circuit,
-        gate=house.gate,
+        suspects=house.suspects,
         now=tools.now,
         batch=ORDERS_AT_ONCE,
         batches_at_once=at_once + 2,
@@ -382,7 +382,7 @@ def _channel(house: House, connection: Connection, tools: Tools) -> ChannelHouse
         handler=Looks(flow, known.looked),
         store=house.store,
         circuit=circuit,
-        gate=house.gate,
+        suspects=house.suspects,
         now=tools.now,
         batch=ORDERS_AT_ONCE,
         batches_at_once=LOOKS_AT_ONCE,

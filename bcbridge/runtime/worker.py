@@ -1,7 +1,8 @@
 """The engine of one flow at one connection: claim due jobs in batches, hand them to the flow, settle each.
 
 Knows jobs, not commerce. A batch runs under its own task; a few batches run at once. A job that was running at
-three deaths of the process runs alone: nothing else of any flow runs beside it.
+three deaths of the process is a suspect: it runs in a batch of its own, and no other suspect beside it. So whatever
+kills the process each time is found and given up, and nothing that only ran beside it is; and nobody else waits.
 """
 
 from __future__ import annotations
@@ -10,8 +11,7 @@ import asyncio
 import random
 import sqlite3
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -35,55 +35,6 @@ SHORTEST_IDLE = timedelta(milliseconds=250)
 """Due jobs whose order is being worked on are asked for again no faster than this."""
 DEAD_AFTER_ATTEMPTS = 30
 STORE_PAUSE_SECONDS = 1.0
-ALONE_SECONDS = 5.0
-"""How long those that must run alone go on one after the other: all else waits meanwhile, and to be alone anew would
-take the longest call of any flow each time. A process that is killed often leaves many of them behind."""
-
-
-class Gate:
-    """Many may pass together, or one alone."""
-
-    def __init__(self) -> None:
-        self._inside = 0
-        self._alone = False
-        self._change = anyio.Condition()
-
-    @asynccontextmanager
-    async def together(self) -> AsyncIterator[None]:
-        async with self._change:
-            while self._alone:
-                await self._change.wait()
-            self._inside += 1
-        try:
-            yield
-        finally:
-            await self._left()
-
-    @asynccontextmanager
-    async def alone(self) -> AsyncIterator[None]:
-        async with self._change:
-            while self._alone:
-                await self._change.wait()
-            self._alone = True
-            try:
-                while self._inside:
-                    await self._change.wait()
-            except BaseException:
-                self._alone = False
-                self._change.notify_all()
-                raise
-            self._inside += 1
-        try:
-            yield
-        finally:
-            self._alone = False
-            await self._left()
-
-    async def _left(self) -> None:
-        with anyio.CancelScope(shield=True):
-            async with self._change:
-                self._inside -= 1
-                self._change.notify_all()
 
 
 class Bell:
@@ -186,7 +137,8 @@ class Worker:
     handler: Handler
     store: Store
     circuit: Circuit
-    gate: Gate
+    suspects: anyio.Lock
+    """Held while a job runs that was running at three deaths of the process: one for all workers."""
     now: Callable[[], datetime]
     batch: int = 20
     batches_at_once: int = 2
@@ -237,26 +189,23 @@ class Worker:
         )
         await self.bell.heard(since=rings, within=max(wait, SHORTEST_IDLE))
 
-    def _pass(self, alone: bool) -> AbstractAsyncContextManager[None]:
-        return self.gate.alone() if alone else self.gate.together()
-
     async def _once(self, *, alone: bool) -> bool:
-        """Claim a batch and run it, or for a while one after the other those that must run alone; False when nothing
-        was due."""
+        """Claim a batch and run it; False when nothing was due. ``alone``: one suspect, and no other beside it."""
         await self._unstrand()
         if self.circuit.is_open:
             return False
-        if alone and not await self._one_must_run_alone():
+        if not alone:
+            return await self._claim_and_run(alone=False)
+        if not await self._one_must_run_alone():
             return False
-        worked = False
-        async with self._pass(alone):
-            until = anyio.current_time() + (ALONE_SECONDS if alone else 0)
-            while jobs := await self.store.write(self._claim(alone)):
-                worked = True
-                await self._run(jobs)
-                if anyio.current_time() >= until or self.stopping.is_set() or self.circuit.is_open:
-                    break
-        return worked
+        async with self.suspects:
+            return await self._claim_and_run(alone=True)
+
+    async def _claim_and_run(self, *, alone: bool) -> bool:
+        jobs = await self.store.write(self._claim(alone))
+        if jobs:
+            await self._run(jobs)
+        return bool(jobs)
 
     async def _probe(self) -> None:
         """One due job, although the circuit is open: what a circuit opened by content closes on. Raises what it did."""

@@ -19,7 +19,7 @@ from bcbridge.connectors.base import Finding
 from bcbridge.model.ids import ConnectorName
 from bcbridge.model.work import Done, Job, Settle
 from bcbridge.runtime.circuit import Circuit
-from bcbridge.runtime.worker import Gate, Worker
+from bcbridge.runtime.worker import Worker
 from bcbridge.store import queue
 from bcbridge.store.db import Store
 from bcbridge.store.queue import Wish
@@ -68,7 +68,7 @@ class NoWork:
 
 def worker(store: Store, work: NoWork, batch: int) -> Worker:
     circuit = Circuit(Nobody(), store, now=utc_now)
-    return Worker(FLOW, CONNECTOR, work, store, circuit, Gate(), utc_now, batch=batch)
+    return Worker(FLOW, CONNECTOR, work, store, circuit, anyio.Lock(), utc_now, batch=batch)
 
 
 async def enqueue(store: Store, jobs: int, batch: int) -> None:

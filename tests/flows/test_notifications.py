@@ -25,7 +25,7 @@ from bcbridge.model.documents import Notification
 from bcbridge.model.ids import Noun, Ref
 from bcbridge.model.order import Order, PaymentStatus
 from bcbridge.runtime.poller import heads_to_jobs
-from bcbridge.runtime.worker import Gate, Worker
+from bcbridge.runtime.worker import Worker
 from bcbridge.runtime.writer import DOUBTS
 from tests.flows.at_hand import DRESS, HOME, SHIRT, line
 from tests.flows.scene import Scene, scene
@@ -144,7 +144,7 @@ class Desk:
                 handler=handler,
                 store=b.store,
                 circuit=b.circuit,
-                gate=Gate(),
+                suspects=anyio.Lock(),
                 now=b.clock,
             )
             for flow, connector, handler in ((ORDERS, CHANNEL, self.s.flow), (DOUBTS, ERP, b.writer))

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mutabl
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,8 @@ from structlog.testing import capture_logs
 
 from bcbridge.errors import OpenCircuit, Retry
 from bcbridge.model.work import Again, Done, Job, Settle
-from bcbridge.runtime import worker as worker_module
 from bcbridge.runtime.circuit import Circuit
-from bcbridge.runtime.worker import DEAD_AFTER_ATTEMPTS, Bell, Gate, Worker
+from bcbridge.runtime.worker import DEAD_AFTER_ATTEMPTS, Bell, Worker
 from bcbridge.store import queue
 from bcbridge.store.db import Store
 from bcbridge.store.queue import Wish
@@ -94,11 +94,11 @@ def logged() -> Iterator[list[MutableMapping[str, Any]]]:
 
 
 @asynccontextmanager
-async def shop(folder: Path, *, gate: Gate | None = None) -> AsyncIterator[Shop]:
+async def shop(folder: Path) -> AsyncIterator[Shop]:
     clock, flow = Clock(), Flow()
     async with Store(folder / "bcbridge.db").opened() as store:
         circuit = Circuit(QuietConnector(), store, now=clock)
-        worker = Worker("orders", "shop", flow, store, circuit, gate or Gate(), clock)
+        worker = Worker("orders", "shop", flow, store, circuit, anyio.Lock(), clock)
         yield Shop(store, clock, flow, worker, circuit)
 
 
@@ -349,40 +349,60 @@ async def test_cancelled_work_waits_again_and_burns_nothing(s: Shop) -> None:
 # -- beside each other -----------------------------------------------------------------------------------------
 
 
-async def test_one_that_was_running_at_three_deaths_runs_alone(s: Shop) -> None:
-    beside: list[int] = []
-    inside = 0
+async def test_suspects_run_each_alone_and_not_beside_each_other(s: Shop) -> None:
+    inside: set[str] = set()
+    together: set[frozenset[str]] = set()
 
     async def counts(jobs: Sequence[Job], settle: Settle) -> None:
-        nonlocal inside
-        inside += 1
+        inside.update(job.ref for job in jobs)
+        together.add(frozenset(inside))
         await anyio.sleep(0.01)
-        beside.append(inside if "deadly" in [job.ref for job in jobs] else 0)
-        inside -= 1
+        inside.difference_update(job.ref for job in jobs)
         await settles(jobs, settle)
 
+    other_flow = Flow(counts)
+    other = Worker("looks", "shop", other_flow, s.store, s.circuit, s.worker.suspects, s.clock)
     s.flow.work = counts
-    s.worker.batch = 1
-    await s.ask("deadly", deaths=3)
-    await s.ask("1", "2", "3", "4", "5")
-    async with running(s.worker):
+    await s.ask("1", "2", deaths=3)
+    await s.ask("3", "4", flow="looks", deaths=3)
+    async with running(s.worker, other):
         await until(s.quiet)
-    assert sum(beside) == 1
-    assert ["deadly"] in s.flow.given
+    assert together == {frozenset({one}) for one in "1234"}
 
 
-async def test_those_that_must_run_alone_wait_once_to_be_alone_and_not_each(s: Shop) -> None:
-    await s.ask("1", "2", "3", deaths=3)
-    assert await s.once(alone=True)
-    assert s.flow.given == [["1"], ["2"], ["3"]]
-    assert await s.quiet()
+async def test_while_a_suspect_hangs_all_else_goes_on(s: Shop) -> None:
+    async def hangs(jobs: Sequence[Job], settle: Settle) -> None:
+        if jobs[0].ref == "suspect":
+            await anyio.sleep_forever()
+        await settles(jobs, settle)
+
+    s.flow.work = hangs
+    await s.ask("suspect", deaths=3)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(s.worker.run)
+        await until(lambda: s.flow.given == [["suspect"]])
+        await s.ask("1", "2")
+        await until(lambda: s.worker.figures.done == 2)
+        tasks.cancel_scope.cancel()
 
 
-async def test_they_do_not_hold_all_else_for_ever(s: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker_module, "ALONE_SECONDS", 0.0)
-    await s.ask("1", "2", "3", deaths=3)
-    assert await s.once(alone=True)
-    assert s.flow.given == [["1"]]
+async def test_whatever_kills_the_process_each_time_is_given_up_and_nothing_beside_it(s: Shop) -> None:
+    """Each life claims as the lanes do, two batches and one suspect; one that holds the killer ends."""
+    others = [str(number) for number in range(60)]
+    await s.ask("killer", *others)
+
+    def life(tx: sqlite3.Connection) -> None:
+        claim = partial(queue.claim, tx, flow="orders", connector="shop", many=5, now=s.clock())
+        claimed = [*claim(), *claim(), *claim(alone=True)]
+        if any(job.ref == "killer" for job in claimed):
+            queue.recover(tx, now=s.clock())
+        else:
+            queue.done(tx, *claimed, now=s.clock())
+
+    for _ in range(100):
+        await s.store.write(life)
+        s.clock.tick(1)
+    assert await s.jobs() == {"killer": "dead", **dict.fromkeys(others, "done")}
 
 
 async def test_a_slow_flow_does_not_hold_another(s: Shop) -> None:
@@ -390,7 +410,7 @@ async def test_a_slow_flow_does_not_hold_another(s: Shop) -> None:
         await anyio.sleep_forever()
 
     stock = Flow(hangs)
-    other = Worker("stock", "shop", stock, s.store, s.circuit, s.worker.gate, s.clock)
+    other = Worker("stock", "shop", stock, s.store, s.circuit, s.worker.suspects, s.clock)
     await s.ask("1", flow="stock")
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(other.run)
@@ -423,7 +443,7 @@ async def seconds_of_work(folder: Path, *, silent: bool = False) -> float:
             await anyio.sleep_forever()
 
         s.flow.work = works
-        hole = Worker("orders", "hole", Flow(hangs), s.store, s.circuit, s.worker.gate, s.clock)
+        hole = Worker("orders", "hole", Flow(hangs), s.store, s.circuit, s.worker.suspects, s.clock)
         wishes = [Wish("orders", "hole", str(number), s.clock()) for number in range(2_000)]
         await s.store.write(lambda tx: queue.enqueue(tx, wishes, now=s.clock()))
         await s.ask(*map(str, range(200)))
@@ -435,28 +455,6 @@ async def seconds_of_work(folder: Path, *, silent: bool = False) -> float:
             await until(lambda: s.worker.figures.done == 200)
             tasks.cancel_scope.cancel()
         return (s.clock() - began).total_seconds()
-
-
-async def test_a_gate_that_was_given_up_is_open_again() -> None:
-    gate = Gate()
-    passed = anyio.Event()
-
-    async def alone() -> None:
-        async with gate.alone():
-            pass
-
-    async def together() -> None:
-        async with gate.together():
-            passed.set()
-
-    async with anyio.create_task_group() as tasks, gate.together():
-        with anyio.move_on_after(0.02):
-            async with anyio.create_task_group() as inner:
-                inner.start_soon(alone)
-                await anyio.sleep(0.005)
-                tasks.start_soon(together)
-        with anyio.fail_after(2):
-            await passed.wait()
 
 
 # -- the bell --------------------------------------------------------------------------------------------------
