@@ -21,7 +21,7 @@ TRACE = """\
 """
 
 
-@pytest.mark.parametrize("name", ["queue", "finished", "stock", "stalls", "ask", "push"])
+@pytest.mark.parametrize("name", ["queue", "finished", "restart", "stock", "stalls", "ask", "push"])
 def test_the_bench_measures_and_exits_0_whatever_it_found(name: str, tmp_path: Path) -> None:
     argv = command("tests.bench", "--tiny", "--only", name, "--folder", tmp_path)
     done = subprocess.run(argv, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=100, check=False)
