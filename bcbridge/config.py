@@ -565,8 +565,8 @@ class _Loading:
         try:
             parts = urlsplit(address)
             parts.port  # noqa: B018 - raises where it is none
-        except ValueError as fault:
-            self._mistake(where, f"{address} is no address: {fault}", "as http://127.0.0.1:9101")
+        except ValueError:  # what it says may hold a key that stands in the wrong place
+            self._mistake(where, "is no address: its host or port cannot be read", "as http://127.0.0.1:9101")
             return
         if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK):
             what = "must be https: keys and customers' data go with every call"

@@ -425,6 +425,11 @@ def test_an_address_that_is_none_is_a_mistake_and_no_surprise_later(tmp_path: Pa
     assert "no address" in mistakes(tmp_path, text)["connections.shopify_us.base_url"]
 
 
+def test_of_an_address_that_is_none_nothing_is_repeated(tmp_path: Path) -> None:
+    text = GOOD.replace('shop = "brand', 'base_url = "https://user:shpss_hidden"\nshop = "brand')
+    assert "shpss_hidden" not in str(mistakes(tmp_path, text))
+
+
 def test_the_setting_that_holds_the_address_is_named_as_its_room_calls_it(tmp_path: Path) -> None:
     shop = """
 [connections.shop]

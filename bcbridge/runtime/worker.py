@@ -199,6 +199,8 @@ class Worker:
         if not await self._one_must_run_alone():
             return False
         async with self.suspects:
+            if self.stopping.is_set() or self.circuit.is_open:  # since it began to wait
+                return False
             return await self._claim_and_run(alone=True)
 
     async def _claim_and_run(self, *, alone: bool) -> bool:

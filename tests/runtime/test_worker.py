@@ -386,9 +386,19 @@ async def test_while_a_suspect_hangs_all_else_goes_on(s: Shop) -> None:
         tasks.cancel_scope.cancel()
 
 
+async def test_a_suspect_that_waited_for_another_is_not_begun_after_the_stop(s: Shop) -> None:
+    await s.ask("1", deaths=3)
+    async with anyio.create_task_group() as tasks, s.worker.suspects:
+        tasks.start_soon(s.worker.run)
+        await until(lambda: s.worker.suspects.statistics().tasks_waiting == 1)
+        s.worker.stop()
+    assert s.flow.given == []
+    assert await s.jobs() == {"1": "waiting"}
+
+
 async def test_whatever_kills_the_process_each_time_is_given_up_and_nothing_beside_it(s: Shop) -> None:
     """Each life claims as the lanes do, two batches and one suspect; one that holds the killer ends."""
-    others = [str(number) for number in range(60)]
+    others = [str(number) for number in range(9)]  # each life takes them all, until they are suspects
     await s.ask("killer", *others)
 
     def life(tx: sqlite3.Connection) -> None:
