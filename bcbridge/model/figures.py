@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from bcbridge.model.documents import Cursor
-from bcbridge.model.stock import Evidence, StockRow
+from bcbridge.model.ids import Upc
+from bcbridge.model.stock import Evidence, Spot, StockRow
 
 BEGINNING = datetime.min.replace(tzinfo=UTC)
 """What no evidence dates."""
@@ -66,7 +67,5 @@ class Taken:
     read: datetime
 
 
-Place = tuple[str, str, str]
-"""Where a figure stands: UPC, warehouse, lot."""
-Numbers = tuple[int, int, int]
-"""A figure by basis: open to sell, on hand less picked, open to sell with what is in production."""
+Place = tuple[Upc, Spot]
+"""Which figure it is: UPC, and where it lies."""

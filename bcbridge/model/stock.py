@@ -12,11 +12,21 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
+from typing import NamedTuple
 
 from bcbridge.model.documents import Cursor
 from bcbridge.model.ids import Ref, Upc
 
 NO_PARTS: Mapping[str, int] = MappingProxyType({})
+Numbers = tuple[int, int, int]
+"""A figure by basis: open to sell, on hand less picked, open to sell with what is in production."""
+
+
+class Spot(NamedTuple):
+    """Where pieces lie: a warehouse, and a lot in it ("" where the ERP keeps none)."""
+
+    warehouse: str
+    lot: str
 
 
 class Basis(StrEnum):
@@ -70,23 +80,40 @@ class EvidenceRules:
 
 @dataclass(frozen=True, slots=True)
 class StockRow:
-    """The ERP's figures of one SKU in one warehouse and lot, in pieces; signs as they are.
+    """The ERP's figures of one SKU in one spot, in pieces; signs as they are. Rows of one pull share their spots.
 
     ``parts`` are the ledger's components where it gave them (``sa``, ``op``, ...), those that are zero left out: then
     the three numbers are the three formulas of them; empty where they are the ERP's own.
     """
 
     upc: Upc
-    warehouse: str
-    lot: str
-    ots: int
-    qoh_minus_pick: int
-    ots_wip: int
+    spot: Spot
+    numbers: Numbers
     stamp: datetime | None = None
     """The row's own ``last_mod``: the earlier reading where the hour is repeated."""
     export: datetime | None = None
     """The stamp of the publication it came from, where rows or envelope carry one; the earlier reading."""
     parts: Mapping[str, int] = field(default_factory=lambda: NO_PARTS)
+
+    @property
+    def warehouse(self) -> str:
+        return self.spot.warehouse
+
+    @property
+    def lot(self) -> str:
+        return self.spot.lot
+
+    @property
+    def ots(self) -> int:
+        return self.numbers[0]
+
+    @property
+    def qoh_minus_pick(self) -> int:
+        return self.numbers[1]
+
+    @property
+    def ots_wip(self) -> int:
+        return self.numbers[2]
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from pathlib import Path
 from time import perf_counter
 
 from bcbridge.model.ids import Ref, Upc
-from bcbridge.model.stock import Evidence, EvidenceRules, NumberRule, Outlet, ShelfRules, StockPage, StockRow
+from bcbridge.model.stock import Evidence, EvidenceRules, NumberRule, Outlet, ShelfRules, Spot, StockPage, StockRow
 from bcbridge.store.db import connect, migrate
 from bcbridge.store.stamps import stamp
 from bcbridge.store.stock import rules
@@ -31,6 +31,7 @@ from tests.bench.assortment import (
 
 ERP = "bluecherry"
 WAREHOUSE = "NJ1"
+SPOT = Spot(WAREHOUSE, "")
 LOCATION = "L1"
 PUBLISHED = datetime(2026, 11, 27, 10, 0, tzinfo=UTC)
 """The first publication."""
@@ -128,10 +129,7 @@ def _shown(of: Assortment) -> Iterator[tuple[object, ...]]:
 def stock_rows(figures: Sequence[int], said: Sequence[int], first: int) -> tuple[StockRow, ...]:
     """One page, as the room hands it over."""
     numbers = range(first, min(first + PAGE, len(figures)))
-    return tuple(
-        StockRow(Upc(upc(at)), WAREHOUSE, "", figures[at], figures[at], figures[at], moment(said[at]), None)
-        for at in numbers
-    )
+    return tuple(StockRow(Upc(upc(at)), SPOT, (figures[at],) * 3, moment(said[at]), None) for at in numbers)
 
 
 @dataclass

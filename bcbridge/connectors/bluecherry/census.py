@@ -16,6 +16,11 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+import anyio.lowlevel
+
+BREATH = 10_000
+"""Rows taken over before the event loop has its turn."""
+
 
 @dataclass(slots=True)
 class Census:
@@ -41,9 +46,12 @@ class Census:
         if self._known is not None:
             self._missed = self._missed or not self._known.issuperset(met)
 
-    def again(self) -> None:
+    async def again(self) -> None:
         """Another pass begins."""
-        self._known = set(self._met) | (self._known or set())
+        self._known = self._known or set()
+        for first in range(0, len(self._met), BREATH):
+            self._known.update(self._met[first : first + BREATH])
+            await anyio.lowlevel.checkpoint()
         self._pages, self._missed, self._lost = 0, False, False
         self._publications, self._met = set(), array("q")
 

@@ -21,7 +21,7 @@ from bcbridge.connectors.bluecherry.ledger import COMPONENTS, PLACED, Numbers, n
 from bcbridge.connectors.bluecherry.settings import BUCKET_NAMES, BUCKETS, INVENTORY, Profile
 from bcbridge.errors import Malformed
 from bcbridge.model.ids import Upc
-from bcbridge.model.stock import NO_PARTS, StockRow
+from bcbridge.model.stock import NO_PARTS, Spot, StockRow
 
 Fields = Mapping[str, Any]
 
@@ -46,17 +46,15 @@ class Reading:
 class Place(NamedTuple):
     """Where a row's pieces lie, and when it says they did, whatever its numbers are called."""
 
-    warehouse: str
-    lot: str
+    spot: Spot
     stamp: datetime | None
     export: datetime | None
 
 
-class Spot(NamedTuple):
+class Looked(NamedTuple):
     """A location and lot, and why what lies there is no stock; empty where it is."""
 
-    warehouse: str
-    lot: str
+    spot: Spot
     why: str
 
 
@@ -94,9 +92,9 @@ class Inventory:
         outer = self.publication(beside)
         for one in raw:
             try:
-                row, spot = self._at(one)
-                if not spot.why:
-                    found.rows.append(self._row(row, self._place(row, spot, outer, latest)))
+                row, at = self._at(one)
+                if not at.why:
+                    found.rows.append(self._row(row, self._place(row, at.spot, outer, latest)))
             except Malformed as fault:
                 found.odd.append(f"{_which(one)}: {fault}")
                 found.lost = found.lost or not isinstance(fault, Nameless)
@@ -128,7 +126,7 @@ class Inventory:
 
     # -- one row -----------------------------------------------------------------------------------------------
 
-    def _at(self, row: object) -> tuple[Fields, Spot]:
+    def _at(self, row: object) -> tuple[Fields, Looked]:
         if not isinstance(row, dict):
             raise Malformed("not a row")
         if self._location not in row:
@@ -138,18 +136,17 @@ class Inventory:
         except TypeError:
             raise Malformed("no code where a code stands") from None
 
-    def _looked_at(self, location: object, lot: object) -> Spot:
-        warehouse, part = _code(location), _code(lot)
-        if warehouse in self._no_stock or (self._only and warehouse not in self._only):
-            return Spot(warehouse, part, f"location {warehouse or 'without a name'}")
-        return Spot(warehouse, part, f"lot {part}" if part in self._no_lots else "")
+    def _looked_at(self, location: object, lot: object) -> Looked:
+        spot = Spot(_code(location), _code(lot))
+        if spot.warehouse in self._no_stock or (self._only and spot.warehouse not in self._only):
+            return Looked(spot, f"location {spot.warehouse or 'without a name'}")
+        return Looked(spot, f"lot {spot.lot}" if spot.lot in self._no_lots else "")
 
     def _place(self, row: Fields, spot: Spot, outer: datetime | None, latest: datetime) -> Place:
         stamp = self.moment(row.get(self._last_mod))
         export = (self.moment(row.get(self._export)) or outer) if self._export else None
         return Place(
-            spot.warehouse,
-            spot.lot,
+            spot,
             stamp if stamp and stamp <= latest else None,
             export if export and export <= latest else None,
         )
@@ -223,7 +220,7 @@ class Nameless(Malformed):
 def _stock(upc: Upc, at: Place, are: Numbers, parts: Mapping[str, int]) -> StockRow:
     if not (-MOST < are.ots < MOST and -MOST < are.qoh_minus_pick < MOST and -MOST < are.ots_wip < MOST):
         raise Malformed("more pieces than there can be")
-    return StockRow(upc, at.warehouse, at.lot, are.ots, are.qoh_minus_pick, are.ots_wip, at.stamp, at.export, parts)
+    return StockRow(upc, at.spot, (are.ots, are.qoh_minus_pick, are.ots_wip), at.stamp, at.export, parts)
 
 
 def _upc(said: object) -> Upc:

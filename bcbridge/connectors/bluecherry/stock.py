@@ -67,14 +67,14 @@ class Stock:
         for left in reversed(range(PASSES)):
             async for leaf, ends in one_pass(self._client, self._inventory):
                 reading = self._read(leaf.rows, leaf.beside)
-                names = [(row.upc, row.warehouse, row.lot) for row in reading.rows]
+                names = [(row.upc, row.spot) for row in reading.rows]
                 publications = {row.export for row in reading.rows} or self._inventory.publications((), leaf.beside)
                 census.note(names, publications, empty=not leaf.rows, lost=reading.lost)
                 last = ends and (census.settled() or not left)
                 yield self._page(leaf.asked, reading, pull, last=last, whole=last and census.whole())
                 if last:
                     return
-            census.again()
+            await census.again()
 
     async def _name_sizes(self) -> None:
         if self._sizes is not None:

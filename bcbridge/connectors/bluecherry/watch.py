@@ -22,7 +22,7 @@ from bcbridge.connectors.bluecherry.sizes import Sizes
 from bcbridge.connectors.bluecherry.walk import FUTURE
 from bcbridge.connectors.budget import Share
 from bcbridge.errors import Malformed
-from bcbridge.model.stock import Evidence, StockRow
+from bcbridge.model.stock import Evidence, Spot, StockRow
 
 SURVEYED = 5
 """Pages looked through for what is left out and what cannot be read."""
@@ -33,7 +33,6 @@ TOPIC = "stock"
 
 Pause = Callable[[float], Awaitable[None]]
 Read = Callable[[Leaf], Reading]
-Place = tuple[str, str, str]
 STAMPED = {Evidence.ROW_LEDGER, Evidence.EXPORT_WRITTEN}
 
 
@@ -41,16 +40,16 @@ STAMPED = {Evidence.ROW_LEDGER, Evidence.EXPORT_WRITTEN}
 class Seen:
     """What the looks have shown of the rows that stood on the first page each time."""
 
-    rows: dict[Place, StockRow] = field(default_factory=dict)
+    rows: dict[tuple[str, Spot], StockRow] = field(default_factory=dict)
     moved_with_stamp: int = 0
     moved_alone: int = 0
     stamp_alone: int = 0
 
     def look(self, rows: Sequence[StockRow]) -> None:
         for row in rows:
-            place = (row.upc, row.warehouse, row.lot)
+            place = (row.upc, row.spot)
             before = self.rows.get(place, row)
-            figure, stamp = _figure(before) != _figure(row), before.stamp != row.stamp
+            figure, stamp = before.numbers != row.numbers, before.stamp != row.stamp
             self.moved_with_stamp += figure and stamp
             self.moved_alone += figure and not stamp
             self.stamp_alone += stamp and not figure
@@ -59,10 +58,6 @@ class Seen:
     @property
     def moved(self) -> int:
         return self.moved_with_stamp + self.moved_alone
-
-
-def _figure(row: StockRow) -> tuple[int, int, int]:
-    return row.ots, row.qoh_minus_pick, row.ots_wip
 
 
 async def figures(client: Client, settings: BlueCherrySettings, *, pause: Pause) -> AsyncIterator[Finding]:

@@ -72,7 +72,7 @@ class WideStock:
                 _check(grids, odd)
                 return began
             if left:
-                census.again()
+                await census.again()
                 grids.again()
         raise Retry("the figures did not stand still while they were read, and none tells one by itself")
 

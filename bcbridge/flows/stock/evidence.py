@@ -14,11 +14,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from operator import attrgetter
 
 from bcbridge.model.figures import BEGINNING, Echo, Known
 from bcbridge.model.stock import Evidence, EvidenceRules, StockPage, StockRow
 
 NO_TIME = timedelta(0)
+STAMP: Callable[[StockRow], datetime | None] = attrgetter("stamp")
+EXPORT: Callable[[StockRow], datetime | None] = attrgetter("export")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,7 @@ class Dating:
     def pass_page(self, page: StockPage, *, moved: bool) -> None:
         """The page was read, and its rows were dated: what it shows counts for the pages after it. ``moved``: any of
         its rows shows another figure than the one held."""
-        exports = _distinct(row.export for row in page.rows)
+        exports = _distinct(list(map(EXPORT, page.rows)))
         named = {moment for moment in exports if self._sane(moment, page)}
         self._undated = self._undated or named != exports
         self._oldest = min((moment for moment in (self._oldest, *named) if moment), default=None)
@@ -96,7 +99,7 @@ class Dating:
         self._hear_echo(page.rows)
 
     def _newest_stamp(self, page: StockPage) -> datetime | None:
-        stamps = [row.stamp for row in page.rows if row.stamp is not None]
+        stamps = [stamp for stamp in map(STAMP, page.rows) if stamp is not None]
         newest = max(stamps, default=None)
         return newest if self._sane(newest, page) else _latest(*(self._sane(stamp, page) for stamp in stamps))
 
@@ -206,9 +209,10 @@ class Dating:
         self._echo = _latest(self._echo, *(echo.sent for echo in self.known.echoes if echo.count in shown))
 
 
-def _distinct(moments: Iterable[datetime | None]) -> set[datetime | None]:
-    """Rows share the moments they carry; told apart by what they are before they are compared, half a million rows cost
-    little."""
+def _distinct(moments: Sequence[datetime | None]) -> set[datetime | None]:
+    """Rows share the moments they carry: where all have one, half a million rows cost little."""
+    if moments and moments.count(moments[0]) == len(moments):
+        return {moments[0]}
     return set({id(moment): moment for moment in moments}.values())
 
 

@@ -14,7 +14,8 @@ from typing import Any
 
 import orjson
 
-from bcbridge.model.figures import Echo, FeedState, Known, Numbers, Taken
+from bcbridge.model.figures import Echo, FeedState, Known, Taken
+from bcbridge.model.stock import Numbers
 from bcbridge.store.db import Store
 from bcbridge.store.stamps import stamp
 from bcbridge.store.stock import compute, feeds
@@ -47,7 +48,7 @@ class _Figure:
         held = self.dated.get(row.lot)
         if held is not None and _older(said, held):
             return False
-        lot = {**dict(zip(NUMBERS, _numbers(taken), strict=True)), **row.parts}
+        lot = {**dict(zip(NUMBERS, row.numbers, strict=True)), **row.parts}
         if held is not None and (_stamped_later(said, held) or _same(lot, self.lots[row.lot])):
             said[0] = max(said[0], held[0])
         self.lots[row.lot] = lot
@@ -75,10 +76,6 @@ def _stamped_later(said: Sequence[str], held: Sequence[str]) -> bool:
 def _same(lot: Mapping[str, int], held: Mapping[str, int]) -> bool:
     """The same figure is as late as it ever was."""
     return all(lot[name] == held[name] for name in NUMBERS)
-
-
-def _numbers(taken: Taken) -> Numbers:
-    return taken.row.ots, taken.row.qoh_minus_pick, taken.row.ots_wip
 
 
 def _stamp(at: datetime | None) -> str:

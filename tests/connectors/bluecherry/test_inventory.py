@@ -13,7 +13,7 @@ from bcbridge.connectors.bluecherry.clock import ErpClock
 from bcbridge.connectors.bluecherry.inventory import Inventory, Reading
 from bcbridge.connectors.bluecherry.settings import Profile
 from bcbridge.model.ids import Upc
-from bcbridge.model.stock import StockRow
+from bcbridge.model.stock import Spot, StockRow
 from tests.connectors.bluecherry.season import stock_row
 from tests.connectors.bluecherry.test_ledger import EXAMPLE
 
@@ -36,7 +36,7 @@ def only(*rows: object, **profile: Any) -> StockRow:
 
 def test_a_row_without_components_reads_to_the_erps_own_numbers() -> None:
     assert only(stock_row(lot="A7")) == StockRow(
-        upc=Upc("040123000020"), warehouse="NJ1", lot="A7", ots=92, qoh_minus_pick=111, ots_wip=113, stamp=SEVEN
+        upc=Upc("040123000020"), spot=Spot("NJ1", "A7"), numbers=(92, 111, 113), stamp=SEVEN
     )
 
 

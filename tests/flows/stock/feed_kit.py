@@ -13,7 +13,7 @@ from bcbridge.errors import Reject
 from bcbridge.flows.stock.pull import Pulls
 from bcbridge.model.documents import Cursor
 from bcbridge.model.ids import Upc
-from bcbridge.model.stock import EvidenceRules, StockPage, StockRow
+from bcbridge.model.stock import EvidenceRules, Spot, StockPage, StockRow
 from bcbridge.store.db import Store
 from bcbridge.store.stamps import stamp
 from bcbridge.store.stock import compute, rules
@@ -39,11 +39,8 @@ def row(
 ) -> StockRow:
     return StockRow(
         Upc(upc),
-        warehouse,
-        lot,
-        ots,
-        ots,
-        ots,
+        Spot(warehouse, lot),
+        (ots, ots, ots),
         stamp=None if stamped is None else at(stamped),
         export=None if export is None else at(export),
     )

@@ -18,9 +18,10 @@ from hypothesis import strategies as st
 from bcbridge.flows.stock.evidence import COUNTS, Dated, Dating, next_count
 from bcbridge.model.figures import BEGINNING, Echo, Known
 from bcbridge.model.ids import Upc
-from bcbridge.model.stock import Evidence, EvidenceRules, StockPage, StockRow
+from bcbridge.model.stock import Evidence, EvidenceRules, Spot, StockPage, StockRow
 
 TEN = datetime(2026, 11, 27, 10, 0, tzinfo=UTC)
+NJ1 = Spot("NJ1", "")
 SKUS = ("A", "B", "C", "ECHO")
 BUILD = 240.0
 MAX_AGE = 3000.0
@@ -86,7 +87,7 @@ class Erp:
             export = self.stamp(self.publications[index].begun)
         elif self.kind is Evidence.EXPORT_WRITTEN:
             stamp = self.stamp(self._written(sku, index))
-        return StockRow(Upc(sku), "NJ1", "", ots, ots, ots, stamp, export)
+        return StockRow(Upc(sku), NJ1, (ots, ots, ots), stamp, export)
 
     def ots(self, sku: str, taken: float) -> int:
         moved = [by for when, by in self.changes[sku] if when <= taken]
@@ -224,7 +225,7 @@ def test_the_latest_of_all_that_the_profile_allows_counts_and_is_named() -> None
     rules = EvidenceRules(
         (Evidence.EXPORT_WRITTEN, Evidence.EXPORT_START, Evidence.MAX_AGE), build=timedelta(minutes=5)
     )
-    row = StockRow(Upc("A"), "NJ1", "", 1, 1, 1, export=at(0))
+    row = StockRow(Upc("A"), NJ1, (1, 1, 1), export=at(0))
     page = StockPage((row,), at(60), at(61), "")
     dating = Dating(rules, Known(), at(60))
     assert dating.date(row, page, moved=True) == Dated(at(0), Evidence.EXPORT_START)
@@ -232,7 +233,7 @@ def test_the_latest_of_all_that_the_profile_allows_counts_and_is_named() -> None
 
 def test_what_no_evidence_dates_has_no_moment() -> None:
     rules = EvidenceRules((Evidence.ROW_LEDGER, Evidence.UNCHANGED, Evidence.MAX_AGE))
-    row = StockRow(Upc("A"), "NJ1", "", 1, 1, 1)
+    row = StockRow(Upc("A"), NJ1, (1, 1, 1))
     page = StockPage((row,), at(60), at(61), "")
     dating = Dating(rules, Known(), at(60))
     assert dating.date(row, page, moved=True) == Dated(BEGINNING, None)
@@ -243,15 +244,15 @@ def test_what_no_evidence_dates_has_no_moment() -> None:
 def test_a_stamp_from_after_the_answer_dates_nothing() -> None:
     rules = EvidenceRules((Evidence.ROW_LEDGER,), skew=timedelta(seconds=5))
     page = StockPage((), at(60), at(61), "")
-    rows = [StockRow(Upc("A"), "NJ1", "", 1, 1, 1, stamp=at(seconds)) for seconds in (66, 67)]
+    rows = [StockRow(Upc("A"), NJ1, (1, 1, 1), stamp=at(seconds)) for seconds in (66, 67)]
     dating = Dating(rules, Known(), at(60))
     assert [dating.date(row, page, moved=True).as_of for row in rows] == [at(66), BEGINNING]
 
 
 def test_a_row_that_books_itself_is_dated_by_its_own_stamp_and_its_neighbours_by_the_newest_read_before() -> None:
     rules = EvidenceRules((Evidence.ROW_LEDGER,), build=timedelta(seconds=100))
-    first = StockPage((StockRow(Upc("A"), "NJ1", "", 1, 1, 1, stamp=at(500)),), at(600), at(601), "")
-    second = StockPage((StockRow(Upc("B"), "NJ1", "", 1, 1, 1, stamp=at(-500)),), at(602), at(603), "")
+    first = StockPage((StockRow(Upc("A"), NJ1, (1, 1, 1), stamp=at(500)),), at(600), at(601), "")
+    second = StockPage((StockRow(Upc("B"), NJ1, (1, 1, 1), stamp=at(-500)),), at(602), at(603), "")
     dating = Dating(rules, Known(newest=at(300)), at(600))
     assert dating.date(first.rows[0], first, moved=True).as_of == at(500)
     dating.pass_page(first, moved=True)
@@ -264,7 +265,7 @@ def test_a_row_that_books_itself_is_dated_by_its_own_stamp_and_its_neighbours_by
 
 def test_the_first_sight_of_figures_is_no_movement() -> None:
     rules = EvidenceRules((Evidence.MAX_AGE,), max_age=timedelta(seconds=100), skew=timedelta(0))
-    row = StockRow(Upc("A"), "NJ1", "", 1, 1, 1)
+    row = StockRow(Upc("A"), NJ1, (1, 1, 1))
     page = StockPage((row,), at(0), at(1), "")
     first = Dating(rules, Known(), at(0))
     first.pass_page(page, moved=True)
@@ -283,7 +284,7 @@ def test_an_echo_dates_what_is_read_after_it_was_seen() -> None:
     rules = EvidenceRules(
         (Evidence.ECHO,), build=timedelta(seconds=10), skew=timedelta(seconds=5), echo=(Upc("ECHO"), "NJ1")
     )
-    echo = StockRow(Upc("ECHO"), "NJ1", "", 7, 7, 7)
+    echo = StockRow(Upc("ECHO"), NJ1, (7, 7, 7))
     dating = Dating(rules, Known(echoes=(Echo(6, at(0)), Echo(7, at(100)), Echo(8, at(200)))), at(300))
     page = StockPage((echo,), at(300), at(301), "")
     assert dating.date(echo, page, moved=True).as_of == BEGINNING
@@ -306,7 +307,7 @@ def test_a_count_is_none_of_those_that_may_still_stand_there_whatever_this_store
 def test_a_row_that_names_no_publication_leaves_all_figures_without_a_floor(kind: Evidence) -> None:
     dating = Dating(EvidenceRules((kind,)), Known(), at(60))
     for export in (at(30), None):
-        row = StockRow(Upc("A"), "NJ1", "", 1, 1, 1, export=export)
+        row = StockRow(Upc("A"), NJ1, (1, 1, 1), export=export)
         dating.pass_page(StockPage((row,), at(60), at(61), ""), moved=True)
     known = dating.after(everything=True)
     assert (known.floor, known.oldest) == (BEGINNING, None)
@@ -315,7 +316,7 @@ def test_a_row_that_names_no_publication_leaves_all_figures_without_a_floor(kind
 def test_a_stamp_within_a_second_is_that_second() -> None:
     """An order is stamped in whole seconds: 10:00:00 may be later than 10:00:00.5."""
     rules = EvidenceRules((Evidence.EXPORT_START,))
-    row = StockRow(Upc("A"), "NJ1", "", 1, 1, 1, export=at(60.5))
+    row = StockRow(Upc("A"), NJ1, (1, 1, 1), export=at(60.5))
     page = StockPage((row,), at(100), at(101), "")
     dating = Dating(rules, Known(), at(100))
     assert dating.date(row, page, moved=True).as_of == at(60)
