@@ -13,6 +13,7 @@ import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import orjson
 
@@ -54,9 +55,8 @@ LIMIT :limit
 """
 MOST_OF_GROUPS = 2_000
 _STILL_DUE = f"""
-{_ROW} FROM json_each(:places) AS p
-CROSS JOIN stock_shown AS s ON s.sku = json_extract(p.value, '$[0]') AND s.channel = :channel
-    AND s.location = json_extract(p.value, '$[1]')
+{_ROW} FROM json_each(:skus) AS g
+CROSS JOIN stock_shown AS s ON s.sku = g.value AND s.channel = :channel
 CROSS JOIN stock_outlets AS o ON o.channel = :channel AND o.location = s.location
 WHERE s.due IS NOT NULL AND s.writing IS NULL AND s.target IS NOT NULL AND s.state = 'kept'
 """
@@ -68,13 +68,13 @@ SELECT min(due_at) AS at FROM stock_shown WHERE channel = ? AND due IS NOT NULL 
 async def due(reads: Readers, channel: str, *, limit: int, now: datetime) -> list[DueRow]:
     """What is to be written first: what must fall and is nearest to zero, then the rest by urgency."""
     rows = await reads.rows(_DUE, {"channel": channel, "now": stamp(now), "limit": limit})
-    return [_due_row(row) for row in rows]
+    return [_due_row(_Due._make(row)) for row in rows]
 
 
 async def due_of(reads: Readers, channel: str, groups: Collection[str]) -> list[DueRow]:
     """All that is to be written of these groups, whether its moment has come or not."""
     asked = {"channel": channel, "groups": orjson.dumps(sorted(groups)).decode(), "limit": MOST_OF_GROUPS}
-    return [_due_row(row) for row in await reads.rows(_DUE_OF, asked)]
+    return [_due_row(_Due._make(row)) for row in await reads.rows(_DUE_OF, asked)]
 
 
 async def next_due(reads: Readers, channel: str) -> datetime | None:
@@ -83,26 +83,45 @@ async def next_due(reads: Readers, channel: str) -> datetime | None:
     return moment(row["at"]) if row is not None and row["at"] else None
 
 
-def _due_row(row: sqlite3.Row) -> DueRow:
+class _Due(NamedTuple):
+    """A row of ``_ROW``."""
+
+    sku: str
+    location: str
+    item: str
+    group: str
+    explained: int | None
+    dirty: str
+    target: int
+    urgency: int
+    at: str
+    stale: int | None
+    compares: int
+
+
+def _due_row(row: _Due) -> DueRow:
     kind = _kind(row)
-    number, was = int(row["target"]), row["explained"]
-    if kind is WriteKind.COMPARE and row["stale"] is not None:
-        was = int(row["stale"])  # what stood there; what we have not seen of it stays taken off
-        number = max(0, was + number - int(row["explained"]))
-    change = StockChange(Ref(row["location"]), Ref(row["item"]), Ref(row["grp"]), number, was)
-    return DueRow(row["sku"], kind, int(row["due"]), change)
+    return DueRow(row.sku, kind, row.urgency, _change(row, kind))
 
 
-def _kind(row: sqlite3.Row) -> WriteKind | None:
+def _change(row: _Due, kind: WriteKind | None) -> StockChange:
+    number, was = row.target, row.explained
+    if kind is WriteKind.COMPARE and row.stale is not None:
+        was = row.stale  # what stood there; what we have not seen of it stays taken off
+        number = max(0, was + number - (row.explained or 0))
+    return StockChange(Ref(row.location), Ref(row.item), Ref(row.group), number, was)
+
+
+def _kind(row: _Due) -> WriteKind | None:
     """A doubtful number of a channel that compares is read before it is raised. It is lowered at once: E errs upwards,
     so that a difference from it takes off too much rather than too little."""
-    if not row["compares"]:
+    if not row.compares:
         return WriteKind.SET
-    if row["explained"] is None:
+    if row.explained is None:
         return None
-    if row["target"] < row["explained"]:
+    if row.target < row.explained:
         return WriteKind.ADJUST
-    return None if row["dirty"] else WriteKind.COMPARE
+    return None if row.dirty else WriteKind.COMPARE
 
 
 # -- intents -----------------------------------------------------------------------------------------------------
@@ -114,14 +133,13 @@ INSERT INTO stock_writes (key, channel, kind, state, made_at, tries) VALUES (?, 
 _WRITE_ROW = """
 INSERT INTO stock_write_rows (write_id, seq, sku, location, item, grp, number, was, explained, doubt, figure,
                               figure_as_of, n, buffer, demand)
-VALUES (:write, :seq, :sku, :location, :item, :grp, :number, :was, :explained, :doubt, :figure, :as_of, :n, :buffer,
-        :demand)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _WRITING = """
-UPDATE stock_shown SET writing = :write, due = NULL, due_at = NULL,
-    dirty = CASE WHEN :ends_doubt THEN '' ELSE dirty END
-WHERE sku = :sku AND channel = :channel AND location = :location
+UPDATE stock_shown SET writing = ?, due = NULL, due_at = NULL, dirty = CASE WHEN ? THEN dirty ELSE '' END
+WHERE sku = ? AND channel = ? AND location = ?
 """
+"""A blind write ends the doubt: whatever stood there stands there no more."""
 
 
 def begin(
@@ -142,18 +160,26 @@ def begin(
     answers are, nobody else writes these rows.
     """
     reckoned = compute.mark_and_reckon(tx, {sku for sku, _ in places}, now=now, channel=channel)
-    asked = {"channel": channel, "places": orjson.dumps(list(places)).decode()}
-    rows = tx.execute(_STILL_DUE, asked).fetchall()
     why = {(one.sku, one.location): one for one in reckoned}
+    by_kind: dict[WriteKind | None, list[_Due]] = {}
+    for row in _still_due(tx, channel, places):
+        if (row.sku, row.location) in why:
+            by_kind.setdefault(_kind(row), []).append(row)
+    if not known and WriteKind.SET in by_kind:
+        by_kind[WriteKind.SET] = [row for row in by_kind[WriteKind.SET] if row.target == 0]
     intents = {intent.write.kind: intent for intent in joined}
     for kind in WriteKind:
-        ours = [row for row in rows if _kind(row) is kind and (row["sku"], row["location"]) in why]
-        if kind is WriteKind.SET and not known:
-            ours = [row for row in ours if row["target"] == 0]
-        if ours:
+        if ours := by_kind.get(kind):
             intent = intents.get(kind) or _intend(tx, channel, kind, key=new_key(), now=now)
             intents[kind] = _join(tx, intent, ours, why)
     return list(intents.values())
+
+
+def _still_due(tx: sqlite3.Connection, channel: str, places: Sequence[Place]) -> list[_Due]:
+    """In the order of the places; asked by SKU alone, for a channel has few locations and the rows lie together."""
+    asked = {"channel": channel, "skus": orjson.dumps(list({sku: None for sku, _ in places})).decode()}
+    found = {(row.sku, row.location): row for row in map(_Due._make, tx.execute(_STILL_DUE, asked))}
+    return [found[place] for place in places if place in found]
 
 
 def _intend(tx: sqlite3.Connection, channel: str, kind: WriteKind, *, key: str, now: datetime) -> Intent:
@@ -163,58 +189,59 @@ def _intend(tx: sqlite3.Connection, channel: str, kind: WriteKind, *, key: str, 
 
 
 def _join(
-    tx: sqlite3.Connection, intent: Intent, rows: Sequence[sqlite3.Row], why: Mapping[Place, compute.Reckoning]
+    tx: sqlite3.Connection, intent: Intent, rows: Sequence[_Due], why: Mapping[Place, compute.Reckoning]
 ) -> Intent:
-    changes = tuple(_due_row(row).change for row in rows)
-    numbered = enumerate(zip(rows, changes, strict=True), start=len(intent.skus))
-    kept = [_kept(tx, intent, seq, row, change, why[row["sku"], row["location"]]) for seq, (row, change) in numbered]
-    tx.executemany(_WRITE_ROW, kept)
-    tx.executemany(_WRITING, kept)
-    falls = [moment(row["due_at"]) for row in rows if row["due"] <= FALLS]
+    kind, first = intent.write.kind, len(intent.skus)
+    changes = tuple([_change(row, kind) for row in rows])
+    reasons = [why[row.sku, row.location] for row in rows]
+    tx.executemany(_WRITE_ROW, _kept(tx, intent.id, first, list(zip(rows, changes, reasons, strict=True))))
+    tx.executemany(_WRITING, [(intent.id, row.compares, row.sku, intent.channel, row.location) for row in rows])
+    falls = [row.at for row in rows if row.urgency <= FALLS]
+    since = [*([moment(min(falls))] if falls else []), *([intent.due] if intent.due else [])]
     return replace(
         intent,
         write=replace(intent.write, changes=intent.write.changes + changes),
-        skus=intent.skus + tuple(row["sku"] for row in rows),
-        due=min([*falls, *([intent.due] if intent.due else [])], default=None),
+        skus=intent.skus + tuple([row.sku for row in rows]),
+        due=min(since, default=None),
     )
 
 
+def _kept(
+    tx: sqlite3.Connection, write: int, first: int, rows: Sequence[tuple[_Due, StockChange, compute.Reckoning]]
+) -> list[tuple[object, ...]]:
+    """The rows of a call, as ``_WRITE_ROW`` takes them, and why each number is what it is."""
+    counted = _counted(tx, [(reason.part, reason.as_of) for _, _, reason in rows if reason.n])
+    return [
+        (
+            *(write, seq, row.sku, row.location, row.item, row.group, change.number, change.was),
+            *(row.explained, row.dirty, reason.figure, reason.as_of, reason.n, reason.buffer),
+            counted[reason.part, reason.as_of] if reason.n else NONE_COUNTED,
+        )
+        for seq, (row, change, reason) in enumerate(rows, start=first)
+    ]
+
+
 _COUNTED = """
-SELECT channel, order_ref, qty, state FROM stock_demand
-WHERE sku = ? AND settled = 0 AND state <> 'void' AND (state <> 'posted' OR posted_by >= ?) ORDER BY id DESC LIMIT ?
+SELECT p.value, a.key, (
+    SELECT json_group_array(json_array(d.channel, d.order_ref, d.qty, d.state)) FROM (
+        SELECT channel, order_ref, qty, state FROM stock_demand
+        WHERE sku = p.value AND settled = 0 AND state <> 'void' AND (state <> 'posted' OR posted_by >= a.key)
+        ORDER BY id DESC LIMIT :most) AS d)
+FROM json_each(:parts) AS a CROSS JOIN json_each(a.value) AS p
 """
 DEMAND_KEPT = 50
+NONE_COUNTED = "[]"
 
 
-def _kept(
-    tx: sqlite3.Connection,
-    intent: Intent,
-    seq: int,
-    row: sqlite3.Row,
-    change: StockChange,
-    reason: compute.Reckoning,
-) -> dict[str, object]:
-    """One row of a call, and why its number is what it is."""
-    counted = tx.execute(_COUNTED, (reason.part, reason.as_of, DEMAND_KEPT)).fetchall() if reason.n else []
-    return {
-        "write": intent.id,
-        "seq": seq,
-        "channel": intent.channel,
-        "sku": row["sku"],
-        "location": row["location"],
-        "item": change.item,
-        "grp": change.group,
-        "number": change.number,
-        "was": change.was,
-        "explained": row["explained"],
-        "doubt": row["dirty"],
-        "figure": reason.figure,
-        "as_of": reason.as_of,
-        "n": reason.n,
-        "buffer": reason.buffer,
-        "demand": orjson.dumps([tuple(one) for one in counted]).decode(),
-        "ends_doubt": not row["compares"],
-    }
+def _counted(tx: sqlite3.Connection, parts: Collection[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """The newest orders that count for each part under a figure's moment, as they are kept; asked all at once."""
+    if not parts:
+        return {}
+    asked: dict[str, list[str]] = {}
+    for part, as_of in dict.fromkeys(parts):
+        asked.setdefault(as_of, []).append(part)
+    found = tx.execute(_COUNTED, {"parts": orjson.dumps(asked).decode(), "most": DEMAND_KEPT})
+    return {(part, as_of): demand for part, as_of, demand in found}
 
 
 # -- answers -----------------------------------------------------------------------------------------------------

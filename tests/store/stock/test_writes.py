@@ -174,7 +174,7 @@ def test_calls_are_forgotten_when_they_are_old_and_over(tx: sqlite3.Connection) 
         .replace(":ended", "'9'")
         .replace(":small", "9"),
         writes._DUE_OF.replace(":channel", "'big'").replace(":groups", "'[]'").replace(":limit", "9"),
-        writes._STILL_DUE.replace(":channel", "'big'").replace(":places", "'[]'"),
+        writes._STILL_DUE.replace(":channel", "'big'").replace(":skus", "'[]'"),
         writes._IN_DOUBT.replace(":sku", "'S'")
         .replace(":channel", "'big'")
         .replace(":location", "'L1'")
