@@ -21,7 +21,8 @@ fresh: .venv/.made  ## the same, from an empty store and an empty sandbox
 	@exec $(BIN)/bcbridge run --fresh
 
 test: .venv/.made  ## the whole suite
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+	@# hundreds of processes start: each of them would compile everything anew
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 chaos: .venv/.made  ## the proof: 5,000 orders under kills and faults, judged (ARGS="--orders N --seed N")
 	@exec $(BIN)/python -m tests.chaos $(ARGS)

@@ -20,19 +20,19 @@ from tests.e2e.shown import stock
 from tests.e2e.sold import Sold
 from tests.e2e.world import World, call
 
-STOCK_CYCLE_SECONDS, STOCK_BUILD_SECONDS = 10, 1
-ERP_SETTINGS = f"""posting_window_hours = 0.002
+STOCK_BUILD_SECONDS = 1
+ERP_SETTINGS = """posting_window_hours = 0.002
 confirm_by_reference_minutes = 0.05
 page_size = 200
 [connections.bluecherry.profile]
 stock_evidence = ["row_ledger"]
-stock_build_seconds = {STOCK_BUILD_SECONDS + 1}
-stock_replica_behind_seconds = {STOCK_CYCLE_SECONDS + 2}
+stock_build_seconds = {build}
+stock_replica_behind_seconds = {behind}
+stock_watch_seconds = 0
 clock_skew_seconds = 1
 locations_not_for_sale = ["QRN"]
 """
 """Accepted and not posted for seven seconds is an incident here. A replica may answer with the export before."""
-SIMULATED_ERP = {"stock_cycle_seconds": STOCK_CYCLE_SECONDS, "stock_build_seconds": STOCK_BUILD_SECONDS, "life": 1}
 LOOKED_AT_AGAIN = "look_again_minutes = 1\n"
 """Whatever waits in a shop; each hour is usual."""
 SHOP_SETTINGS = "overlap_seconds = 10\npage_size = 40\nrequest_timeout_seconds = 2\n"
@@ -67,6 +67,15 @@ CUT_OFF = (OSError, http.client.HTTPException, ValueError)
 PAGE = 500
 SCARCE = 20
 NO_LIMIT = resource.RLIM_INFINITY
+
+
+def erp_settings(cycle: int) -> str:
+    """Those of an ERP that exports its stock so often."""
+    return ERP_SETTINGS.format(build=STOCK_BUILD_SECONDS + 1, behind=cycle + 2)
+
+
+def simulated_erp(cycle: int) -> dict[str, object]:
+    return {"stock_cycle_seconds": cycle, "stock_build_seconds": STOCK_BUILD_SECONDS, "life": 1}
 
 
 class Arena(World):

@@ -148,6 +148,7 @@ overlap in which its lists are read again (a clock that went back further would 
 
 RANDOM = "random moment"
 PAGES_PER_LIFE = 6
+SHORT_STOCK_CYCLE_SECONDS = 6
 
 
 @dataclass(frozen=True)
@@ -172,17 +173,19 @@ class Plan:
     disk_full_seconds: float = 2.5
     deadline_minutes: float = 20.0
     read_back: bool = True
+    stock_cycle_seconds: int = 10
+    """How often the ERP exports its stock."""
     erp_faults: dict[str, float] = field(default_factory=lambda: dict(ERP_FAULTS))
     shop_faults: dict[str, dict[str, float]] = field(default_factory=lambda: dict(SHOP_FAULTS))
     """By connection."""
 
     def in_short(self) -> Plan:
-        """Without the faults that take long."""
+        """Without the faults that take long, with an ERP that exports its stock more often."""
         shops = {
             shop: {name: rate for name, rate in faults.items() if name not in WAITS_LONG}
             for shop, faults in self.shop_faults.items()
         }
-        return replace(self, shop_faults=shops)
+        return replace(self, shop_faults=shops, stock_cycle_seconds=SHORT_STOCK_CYCLE_SECONDS)
 
     @property
     def wave(self) -> int:

@@ -35,7 +35,7 @@ BURSTS = (0, 0, 40, 80)
 """Orders a second of a wave; 0 is all at once."""
 DRIP_SEED = 1_000_000
 FILLS_EVERY_SECONDS = 10.0
-PAGES_FULL = 100
+PAGES_FULL = 50
 """More than a list shows at once (arena.py, page_size)."""
 MOVING = ("ready", "sending", "accepted", "in_doubt")
 SETTLES_WITHIN_SECONDS = 180.0
