@@ -1,10 +1,11 @@
 """A child: one channel is told all its numbers for the first time, by the product's own publisher out of a real store.
 
-``python -m tests.bench.pushed KIND PORT STORE SKUS SECONDS``. What the simulated shop holds is taken from its books; half
-of the numbers fall and half rise. Orders are known: none is placed. BigCommerce's shelf is read once before, as the
-product does, for its room learns there what it need not look at before it writes. That reading takes more calls than a
-window has: they are not counted, and the clock starts with a window anew. It says how many rows were told in how many
-seconds, and which calls that took.
+``python -m tests.bench.pushed KIND PORT STORE SKUS SECONDS``. What the simulated shop holds is taken from its books;
+half of the numbers fall and half rise. Orders are known: none is placed. It says how many rows were told, which is to
+say answered, in how many seconds.
+
+BigCommerce's shelf is read whole before, as the product does: there its room learns what it need not look at before it
+writes. That takes more calls than a window has. They are not counted, and the clock starts with a window anew.
 """
 
 from __future__ import annotations

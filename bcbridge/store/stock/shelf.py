@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from time import perf_counter
 from typing import TypeVar
 
 from bcbridge.model.shelf import Anchored, Cause, Drift, DriftSigns, DueRow, Intent, Kept, Place, Reading
@@ -48,17 +49,26 @@ class ShelfMemory:
         """The calls that tell these numbers are on disk when this returns. ``known``: the channel's orders were looked
         at right before."""
         intents: list[Intent] = []
-        for ours in _sliced(places):
-            unit = self._begin(ours, intents, known)
-            intents = await self.store.write(unit, long=True)
+        at, rows = 0, compute.SLICE
+        while at < len(places):
+            unit = self._begin(places[at : at + rows], intents, known)
+            intents, seconds = await self.store.write(unit, long=True)
+            at, rows = at + rows, _as_many(rows, seconds)
         return intents
 
     def _begin(
         self, places: Sequence[Place], joined: Sequence[Intent], known: bool
-    ) -> Callable[[sqlite3.Connection], list[Intent]]:
-        return lambda tx: writes.begin(
-            tx, self.channel, places, new_key=self.new_key, now=self.now(), known=known, joined=joined
-        )
+    ) -> Callable[[sqlite3.Connection], tuple[list[Intent], float]]:
+        """With the seconds that it took."""
+
+        def unit(tx: sqlite3.Connection) -> tuple[list[Intent], float]:
+            began = perf_counter()
+            intents = writes.begin(
+                tx, self.channel, places, new_key=self.new_key, now=self.now(), known=known, joined=joined
+            )
+            return intents, perf_counter() - began
+
+        return unit
 
     async def answered(self, intent: Intent, answers: Sequence[RowAnswer], *, settles: bool) -> None:
         now = self.now()
@@ -211,6 +221,18 @@ class ShelfMemory:
 
 SMOOTHING = 0.2
 """The share that the latest call has in the lag that is kept."""
+
+
+MOST_BEGUN = 250
+"""Rows of a call written down in one unit at most."""
+UNIT_SECONDS = 0.010
+"""What such a unit is to take: where SKUs are split or sold much, their rows cost several times as much."""
+
+
+def _as_many(rows: int, seconds: float) -> int:
+    """How many rows the next unit takes, after one that took so long for so many."""
+    fit = int(rows * UNIT_SECONDS / seconds) if seconds > 0 else MOST_BEGUN
+    return max(compute.SLICE, min(MOST_BEGUN, fit))
 
 
 def _sliced(rows: Sequence[T]) -> list[Sequence[T]]:

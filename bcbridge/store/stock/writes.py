@@ -13,6 +13,7 @@ import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import groupby
 from typing import NamedTuple
 
 import orjson
@@ -155,9 +156,9 @@ def begin(
     """Write down the calls that tell these numbers, as they are at this moment: one of each kind.
 
     Whatever is no longer due, or has become another write's, is left out; where the channel's orders were not looked
-    at right before (``known``), so is a blind write of more than nothing. SLICE places in one unit at most; a call of
-    more is handed on as ``joined``, and grows. The calls may be made once the last unit is committed; until their
-    answers are, nobody else writes these rows.
+    at right before (``known``), so is a blind write of more than nothing. A call of more places than one unit takes is
+    handed on as ``joined``, and grows. The calls may be made once the last unit is committed; until their answers are,
+    nobody else writes these rows.
     """
     reckoned = compute.mark_and_reckon(tx, {sku for sku, _ in places}, now=now, channel=channel)
     why = {(one.sku, one.location): one for one in reckoned}
@@ -245,7 +246,8 @@ def _counted(tx: sqlite3.Connection, parts: Collection[tuple[str, str]]) -> dict
 
 
 # -- answers -----------------------------------------------------------------------------------------------------
-# Each function takes SLICE rows of a call, from ``first`` on, and returns where the next slice begins: None at the end.
+# Each function takes some rows of a call, from ``first`` on, and returns where the next slice begins: None at the end.
+# They are SLICE, for their SKUs are marked; more where they are only noted.
 
 _MOVED = """
 UPDATE stock_shown SET explained = explained + :number - :was, answered_at = :now, stale = NULL, writing = NULL
@@ -278,7 +280,9 @@ UPDATE stock_shown SET dirty = :reason, answered_at = :now, writing = NULL,
     explained = explained + max(0, :number - :was), maybe = maybe + abs(:number - :was)
 WHERE sku = :sku AND channel = :channel AND location = :location AND writing = :write
 """
-_RESULT = "UPDATE stock_write_rows SET result = :result, reason = :reason WHERE write_id = :write AND seq = :seq"
+_RESULTS = "UPDATE stock_write_rows SET result = ?, reason = ? WHERE write_id = ? AND seq >= ? AND seq < ?"
+NOTED = 1_000
+"""Rows in one unit at most, where all were taken and none is in force yet."""
 _STATE = "UPDATE stock_writes SET state = :state, ended_at = :now, reason = :reason WHERE id = :write"
 
 _UPDATES = {
@@ -303,13 +307,17 @@ def answered(
 ) -> int | None:
     """A definite answer, row by row. With ``settles`` the numbers that were taken are in force only later
     (``settled``): until then nobody writes their rows."""
+    ours = answers[first : first + NOTED]
+    if settles and all(answer.result is RowResult.TAKEN for answer in ours):
+        _note(tx, intent.id, first, ours)
+        return _end_slice(tx, intent, first, "settling", now=now, rows=NOTED, unmoved=intent.skus)
+    ours = ours[:SLICE]
+    _note(tx, intent.id, first, ours)
     by_result: dict[RowResult, list[dict[str, object]]] = {}
-    for row, answer in zip(_rows(intent, first, now), answers[first : first + SLICE], strict=True):
-        row |= {"shown": answer.shown, "result": answer.result.value, "reason": answer.reason}
-        row["state"] = _STATES.get(answer.result)
+    for row, answer in zip(_rows(intent, first, now), ours, strict=True):
+        row |= {"shown": answer.shown, "reason": answer.reason, "state": _STATES.get(answer.result)}
         by_result.setdefault(answer.result, []).append(row)
     for result, rows in by_result.items():
-        tx.executemany(_RESULT, rows)
         if result is RowResult.UNTRIED and intent.write.kind is WriteKind.SET:
             tx.executemany(_DOUBTFUL, [{**row, "reason": NOT_TRIED} for row in rows])
         elif result is not RowResult.TAKEN:
@@ -319,6 +327,14 @@ def answered(
     under_way = settles and any(answer.result is RowResult.TAKEN for answer in answers)
     waits = {str(row["sku"]) for row in by_result.get(RowResult.TAKEN, ())} if settles else set()
     return _end_slice(tx, intent, first, "settling" if under_way else "answered", now=now, unmoved=waits)
+
+
+def _note(tx: sqlite3.Connection, write: int, first: int, answers: Sequence[RowAnswer]) -> None:
+    """What became of these rows, from ``first`` on: once for all that were told the same one after the other."""
+    for (result, reason), alike in groupby(answers, key=lambda one: (one.result, one.reason)):
+        after = first + len(list(alike))
+        tx.execute(_RESULTS, (result.value, reason, write, first, after))
+        first = after
 
 
 def settled(tx: sqlite3.Connection, intent: Intent, *, now: datetime, first: int = 0) -> int | None:
@@ -400,11 +416,12 @@ def _end_slice(
     *,
     now: datetime,
     reason: str = "",
+    rows: int = SLICE,
     unmoved: Collection[str] = (),
 ) -> int | None:
     """What is due of these rows is known in the unit that answered them, but for those that it left as they were; the
     last slice ends the call."""
-    after = first + SLICE
+    after = first + rows
     compute.mark(tx, set(intent.skus[first:after]).difference(unmoved), now=now)
     if after < len(intent.skus):
         return after
