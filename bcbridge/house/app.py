@@ -57,6 +57,7 @@ IDLE_CONFIRM_FACTOR = 4
 SLICE = 500
 KEEP_EVERY = timedelta(hours=1)
 RETRY_SECONDS = 60.0
+NOTED_AGAIN_SECONDS = 1.0
 SWEEP_EVERY = timedelta(hours=1)
 SWEEPS = (("sweep_48h", timedelta(hours=24), timedelta(hours=48)), ("sweep_7d", timedelta(days=7), timedelta(days=7)))
 """Name, how often, how far back by creation."""
@@ -323,15 +324,16 @@ def _start_loops(house: House, loops: TaskGroup) -> None:
 
 
 def _marker(store: Store, now: Callable[[], datetime], loops: TaskGroup, name: str) -> Callable[[], None]:
-    """Notes once that a master was read whole; what the store cannot keep now is noted after the next pass."""
+    """Notes once that a master was read whole. What the store cannot keep now is tried again: orders wait for it, and
+    the next pass may be a quarter of an hour away."""
     noted = False
 
     async def write() -> None:
         await store.write(lambda tx: meta.put(tx, masters_read(name), stamp(now())))
 
     async def note() -> None:
-        nonlocal noted
-        noted = await _tried(None, f"noting that {name} was read", write)
+        while not await _tried(None, f"noting that {name} was read", write):  # noqa: ASYNC110 - no bell for a full disk
+            await anyio.sleep(NOTED_AGAIN_SECONDS)
 
     def mark() -> None:
         nonlocal noted
