@@ -2,8 +2,9 @@
 
 Shopify gives points back at a rate, a call of 250 rows costs ten. WooCommerce has two workers that take as long as the
 simulation is set to, a call is one style of eight sizes. BigCommerce takes 2,000 rows in one call after the other, and
-150 calls in half a minute. All numbers are due; where telling all of them would take longer than there is time, the
-pace is taken over that time.
+150 calls in half a minute; its window begins with the clock, and what reading its shelf took of an earlier one is not
+counted. All numbers are due; where telling all of them would take longer than there is time, the pace is taken over
+that time. A number is told when its call was answered: that it is in force later in BigCommerce is not waited for.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ CHANNELS = (
         "BigCommerce",
         lambda skus: f"more_skus={skus}",
         _bigcommerce,
-        "one call of 2,000 at a time, 150 in 30 s",
+        "one call of 2,000 at a time, 150 in 30 s from the start",
     ),
 )
 

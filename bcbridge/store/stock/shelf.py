@@ -225,7 +225,7 @@ SMOOTHING = 0.2
 
 MOST_BEGUN = 250
 """Rows of a call written down in one unit at most."""
-UNIT_SECONDS = 0.010
+UNIT_SECONDS = 0.008
 """What such a unit is to take: where SKUs are split or sold much, their rows cost several times as much."""
 
 

@@ -88,9 +88,9 @@ class _Due(NamedTuple):
     """A row of ``_ROW``."""
 
     sku: str
-    location: str
-    item: str
-    group: str
+    location: Ref
+    item: Ref
+    group: Ref
     explained: int | None
     dirty: str
     target: int
@@ -110,7 +110,7 @@ def _change(row: _Due, kind: WriteKind | None) -> StockChange:
     if kind is WriteKind.COMPARE and row.stale is not None:
         was = row.stale  # what stood there; what we have not seen of it stays taken off
         number = max(0, was + number - (row.explained or 0))
-    return StockChange(Ref(row.location), Ref(row.item), Ref(row.group), number, was)
+    return StockChange(row.location, row.item, row.group, number, was)
 
 
 def _kind(row: _Due) -> WriteKind | None:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 
+import orjson
 import pytest
 
 from bcbridge.model.ids import Ref
@@ -112,10 +113,77 @@ def test_numbers_are_those_of_the_moment_of_the_intent(tx: sqlite3.Connection) -
     assert (intent.write.kind, intent.write.changes[0].number) == (WriteKind.ADJUST, 4)
 
 
+DEMAND = """
+INSERT INTO stock_demand (channel, order_ref, sku, warehouse, qty, state, seen_at, posted_by, settled)
+VALUES ('shopify', :ref, :sku, 'NJ1', 1, :state, :at, :posted, :settled)
+"""
+
+
+def ask(tx: sqlite3.Connection, sku: str, ref: str, state: str = "known", **more: object) -> None:
+    usual = {"sku": sku, "ref": ref, "state": state, "at": stamp(START), "posted": None, "settled": 0}
+    tx.execute(DEMAND, {**usual, **more})
+
+
+def demand_of(tx: sqlite3.Connection, sku: str) -> list[list[object]]:
+    (kept,) = tx.execute("SELECT demand FROM stock_write_rows WHERE sku = ?", (sku,)).fetchone()
+    told: list[list[object]] = orjson.loads(kept)
+    return told
+
+
+def test_each_number_keeps_the_newest_orders_that_count_against_it(tx: sqlite3.Connection) -> None:
+    places = fill(tx, 3, figure=90, shown=5)
+    for number in range(60):
+        ask(tx, "S00000", f"#{number}")
+    earlier = stamp(START - timedelta(minutes=1))
+    ask(tx, "S00001", 'counted \u00e9 "', "posted", posted=stamp(START))
+    ask(tx, "S00001", "in the figure", "posted", posted=earlier)
+    ask(tx, "S00001", "void", "void")
+    ask(tx, "S00001", "settled", settled=1)
+    begin(tx, "big", places)
+    assert demand_of(tx, "S00000") == [["shopify", f"#{number}", 1, "known"] for number in range(59, 9, -1)]
+    assert demand_of(tx, "S00001") == [["shopify", 'counted \u00e9 "', 1, "posted"]]
+    assert demand_of(tx, "S00002") == []
+
+
+def test_rows_of_a_call_stand_as_they_were_asked_for_whatever_their_location(tx: sqlite3.Connection) -> None:
+    second = Outlet("big", Ref("L2"), "bluecherry", ("NJ1",), shelf=ShelfRules(compares=False))
+    first = Outlet("big", Ref("L1"), "bluecherry", ("NJ1",), shelf=ShelfRules(compares=False))
+    rules.keep_outlets_of(tx, "big", [first, second])
+    fill(tx, 3, figure=9, shown=5)
+    for sku in ("S00000", "S00002"):
+        tx.execute(SHOWN.replace("'L1'", "'L2'"), {"sku": sku, "channel": "big", "shown": 5, "at": stamp(START)})
+    compute.mark(tx, ["S00000", "S00001", "S00002"], now=START)
+    asked = [("S00002", "L1"), ("S00000", "L2"), ("S00001", "L1"), ("S00002", "L2"), ("nothing", "L1")]
+    (intent,) = begin(tx, "big", asked)
+    rows = zip(intent.skus, intent.write.changes, strict=True)
+    assert [(sku, change.location) for sku, change in rows] == asked[:4]
+    assert counted(tx, "channel = 'big' AND writing IS NULL") == 1  # the one that was not asked for
+
+
 def test_what_is_no_longer_due_is_left_out(tx: sqlite3.Connection) -> None:
     places = fill(tx, 1, figure=9, shown=5)
     tx.execute("UPDATE stock_figures SET ots = 5")
     assert begin(tx, "shopify", places) == []
+
+
+def test_an_answer_that_settles_is_noted_in_large_slices_up_to_the_first_row_that_was_not_taken(
+    tx: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writes, "NOTED", 200)
+    (intent,) = begin(tx, "big", fill(tx, 500, figure=9, shown=5))
+    answers = [TAKEN] * 500
+    answers[250] = RowAnswer(RowResult.REFUSED, reason="no such number")
+    slices: list[int] = []
+    first: int | None = 0
+    while first is not None:
+        slices.append(first)
+        first = writes.answered(tx, intent, answers, settles=True, now=START, first=first)
+    assert slices == [0, 200, 300]
+    assert counted(tx, f"channel = 'big' AND writing = {intent.id}") == 499
+    assert counted(tx, "channel = 'big' AND state = 'refused' AND writing IS NULL") == 1
+    told = tx.execute("SELECT seq, result, reason FROM stock_write_rows WHERE write_id = ?", (intent.id,)).fetchall()
+    assert [tuple(row) for row in told] == [(at, one.result.value, one.reason) for at, one in enumerate(answers)]
+    assert [one.id for one in writes.open_writes(tx, "big", "settling")] == [intent.id]
 
 
 def test_an_item_that_became_another_meanwhile_takes_no_answer(tx: sqlite3.Connection) -> None:
