@@ -59,6 +59,10 @@ def built(kit: Kit, url: str = NOBODY, *, secrets: Mapping[str, str] | None = No
     return kind.build(ConnectorName("the-one"), settings, tools)
 
 
+IMPATIENT: Mapping[str, Any] = {"request_timeout_seconds": 1}
+"""Settings of a room that is kept waiting: a deadline proves as much when it is short."""
+
+
 @cache
 def _still(kind: str) -> Any:
     return built(KITS[kind])

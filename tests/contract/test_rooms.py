@@ -46,6 +46,7 @@ from tests.contract.heard import PATIENCE_SECONDS, Heard
 from tests.contract.kit import Asked, Kit, Outside, Reply, Row, Shelf, SinkKit, SourceKit, WebhookKit
 from tests.contract.outside import Handler, Server, between, black_hole, dripping, exploding, flooding, saying, serving
 from tests.contract.rooms import (
+    IMPATIENT,
     KITS,
     NOBODY,
     SOURCES,
@@ -392,7 +393,7 @@ async def test_doctor_says_what_is_wrong_where_nothing_answers(kit: Kit, heard: 
     """Refused connections, and silence: a finding, not an end."""
     async with serving(black_hole) as silent:
         for url in (NOBODY, silent.url):
-            async with room(kit, url) as connector:
+            async with room(kit, url, **IMPATIENT) as connector:
                 with anyio.fail_after(PATIENCE_SECONDS):
                     findings = await heard.ending(connector.doctor)
             assert isinstance(findings, list)
@@ -438,12 +439,12 @@ def _decision(ending: object) -> type:
     return next((kind for kind in (Retry, OpenCircuit) if isinstance(ending, kind)), type(ending))
 
 
-async def _endings(kit: Kit, url: str, heard: Heard) -> dict[str, object]:
+async def _endings(kit: Kit, url: str, heard: Heard, **changes: Any) -> dict[str, object]:
     """How every reading call ends, each made by a room of its own, all at once."""
     ended: dict[str, object] = {}
 
     async def made(name: str) -> None:
-        async with room(kit, url) as connector:
+        async with room(kit, url, **changes) as connector:
             ended[name] = await heard.ending(reading_calls(kit, connector)[name])
 
     with anyio.fail_after(PATIENCE_SECONDS):
@@ -523,14 +524,14 @@ SILENCES = pytest.mark.parametrize(
 @SILENCES
 async def test_every_reading_call_ends_within_its_deadline(kit: Kit, silence: Any, heard: Heard) -> None:
     async with serving(silence) as server:
-        ended = await _endings(kit, server.url, heard)
+        ended = await _endings(kit, server.url, heard, **IMPATIENT)
     assert {name: type(ending) for name, ending in ended.items()} == dict.fromkeys(ended, Retry)
 
 
 @every_sink
 @SILENCES
 async def test_a_write_ends_in_doubt_within_its_deadline(kit: Kit, sink: SinkKit, silence: Any, heard: Heard) -> None:
-    async with serving(silence) as server, room(kit, server.url) as connector:
+    async with serving(silence) as server, room(kit, server.url, **IMPATIENT) as connector:
         writer = getattr(connector, sink.noun)
         with anyio.fail_after(PATIENCE_SECONDS):
             ended = await heard.ending(lambda: writer.put(writer.render(sink.item(MINE))))

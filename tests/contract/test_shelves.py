@@ -25,7 +25,7 @@ from bcbridge.model.stock import RowAnswer, RowResult, ShelfItem, StockChange, S
 from tests.contract.heard import PATIENCE_SECONDS, Heard
 from tests.contract.kit import Asked, Kit, Outside, Place, ShelfKit
 from tests.contract.outside import Handler, black_hole, dripping, exploding, flooding, saying, serving
-from tests.contract.rooms import KITS, NOBODY, drained, every, every_shelf, outside, room, still
+from tests.contract.rooms import IMPATIENT, KITS, NOBODY, drained, every, every_shelf, outside, room, still
 
 AGAIN = (RowResult.UNTRIED, RowResult.STALE)
 ANYWHERE = ShelfItem(Ref("1"), Ref("11"), Ref("1"), Ref("11"), "1", None, "", 0)
@@ -324,7 +324,8 @@ async def test_a_refused_connection_sends_nothing(kit: Kit, shelf: ShelfKit, hea
     ],
 )
 async def test_a_write_ends_in_doubt_within_its_deadline(kit: Kit, shelf: ShelfKit, manner: Any, heard: Heard) -> None:
-    async with serving(at_writes(shelf, manner)) as server, room(kit, server.url) as connector:
+    changes = IMPATIENT if manner in (black_hole, dripping) else {}
+    async with serving(at_writes(shelf, manner)) as server, room(kit, server.url, **changes) as connector:
         with anyio.fail_after(PATIENCE_SECONDS):
             ended = await heard.ending(anything(getattr(connector, shelf.noun)))
         assert isinstance(ended, Doubtful)
