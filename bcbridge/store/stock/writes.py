@@ -28,7 +28,7 @@ from bcbridge.store.stock import compute
 KEY_LIVES = timedelta(hours=1)
 """Under an older key a channel may have forgotten what it did; then the number is read instead of guessed."""
 SLICE = compute.SLICE
-"""Rows in one unit at most."""
+"""Rows of an answer in one unit at most, where their SKUs are marked."""
 FALLS = 1
 """The urgency of what is to fall, at most."""
 UNANSWERED = "a number that was written had no answer"
