@@ -397,6 +397,15 @@ async def test_somebody_may_buy_between_the_reading_and_the_writing(tmp_path: Pa
         assert await available(client) == 9_999
 
 
+async def test_nobody_buys_what_is_archived_in_that_moment(tmp_path: Path) -> None:
+    archived = next(cell for cell in CELLS if not cell.sku.style.active)
+    async with shop(tmp_path) as client:
+        await set_stock(client, row(7, item=archived.inventory_item_id))
+        await client.post("/_sandbox/faults", {"once": {"sold_meanwhile": 1}})
+        assert codes(await set_stock(client, row(5, 7, item=archived.inventory_item_id))) == []
+        assert await client.orders() == []
+
+
 async def test_numbers_may_be_read_as_they_were(tmp_path: Path) -> None:
     async with shop(tmp_path) as client:
         await set_stock(client, row(5))

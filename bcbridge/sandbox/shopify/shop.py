@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from bcbridge.sandbox.base import World
+from bcbridge.sandbox.catalogue import INACTIVE_SKUS
 from bcbridge.sandbox.shopify import checkout, deliveries, inventory, orders, subscriptions, totals, world
 from bcbridge.sandbox.shopify.bag import JSON
 from bcbridge.sandbox.shopify.events import EVENTS
@@ -23,6 +24,7 @@ from bcbridge.sandbox.shopping.stock import Choice, Move, Place
 SCHEMA = """
 CREATE TABLE tokens (token TEXT PRIMARY KEY, expires REAL NOT NULL) WITHOUT ROWID;
 """
+ARCHIVED = frozenset(sku.upc for sku in INACTIVE_SKUS)
 BRIEFLY = ("id", "legacyResourceId", "name", "displayFinancialStatus", "currentTotalPriceSet")
 
 
@@ -117,14 +119,14 @@ class Shop(Premises[ShopifySettings]):
         deliveries.ring_levels(connection, moves, moment)
 
     async def sell_meanwhile(self, wanted: Iterable[Place]) -> None:
-        """Somebody buys one of each of these, where there is one."""
+        """Somebody buys one of each of these, where there is one and it is not archived: the order is one to book."""
         moment = await self.moment()
         named = {one["id"]: str(one["name"]) for one in self.locations}
 
         def unit(connection: sqlite3.Connection) -> None:
             for place in wanted:
                 sku = inventory.sku_of(connection, place.item)
-                if sku in self.compact.listed and (stock.shown(connection, place) or 0) > 0:
+                if sku in self.compact.listed.keys() - ARCHIVED and (stock.shown(connection, place) or 0) > 0:
                     cart = self.compact.cart({"lines": [{"sku": sku}], "location": named[place.location]})
                     self.placed(connection, cart, moment, {"unbookable": []})
 
