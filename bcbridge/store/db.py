@@ -137,6 +137,7 @@ class GroupWriter:
         """Raises sqlite3.Error where the file cannot be opened to be written."""
         self._loop = asyncio.get_running_loop()
         self._connection = await asyncio.to_thread(connect, self._path)
+        self._connection.execute("PRAGMA temp_store = MEMORY")  # pages as before a savepoint: else in a file from 64 KB
         self._thread = threading.Thread(target=self._run, name="bcbridge-store-writer", daemon=True)
         self._thread.start()
 
