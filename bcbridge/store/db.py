@@ -136,8 +136,7 @@ class GroupWriter:
     async def start(self) -> None:
         """Raises sqlite3.Error where the file cannot be opened to be written."""
         self._loop = asyncio.get_running_loop()
-        self._connection = await asyncio.to_thread(connect, self._path)
-        self._connection.execute("PRAGMA temp_store = MEMORY")  # pages as before a savepoint: else in a file from 64 KB
+        self._connection = await asyncio.to_thread(_connect_writer, self._path)
         self._thread = threading.Thread(target=self._run, name="bcbridge-store-writer", daemon=True)
         self._thread.start()
 
@@ -299,6 +298,12 @@ def connect(path: Path) -> sqlite3.Connection:
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA cache_size = -32000")
     connection.execute("PRAGMA secure_delete = ON")  # what is erased is overwritten: no byte of it stays in the file
+    return connection
+
+
+def _connect_writer(path: Path) -> sqlite3.Connection:
+    connection = connect(path)
+    connection.execute("PRAGMA temp_store = MEMORY")  # what a savepoint may need again: from 64 KB on a file otherwise
     return connection
 
 

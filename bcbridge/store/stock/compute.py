@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import orjson
 
@@ -188,11 +188,30 @@ def reckon(tx: sqlite3.Connection, skus: Collection[str], *, now: datetime, chan
     return _reckoned(Books(tx, skus, now=now), skus, channel)
 
 
-def mark_and_reckon(
+class Why(NamedTuple):
+    """Of a reckoning, what is kept beside a number that is told."""
+
+    part: str
+    figure: int
+    as_of: str
+    n: int
+    buffer: int
+
+
+def mark_and_explain(
     tx: sqlite3.Connection, skus: Collection[str], *, now: datetime, channel: str
-) -> tuple[Reckoning, ...]:
-    """Both, from one reading."""
-    return _reckoned(_marked(tx, skus, now)[1], skus, channel)
+) -> dict[tuple[str, str], Why]:
+    """Both, from one reading: by SKU and location of this channel."""
+    books = _marked(tx, skus, now)[1]
+    places = [place for place in books.places.values() if place.channel == channel]
+    return {(sku, place.location): _why(books, sku, place) for sku in skus for place in places}
+
+
+def _why(books: Books, sku: str, place: Place) -> Why:
+    pooled, rule = books.pooled(sku, place), books.rule(sku, place)
+    share = percentage(pooled.free or 0, rule.percent) if rule.percent else 0
+    speed = books.speed(sku, place) if rule.speed else 0
+    return Why(pooled.part, pooled.x, pooled.as_of, pooled.n, rule.fixed + share + speed)
 
 
 def _reckoned(books: Books, skus: Collection[str], channel: str) -> tuple[Reckoning, ...]:

@@ -160,8 +160,7 @@ def begin(
     handed on as ``joined``, and grows. The calls may be made once the last unit is committed; until their answers are,
     nobody else writes these rows.
     """
-    reckoned = compute.mark_and_reckon(tx, {sku for sku, _ in places}, now=now, channel=channel)
-    why = {(one.sku, one.location): one for one in reckoned}
+    why = compute.mark_and_explain(tx, {sku for sku, _ in places}, now=now, channel=channel)
     by_kind: dict[WriteKind | None, list[_Due]] = {}
     for row in _still_due(tx, channel, places):
         if (row.sku, row.location) in why:
@@ -190,7 +189,7 @@ def _intend(tx: sqlite3.Connection, channel: str, kind: WriteKind, *, key: str, 
 
 
 def _join(
-    tx: sqlite3.Connection, intent: Intent, rows: Sequence[_Due], why: Mapping[Place, compute.Reckoning]
+    tx: sqlite3.Connection, intent: Intent, rows: Sequence[_Due], why: Mapping[Place, compute.Why]
 ) -> Intent:
     kind, first = intent.write.kind, len(intent.skus)
     changes = tuple([_change(row, kind) for row in rows])
@@ -208,7 +207,7 @@ def _join(
 
 
 def _kept(
-    tx: sqlite3.Connection, write: int, first: int, rows: Sequence[tuple[_Due, StockChange, compute.Reckoning]]
+    tx: sqlite3.Connection, write: int, first: int, rows: Sequence[tuple[_Due, StockChange, compute.Why]]
 ) -> list[tuple[object, ...]]:
     """The rows of a call, as ``_WRITE_ROW`` takes them, and why each number is what it is."""
     counted = _counted(tx, [(reason.part, reason.as_of) for _, _, reason in rows if reason.n])
