@@ -188,9 +188,7 @@ def _intend(tx: sqlite3.Connection, channel: str, kind: WriteKind, *, key: str, 
     return Intent(write, channel, StockWrite(key, kind, (), run=str(write)), (), now)
 
 
-def _join(
-    tx: sqlite3.Connection, intent: Intent, rows: Sequence[_Due], why: Mapping[Place, compute.Why]
-) -> Intent:
+def _join(tx: sqlite3.Connection, intent: Intent, rows: Sequence[_Due], why: Mapping[Place, compute.Why]) -> Intent:
     kind, first = intent.write.kind, len(intent.skus)
     changes = tuple([_change(row, kind) for row in rows])
     reasons = [why[row.sku, row.location] for row in rows]
