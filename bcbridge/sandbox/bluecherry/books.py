@@ -48,6 +48,19 @@ SCHEMA = (
     + """
 CREATE INDEX picks_without_invoice ON picks (json_extract(header, '$.ord_num'))
     WHERE json_extract(header, '$.inv_num') = '';
+CREATE TABLE invoices (
+    pkey INTEGER PRIMARY KEY,
+    header TEXT NOT NULL,
+    children TEXT NOT NULL,
+    last_mod TEXT AS (json_extract(header, '$.last_mod')) VIRTUAL,
+    inv_num TEXT AS (json_extract(header, '$.inv_num')) VIRTUAL,
+    ord_num TEXT AS (json_extract(header, '$.ord_num')) VIRTUAL,
+    po_num TEXT AS (json_extract(header, '$.po_num')) VIRTUAL
+);
+CREATE INDEX invoices_by_last_mod ON invoices (last_mod, pkey);
+CREATE INDEX invoices_by_inv_num ON invoices (inv_num);
+CREATE INDEX invoices_by_ord_num ON invoices (ord_num);
+CREATE INDEX invoices_by_po_num ON invoices (po_num);
 CREATE TABLE orders (
     pkey INTEGER PRIMARY KEY,
     header TEXT NOT NULL,
@@ -134,7 +147,7 @@ FROM calls WHERE id > :after ORDER BY id LIMIT :limit"""
 NOUNS = {
     "orders": _all_of("orders"),
     "inbound": _INBOUND,
-    **{table: _all_of(table) for table in ("styles", "locations", "shippers", "picks")},
+    **{table: _all_of(table) for table in ("styles", "locations", "shippers", "picks", "invoices")},
     "inventory": _all_of("stock"),
     **ledger.NOUNS,
     "calls": _CALLS,

@@ -22,7 +22,7 @@ from decimal import Decimal
 from typing import Any
 
 from bcbridge.sandbox import catalogue
-from bcbridge.sandbox.bluecherry import ledger, picks
+from bcbridge.sandbox.bluecherry import invoices, ledger, picks
 from bcbridge.sandbox.bluecherry.books import Row
 from bcbridge.sandbox.bluecherry.ledger import Place
 from bcbridge.sandbox.bluecherry.orders import OPEN, STEPS, Booked, book
@@ -152,20 +152,38 @@ def _trade_line(upc: str, pieces: int, location: str) -> Row:
 
 def _step(connection: sqlite3.Connection, movement: Row, pen: Pen) -> None:
     order = Booked.found(connection, _ord_num(connection, movement))
-    step_lines(connection, order, list(_pieces(order, movement)), movement["do"], pen)
+    pieces = list(_pieces(order, movement))
+    if movement["do"] == "ship" and not pieces:
+        raise ValueError(f"order {order.header['ord_num']} has nothing to ship")
+    step_lines(connection, order, pieces, movement["do"], pen, tracks=_tracks(movement))
+
+
+def _tracks(movement: Row) -> list[str] | None:
+    """Tracking numbers, one a carton; None: the carrier's own."""
+    said = movement.get("track_nos")
+    if said is not None and not (isinstance(said, list) and all(isinstance(one, str) for one in said)):
+        raise ValueError("track_nos: a list of texts")
+    return said
 
 
 def step_lines(
-    connection: sqlite3.Connection, order: Booked, pieces: list[tuple[Row, int]], name: str, pen: Pen
+    connection: sqlite3.Connection,
+    order: Booked,
+    pieces: list[tuple[Row, int]],
+    name: str,
+    pen: Pen,
+    *,
+    tracks: list[str] | None = None,
 ) -> None:
-    """One step of some lines of an order, and of its pick tickets: made by picking, invoiced by shipping."""
+    """One step of some lines of an order, and its papers: picking makes a ticket, shipping an invoice."""
     for line, count in pieces:
         order.step(connection, line, name, count, pen)
     order.keep(connection)
     if name == "pick":
         picks.write(connection, order, pieces, pen)
     elif name == "ship":
-        picks.invoice(connection, order, pen)
+        numbers = tracks if tracks is not None else [invoices.track_of(connection, order.header["shipper"])]
+        picks.invoice(connection, order, invoices.write(connection, order, pieces, numbers, pen), pen)
 
 
 def _pieces(order: Booked, movement: Row) -> Iterator[tuple[Row, int]]:
@@ -179,6 +197,21 @@ def _pieces(order: Booked, movement: Row) -> Iterator[tuple[Row, int]]:
             yield line, _whole(movement, "qty") if "qty" in movement else line[there]
             return
     raise ValueError(f"order {order.header['ord_num']} has no line {movement['line_seq']}")
+
+
+def _void(connection: sqlite3.Connection, movement: Row, pen: Pen) -> None:
+    """What was invoiced by mistake is picked again."""
+    number = str(movement.get("inv_num"))
+    header, _ = invoices.found(connection, number)
+    order = Booked.found(connection, header["ord_num"])
+    by_seq = {line["line_seq"]: line for line in order.lines}
+    for seq, pieces in invoices.void(connection, number, pen):
+        order.step(connection, by_seq[seq], "unship", pieces, pen)
+    order.keep(connection)
+
+
+def _track(connection: sqlite3.Connection, movement: Row, pen: Pen) -> None:
+    invoices.change_tracks(connection, str(movement.get("inv_num")), _tracks(movement) or [], pen)
 
 
 def _ord_num(connection: sqlite3.Connection, movement: Row) -> str:
@@ -200,10 +233,12 @@ Doing = Callable[[sqlite3.Connection, Row, Pen], Any]
 
 DOINGS: Mapping[str, Doing] = {
     **dict.fromkeys(TYPES_OF, _plain),
-    **dict.fromkeys(STEPS, _step),
+    **dict.fromkeys([name for name in STEPS if name != "unship"], _step),
     "post": _post,
     "set": _set,
     "order": _order,
     "hold": _turn,
     "release": _turn,
+    "void": _void,
+    "track": _track,
 }

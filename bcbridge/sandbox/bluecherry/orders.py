@@ -141,6 +141,7 @@ STEPS: Mapping[str, Step] = {
     "pick": Step("open_qty", "pick_qty", {"op": -1, "pk": 1}),
     "unpick": Step("pick_qty", "open_qty", {"pk": -1, "op": 1}),
     "ship": Step("pick_qty", "inv_qty", {"pk": -1, "in": 1}),
+    "unship": Step("inv_qty", "pick_qty", {"in": -1, "pk": 1}),
     "cancel": Step("open_qty", "cxl_qty", {"op": -1}),
 }
 

@@ -69,11 +69,10 @@ def write(connection: sqlite3.Connection, order: Booked, pieces: list[tuple[Row,
     keep(connection, header, rows, order.children.get("orderaddress", {}).get("rows", []))
 
 
-def invoice(connection: sqlite3.Connection, order: Booked, pen: Pen) -> None:
+def invoice(connection: sqlite3.Connection, order: Booked, number: str, pen: Pen) -> None:
     """The order's tickets without an invoice get its number."""
-    number = order.header["ord_num"]
-    for (text,) in connection.execute(_WITHOUT_INVOICE, (number,)).fetchall():
-        header = {**json.loads(text, parse_float=Decimal), "inv_num": f"I{number}", "last_mod": pen.stamp}
+    for (text,) in connection.execute(_WITHOUT_INVOICE, (order.header["ord_num"],)).fetchall():
+        header = {**json.loads(text, parse_float=Decimal), "inv_num": number, "last_mod": pen.stamp}
         _change(connection, header)
 
 

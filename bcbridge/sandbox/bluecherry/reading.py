@@ -60,6 +60,16 @@ RESOURCES = (
         ceiling=200,
     ),
     Resource(
+        "invoice",
+        "invoices",
+        frozenset({"pkey", "last_mod", "inv_num", "ord_num", "po_num"}),
+        frozenset(
+            {"pick_num", "altpo", "customer", "division", "location", "ship_date", "inv_date", "shipper", "void"}
+        ),
+        document=True,
+        ceiling=200,
+    ),
+    Resource(
         "style",
         "styles",
         frozenset({"pkey", "last_mod"}),
