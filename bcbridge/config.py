@@ -33,6 +33,7 @@ from bcbridge.alerts.settings import AlertsSection
 from bcbridge.alerts.settings import mistakes as mistakes_of_alerts
 from bcbridge.connectors.kinds import KINDS, Kind
 from bcbridge.errors import Misconfigured, Mistake
+from bcbridge.flows.dispatches.settings import DispatchSettings
 from bcbridge.flows.orders.settings import OrderSettings
 from bcbridge.flows.stock.settings import StockSettings
 
@@ -51,6 +52,7 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]
 Place = Annotated[Path, Field(strict=False)]
 AnyModel = TypeVar("AnyModel", bound=BaseModel)
+Switched = TypeVar("Switched", StockSettings, DispatchSettings)
 Table = dict[str, Any]
 
 
@@ -296,6 +298,8 @@ class Channel:
     orders: OrderSettings
     stock: StockSettings | None = None
     """How its stock is kept; None: its numbers are left alone."""
+    dispatches: DispatchSettings | None = None
+    """How it is told of what left; None: it is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -616,23 +620,25 @@ class _Loading:
             self._part(".".join((*at, "erp")), erp, connections, role="erp")
         else:
             self._mistake(".".join((*at, "erp")), MISSING, "name the connection its orders are booked in")
-        of_orders = {key: value for key, value in table.items() if key not in ("erp", "stock")}
+        of_orders = {key: value for key, value in table.items() if key not in ("erp", "stock", "dispatches")}
         before = len(self._mistakes)
         orders = self._validated(self._shared(at, of_orders, connections.get(name)), OrderSettings, at)
         if self._unreadable(name):  # what is missing here may stand there
             self._mistakes[before:] = [one for one in self._mistakes[before:] if one.what != MISSING]
-        stock = self._stock(at, table)
-        return Channel(name, str(erp), orders, stock) if orders is not None else None
+        stock = self._beside(at, table, "stock", StockSettings)
+        dispatches = self._beside(at, table, "dispatches", DispatchSettings)
+        return Channel(name, str(erp), orders, stock, dispatches) if orders is not None else None
 
-    def _stock(self, at: tuple[str, ...], table: Table) -> StockSettings | None:
-        if "stock" not in table:
+    def _beside(self, at: tuple[str, ...], table: Table, name: str, model: type[Switched]) -> Switched | None:
+        """What a channel does beside its orders; None where it is not asked for, or switched off."""
+        if name not in table:
             return None
-        given = table["stock"]
+        given = table[name]
         if not isinstance(given, dict):
-            self._mistake(".".join((*at, "stock")), f"must be a table, written [{'.'.join((*at, 'stock'))}]")
+            self._mistake(".".join((*at, name)), f"must be a table, written [{'.'.join((*at, name))}]")
             return None
-        stock = self._validated(given, StockSettings, (*at, "stock"))
-        return stock if stock is not None and stock.enabled else None
+        found = self._validated(given, model, (*at, name))
+        return found if found is not None and found.enabled else None
 
     def _shared(self, at: tuple[str, ...], of_orders: Table, connection: Connection | None) -> Table:
         """What the connection says already need not be said again for its orders, nor said otherwise."""

@@ -10,8 +10,9 @@ One shape for all: a section per channel connection, and ``[default]`` for what 
     "Express*" = "UP2"      # begins with Express; an exact key wins, then the longest pattern
 
 Keys are what the channel says, compared without regard to case; ``(none)`` stands for saying nothing. Values are the
-ERP's codes, in ``skus`` UPCs; in ``divisions`` also a table of what the document says; in ``stock`` and ``packs``
-always a table. Nothing is guessed: no row, no answer.
+ERP's codes, in ``skus`` UPCs; in ``divisions`` also a table of what the document says, in ``carriers`` (whose keys are
+the ERP's ship vias) of how parcels are followed; in ``stock`` and ``packs`` always a table. Nothing is guessed: no row,
+no answer.
 
 A *cause* names one row that is missing or may be wrong: ``ship_via/Overnight`` (model/outcome.py, Problem.cause).
 """
@@ -27,6 +28,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
+from urllib.parse import quote
 
 import tomli_w
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
@@ -39,6 +41,7 @@ NONE = "(none)"
 
 TABLES = (
     "allowances",
+    "carriers",
     "charges",
     "customer_groups",
     "customers",
@@ -99,8 +102,22 @@ class Pack(BaseModel):
     parts: dict[str, Annotated[int, Field(gt=0)]] = Field(min_length=1)
 
 
-Value = str | Division | NumberRow | Pack
-SHAPES: Mapping[str, type[BaseModel]] = MappingProxyType({"divisions": Division, "packs": Pack, "stock": NumberRow})
+class Carrier(BaseModel):
+    """What a channel calls a carrier, and how its parcels are followed: ``link`` with ``{}`` for the number."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    company: str = Field(min_length=1)
+    link: str = Field(default="", pattern=r"^$|^https?://[^{}\s]*\{\}[^{}\s]*$")
+
+    def links(self, tracks: Sequence[str]) -> tuple[str, ...]:
+        return tuple(self.link.replace("{}", quote(track, safe="")) for track in tracks) if self.link else ()
+
+
+Value = str | Carrier | Division | NumberRow | Pack
+SHAPES: Mapping[str, type[BaseModel]] = MappingProxyType(
+    {"carriers": Carrier, "divisions": Division, "packs": Pack, "stock": NumberRow}
+)
 """Tables whose values are tables themselves."""
 ONLY_TABLES = ("packs", "stock")
 """Tables whose values are never a code."""
@@ -131,6 +148,11 @@ class Mappings:
         if not isinstance(found, Division):
             return None
         return found.model_copy(update={"division": division}) if found.division == "*" else found
+
+    def carrier(self, channel: str, ship_via: str) -> Carrier | None:
+        """What this channel calls the carrier of an ERP ship via."""
+        found = self._find("carriers", channel, (ship_via or NONE,))
+        return Carrier(company=found) if isinstance(found, str) else found if isinstance(found, Carrier) else None
 
     def rows_of(self, table: str, section: str) -> Rows:
         """Every row of one section."""

@@ -125,6 +125,21 @@ _SENTENCES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "found_by_read_back": lambda data: f"found in the ERP under {data.get('number', '?')} by asking for its reference",
     "booked": lambda data: f"booked as {data.get('number', '?')}{_of_part(data)}",
     "differs_in_erp": lambda data: f"the ERP holds something else than was sent: {_said(data.get('differences', ''))}",
+    "shipped": lambda data: (
+        f"{data.get('pieces', '?')} pieces left with {data.get('shipment', '?')}"
+        f" ({data.get('tracks') or 'no'} tracking numbers)"
+    ),
+    "shipment_void": lambda data: f"shipment {data.get('shipment', '?')} is void: it never left",
+    "dispatch_told": lambda data: (
+        f"the channel shows {data.get('pieces', '?')} pieces of {data.get('shipment', '?')} as left"
+    ),
+    "dispatch_rejected": lambda data: f"the channel refuses {data.get('shipment', '?')}{_because(data)}",
+    "dispatch_not_sent": lambda data: (
+        f"telling {data.get('shipment', '?')} had no effect, it is told again{_because(data)}"
+    ),
+    "dispatch_in_doubt": lambda data: (
+        f"no definite answer from the channel about {data.get('shipment', '?')}: it is looked at{_because(data)}"
+    ),
     "changed_after_booking": lambda data: f"changed in the channel after booking: {_said(data.get('changes', ''))}",
 }
 

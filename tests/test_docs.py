@@ -21,6 +21,7 @@ from bcbridge import config
 from bcbridge.cli import app
 from bcbridge.connectors.bluecherry.settings import RESOURCES, BlueCherrySettings, Paths, Profile
 from bcbridge.connectors.kinds import KINDS
+from bcbridge.flows.dispatches.settings import DispatchSettings
 from bcbridge.flows.orders.settings import OrderSettings
 from bcbridge.model.incidents import FAILURES
 from bcbridge.phrases import STATES
@@ -70,6 +71,9 @@ class Spelled(ast.NodeTransformer):
     def _spelled(self, node: ast.Name | ast.Attribute, name: str) -> ast.expr:
         self.generic_visit(node)
         return ast.Constant(self.names[name]) if isinstance(node.ctx, ast.Load) and name in self.names else node
+
+
+DISPATCHES = "docs/dispatches.md"
 
 
 @cache
@@ -122,8 +126,17 @@ def never_codes() -> set[str]:
 
 
 def blocked_codes() -> set[str]:
-    tables = first("flows", "_Table", at=1)
-    return first("flows", "block", "report") | tables | coded("flows", "Problem") | coded("store", "Problem")
+    here = "flows/orders"
+    tables = first(here, "_Table", at=1)
+    return first(here, "block", "report") | tables | coded(here, "Problem") | coded("store", "Problem")
+
+
+def dispatch_codes() -> set[str]:
+    """Why pieces that left are not told."""
+    here = "flows/dispatches"
+    conditional = {said(one) for node in nodes(here) if isinstance(node, ast.IfExp) for one in (node.body, node.orelse)}
+    held = pairs("flows/dispatches/compose.py")
+    return first(here, "block", "_problem") | held | {code for code in conditional if code.startswith("dispatched_")}
 
 
 def incident_codes() -> set[str]:
@@ -197,6 +210,16 @@ def test_the_settings_that_the_story_of_each_shop_names_exist() -> None:
     assert named - codes - settings - theirs - tables <= {"poll_every_seconds", "flat_rate", "created_via"}
 
 
+def test_every_reason_why_a_dispatch_is_not_told_is_explained_and_set_right() -> None:
+    told = re.findall(
+        r"`(\w+)`", "".join(re.findall(r"^\|([^|]*)\|", section(DISPATCHES, "What is not told, and why"), re.M))
+    )
+    assert len(told) == len(set(told))
+    assert set(told) == dispatch_codes()
+    settings = in_first_column(section(DISPATCHES, "What is set"))
+    assert set(settings) == set(DispatchSettings.model_fields)
+
+
 def test_what_is_noted_on_an_order_is_explained_too() -> None:
     booked_all_the_same = section("docs/orders.md", "Things that can be said of an order that is booked")
     told = {*in_first_column(section("docs/orders.md", "Blocked")), *re.findall(r"`(\w+)`", booked_all_the_same)}
@@ -205,7 +228,12 @@ def test_what_is_noted_on_an_order_is_explained_too() -> None:
 
 def test_every_table_of_a_problem_is_a_table() -> None:
     named = set(re.findall(r"`(\w+)\.toml`", section("docs/orders.md", "Blocked")))
-    assert named == {file.stem for file in (ROOT / "mappings").glob("*.toml")} - {"packs", "return_reasons", "stock"}
+    assert named == {file.stem for file in (ROOT / "mappings").glob("*.toml")} - {
+        "carriers",
+        "packs",
+        "return_reasons",
+        "stock",
+    }
 
 
 # -- commands ------------------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from bcbridge.model.answers import NotSent as NotSent
 from bcbridge.model.answers import PutAnswer as PutAnswer
 from bcbridge.model.answers import Rejected as Rejected
 from bcbridge.model.catalog import CatalogSku, ShipVia, Warehouse
+from bcbridge.model.dispatch import Dispatch, DispatchView
 from bcbridge.model.documents import Cursor as Cursor
 from bcbridge.model.documents import Document as Document
 from bcbridge.model.documents import Head as Head
@@ -26,6 +27,7 @@ from bcbridge.model.documents import Trouble as Trouble
 from bcbridge.model.ids import ConnectorName, Noun, Ref, Reference
 from bcbridge.model.order import Order
 from bcbridge.model.sales_order import BookedOrder, SalesOrder
+from bcbridge.model.shipment import Shipment
 from bcbridge.model.stock import (
     EvidenceRules,
     ShelfItem,
@@ -152,6 +154,48 @@ class Sink(Protocol[T_contra]):
 class PostedPage:
     orders: tuple[BookedOrder, ...]
     cursor: Cursor
+
+
+@dataclass(frozen=True, slots=True)
+class ShipmentPage:
+    """``odd``: shipments that could not be read, in words."""
+
+    shipments: tuple[Shipment, ...]
+    cursor: Cursor
+    odd: tuple[str, ...] = ()
+
+
+class ShipmentFeed(Protocol):
+    """What left the ERP's warehouses, whoever's order it was."""
+
+    def changed(self, since: Cursor) -> AsyncIterator[ShipmentPage]:
+        """From a cursor (with the room's overlap) to the present; "" begins some days back. Shipments may repeat."""
+        ...
+
+    async def of(self, reference: Reference) -> tuple[Shipment, ...]:
+        """All shipments of one sales order as they are now, void ones too. Raises Malformed where one cannot be read:
+        what is left out would not be dispatched."""
+        ...
+
+
+class Dispatches(Protocol):
+    """What a channel is told of pieces that left."""
+
+    name: str
+    """As ``shopify_us.dispatches``: what an operator confirms for production."""
+
+    async def look(self, ref: Ref) -> DispatchView | None:
+        """One order's dispatches as they are shown now; None where the order is gone."""
+        ...
+
+    def render(self, dispatch: Dispatch) -> bytes:
+        """Pure: the exact body of the call that tells it."""
+        ...
+
+    async def put(self, body: bytes) -> PutAnswer:
+        """Tell it once; ``Accepted`` says that it is shown from now on. Never retries by itself; raises OpenCircuit
+        only where nothing was changed."""
+        ...
 
 
 class StockFeed(Protocol):
@@ -283,6 +327,7 @@ class Erp(Connector, Protocol):
     warehouses: Source[Warehouse]
     ship_vias: Source[ShipVia]
     sales_orders: Sink[SalesOrder]
+    shipments: ShipmentFeed
     stock: StockFeed
     widths: Widths
 

@@ -27,6 +27,7 @@ from bcbridge.errors import BridgeError, Misconfigured, OpenCircuit, Retry
 from bcbridge.flows.orders.story import ORDERS
 from bcbridge.house import sdnotify, voice
 from bcbridge.house.counting import count_from_before
+from bcbridge.house.dispatches import ShipmentReader
 from bcbridge.house.intake import Intake
 from bcbridge.house.live import Feed
 from bcbridge.house.sdnotify import Systemd
@@ -36,7 +37,7 @@ from bcbridge.house.wiring import ChannelHouse, ErpHouse, House, Wiring, build, 
 from bcbridge.runtime.circuit import Circuit
 from bcbridge.runtime.leftover import end_left_circuit, end_unused
 from bcbridge.runtime.poller import sweep_to_jobs
-from bcbridge.store import acts, incidents, mends, meta, outbox, queue, releases
+from bcbridge.store import acts, dispatching, incidents, mends, meta, outbox, queue, releases
 from bcbridge.store.aside import Aside
 from bcbridge.store.db import Store
 from bcbridge.store.orders import open_refs, ready
@@ -52,6 +53,8 @@ from bcbridge.web.server import serving, serving_owner
 log = structlog.get_logger()
 
 DRAIN_SECONDS = 30.0
+DISPATCHES_AGAIN_SECONDS = 300.0
+"""What left and was not told is looked at again this often."""
 RELEASES_EVERY_SECONDS = 1.0
 IDLE_CONFIRM_FACTOR = 4
 SLICE = 500
@@ -161,7 +164,7 @@ async def _recover(house: House) -> None:
 
     def unit(tx: sqlite3.Connection) -> None:
         now = house.now()
-        doubts = outbox.recover(tx, now=now)
+        doubts = outbox.recover(tx, now=now) + dispatching.recover(tx, now=now)
         put_back, dead = queue.recover(tx, now=now)
         for erp in house.erps.values():
             rows = outbox.in_doubt(tx, erp.writer.sink.name)
@@ -264,6 +267,8 @@ async def _work_until_told(house: House, signals: Signals, systemd: Systemd) -> 
             flows.start_soon(erp.doubts.run)
         for channel in house.channels.values():
             flows.start_soon(channel.looks.run)
+            if channel.dispatches is not None:
+                flows.start_soon(channel.dispatches.run)
             flows.start_soon(_work_on_channel, house, channel)
         await anext(signals)
         log.info("draining")
@@ -309,6 +314,8 @@ def _start_loops(house: House, loops: TaskGroup) -> None:
             masters.after_pass = _marker(house.store, house.now, loops, f"{masters.connector}/{masters.noun}")
             loops.start_soon(masters.run)
         loops.start_soon(_confirm, erp)
+        if (reader := house.shipments(erp.connection.name)) is not None:
+            loops.start_soon(_read_shipments, erp, reader)
     for channel in house.channels.values():
         for one in channel.lists:
             loops.start_soon(one.run)
@@ -415,6 +422,16 @@ async def _confirm(erp: ErpHouse) -> None:
         if confirmed and not awaiting:
             await erp.sent.heard(since=rings, within=timedelta(seconds=every * IDLE_CONFIRM_FACTOR))
         await anyio.sleep(every)
+
+
+async def _read_shipments(erp: ErpHouse, reader: ShipmentReader) -> None:
+    looked = -DISPATCHES_AGAIN_SECONDS
+    while True:
+        await _tried(erp.circuit, "reading shipments", reader.read)
+        if anyio.current_time() - looked >= DISPATCHES_AGAIN_SECONDS:
+            looked = anyio.current_time()
+            await _tried(None, "looking at dispatches again", reader.look_again)
+        await anyio.sleep(erp.connection.poll_every_seconds)
 
 
 async def _keep_subscriptions(house: House, channel: ChannelHouse) -> None:

@@ -17,14 +17,16 @@ import structlog
 
 from bcbridge.alerts.dispatcher import Dispatcher
 from bcbridge.config import Connection, Settings
-from bcbridge.connectors.base import Channel, Connector, Erp, Finding, Sink, Tools
+from bcbridge.connectors.base import Channel, Connector, Dispatches, Erp, Finding, Sink, Tools
 from bcbridge.connectors.kinds import KINDS
-from bcbridge.errors import StoreBusy
+from bcbridge.errors import Misconfigured, Mistake, StoreBusy
+from bcbridge.flows.dispatches.story import DISPATCHES, Dispatching
 from bcbridge.flows.orders.looks import LOOKS, Looks
 from bcbridge.flows.orders.reference import parse_reference
 from bcbridge.flows.orders.story import ORDERS, Orders
 from bcbridge.flows.stock.pull import Pulls
 from bcbridge.house.acts import PersonActs
+from bcbridge.house.dispatches import ShipmentReader
 from bcbridge.house.erasure import About, Erasure
 from bcbridge.house.feeds import FeedHouse
 from bcbridge.house.passing import Passing
@@ -43,6 +45,7 @@ from bcbridge.runtime.worker import Bell, Worker
 from bcbridge.runtime.writer import DOUBTS, DocumentWriter, Evidence, StepObserver, unobserved
 from bcbridge.store import catalog, meta, outbox, queue, releases
 from bcbridge.store.db import Store
+from bcbridge.store.dispatching import DispatchMemory
 from bcbridge.store.memory import OrderMemory
 from bcbridge.store.stock import compute
 from bcbridge.store.stock.figures import FigureMemory
@@ -55,6 +58,7 @@ LOOKS_AT_ONCE = 4
 LOOK_TRIES, FEW = 8, 3
 """A few orders that could not be looked at so often (minutes) hold up no more what their whole channel is to be told:
 of them nothing is counted then, instead of every number standing still."""
+DISPATCHES_AT_ONCE = 5
 ORDERS_AT_ONCE = 10
 """Orders looked at in one batch: about what one query of a shop carries; a shop out of points holds up no more."""
 BATCH_DEADLINE = timedelta(minutes=20)
@@ -104,6 +108,8 @@ class ChannelHouse:
     """Looks at what changed, for the count of its pieces alone."""
     known: Known
     """Up to when its orders are known."""
+    dispatches: Worker | None = None
+    """Tells it what left; None where it is not told."""
     kept: Sequence[Finding] | None = None
     """What was found when its webhook subscriptions were last looked after; None before the first time."""
 
@@ -147,8 +153,8 @@ class House:
         return [*(erp.circuit for erp in self.erps.values()), *(one.circuit for one in self.channels.values())]
 
     def workers(self) -> list[Worker]:
-        of_channels = [worker for one in self.channels.values() for worker in (one.worker, one.looks)]
-        return [*(erp.doubts for erp in self.erps.values()), *of_channels]
+        of_channels = [worker for one in self.channels.values() for worker in (one.worker, one.looks, one.dispatches)]
+        return [*(erp.doubts for erp in self.erps.values()), *(worker for worker in of_channels if worker)]
 
     def not_permitted(self, erp: str, write: str) -> str:
         """Why a write is not permitted: unconfirmed in production; else the empty string."""
@@ -164,9 +170,19 @@ class House:
         )
         return LOOKS if any(self.settings.channels[name].stock for name in kept) else ""
 
+    def shipments(self, erp: str) -> ShipmentReader | None:
+        """Who reads what left an ERP's warehouses; None where no channel is told of it."""
+        told = {name: one.dispatches for name, one in self.channels.items() if one.erp == erp and one.dispatches}
+        if not told:
+            return None
+        bells = {name: worker.bell for name, worker in told.items()}
+        return ShipmentReader(erp, self.erps[erp].connector.shipments, self.store, self.now, bells)
+
     def stock_writes(self) -> dict[str, str]:
-        """Every write beside sales orders that a person confirms, and its connection: numbers told, counts set."""
+        """Every write beside sales orders that a person confirms, and its connection: numbers told, counts set, and
+        what left."""
         told = {f"{name}.stock": name for name in self.stock.outlets}
+        told |= {f"{name}.dispatches": name for name, one in self.channels.items() if one.dispatches}
         counted = {f"{name}.counts": name for name, feed in self.stock.feeds.items() if feed.pulls.echoes}
         return told | counted
 
@@ -410,7 +426,38 @@ def _channel(house: House, connection: Connection, tools: Tools) -> ChannelHouse
     )
     known.expect(one.heads.name for one in lists)
     known.hurry = lambda: _hurry(lists)
-    return ChannelHouse(connection, connector, circuit, channel.erp, lists, worker, looks, known)
+    dispatches = _dispatches(house, connection.name, connector, circuit)
+    return ChannelHouse(connection, connector, circuit, channel.erp, lists, worker, looks, known, dispatches)
+
+
+def _dispatches(house: House, name: str, connector: Channel, circuit: Circuit) -> Worker | None:
+    settings = house.settings.channels[name].dispatches
+    if settings is None:
+        return None
+    sink: Dispatches | None = getattr(connector, "dispatches", None)
+    if sink is None:
+        what = f"dispatches cannot be told to a {connector.kind} yet"
+        raise Misconfigured([Mistake(f"channels.{name}.dispatches", what, "remove this table")])
+    flow = Dispatching(
+        channel=ConnectorName(name),
+        sink=sink,
+        memory=DispatchMemory(house.store, name, house.now),
+        settings=settings,
+        mappings=lambda: house.mappings.current,
+        now=house.now,
+        permitted=lambda: house.not_permitted(name, sink.name),
+    )
+    return Worker(
+        flow=DISPATCHES,
+        connector=name,
+        handler=flow,
+        store=house.store,
+        circuit=circuit,
+        suspects=house.suspects,
+        now=house.now,
+        batch=DISPATCHES_AT_ONCE,
+        batches_at_once=LOOKS_AT_ONCE,
+    )
 
 
 def _keep_stock(house: House) -> None:

@@ -81,6 +81,7 @@ STANDING = _by_code(
         Failure("stock_drift", "A shop shows other numbers than it should", NORMAL, ECOMMERCE),
         Failure("stock_rows_refused", "A shop refuses numbers", NORMAL, ECOMMERCE),
         Failure("stock_sku_twice", "A SKU stands on two items of a shop", NORMAL, ECOMMERCE),
+        Failure("dispatch_blocked", "Pieces left, and their shop cannot be told", NORMAL, OPERATIONS),
         Failure("disk_space", "The disk is nearly full", CRITICAL, ENGINEERS),
         Failure("backup_old", "The last backup is too old", NORMAL, ENGINEERS),
         Failure("wal_grows", "The store's write-ahead log has grown large", LOW, ENGINEERS),

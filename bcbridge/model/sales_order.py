@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from decimal import Decimal
 
-from bcbridge.model.ids import Reference, SkuParts, Upc
+from bcbridge.model.ids import Ref, Reference, SkuParts, Upc
 from bcbridge.model.order import Address
 from bcbridge.model.record import Moment, Record
 
@@ -19,6 +19,8 @@ class SalesOrderLine(Record):
     quantity: int
     price: Decimal
     warehouse: str
+    line: Ref = Ref("")
+    """The channel's line whose pieces these are; not told to the ERP."""
 
 
 class CodedAmount(Record):

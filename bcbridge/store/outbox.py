@@ -20,7 +20,7 @@ from bcbridge.model.ids import Reference
 from bcbridge.model.outcome import Problem
 from bcbridge.model.plan import Plan, Write
 from bcbridge.model.sales_order import BookedOrder
-from bcbridge.store import events, incidents, meta
+from bcbridge.store import dispatching, events, incidents, meta
 from bcbridge.store.db import Store
 from bcbridge.store.orders import set_causes, told
 from bcbridge.store.stamps import moment, stamp
@@ -124,6 +124,7 @@ def cut(
         new = _new_row(plan, write, bodies[write.reference], sink=sink, doubt=doubt, now=now)
         if tx.execute(_WRITE, new).rowcount != 1:
             raise CutChanged(f"{write.reference} was closed after it had been sent")
+        dispatching.booked(tx, plan.order_id, write)
         demand.sent(tx, plan.channel, plan.ref, _by_warehouse(write), write.reference, now=now)
     tx.execute(_CLOSE_SURPLUS, (plan.order_id, len(plan.writes)))
     tx.execute(_HASHED, (plan.content_hash, plan.order_id))

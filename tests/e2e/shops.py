@@ -59,6 +59,10 @@ class Shop:
         """The table of its numbers."""
         return f"[channels.{self.connection}.stock]\npools = {self.pools}\n{lines}\n"
 
+    def told(self, lines: str) -> str:
+        """The table of its dispatches."""
+        return f"[channels.{self.connection}.dispatches]\n{lines}\n"
+
     def options(self, port: int) -> list[str]:
         """Of ``python -m bcbridge.sandbox.main``."""
         said = [part for one in self.simulated for part in ("--set", f"{self.served}.{one}")]

@@ -79,8 +79,9 @@ class World:
     """One folder, one outside, one bridge (started and killed as the test likes).
 
     ``erp_settings`` and ``channel`` are lines of TOML for those two tables, ``stock`` those of every channel's numbers
-    beside its pools (None: no channel is told any); ``mappings/`` is the folder's own copy of the shipped one.
-    ``simulated_erp`` are settings of the simulated ERP.
+    beside its pools (None: no channel is told any), ``dispatches`` those of what it is told of dispatches (None: of
+    none); ``mappings/`` is the folder's own copy of the shipped one. ``simulated_erp`` are settings of the simulated
+    ERP.
     """
 
     folder: Path
@@ -91,6 +92,7 @@ class World:
     erp_settings: str = ""
     channel: str = ""
     stock: str | None = None
+    dispatches: str | None = None
     simulated_erp: Mapping[str, object] = field(default_factory=dict)
     post_every_seconds: float = 0.3
     store_path: str = "var/bcbridge.db"
@@ -117,7 +119,13 @@ class World:
             max_request_seconds=self.max_request_seconds,
         )
         shops = [
-            f"{shop.toml(said[shop.served])}{self.channel}\n{'' if self.stock is None else shop.shelf(self.stock)}"
+            "\n".join(
+                [
+                    f"{shop.toml(said[shop.served])}{self.channel}",
+                    "" if self.stock is None else shop.shelf(self.stock),
+                    "" if self.dispatches is None else shop.told(self.dispatches),
+                ]
+            )
             for shop in self.shops
         ]
         self.config.write_text("".join([text, *shops]))

@@ -15,7 +15,7 @@ import orjson
 
 from bcbridge.connectors.bluecherry import wire
 from bcbridge.connectors.bluecherry.clock import ErpClock, parse_stamp
-from bcbridge.connectors.bluecherry.settings import INVENTORY, ORDER, BlueCherrySettings
+from bcbridge.connectors.bluecherry.settings import INVENTORY, INVOICE, ORDER, BlueCherrySettings
 from bcbridge.connectors.bluecherry.walk import Ask, Longest, Row, Rows, Walk
 from bcbridge.connectors.budget import Budget, Share
 from bcbridge.connectors.http import Answer, Http, decide_read, decide_write
@@ -23,7 +23,7 @@ from bcbridge.errors import BridgeError, OpenCircuit, Reject, Retry
 from bcbridge.model.answers import Doubtful, NotSent
 from bcbridge.model.ids import ConnectorName, Ref, Reference
 
-CHILD = {"style": "styledetail", ORDER: "orderdetail"}
+CHILD = {"style": "styledetail", ORDER: "orderdetail", INVOICE: "invoicedetail"}
 """The child collection without which a document is not whole."""
 ODD_ROWS = 5
 """A page with this many rows, most of them unreadable, is a contract break, not a few odd documents."""
@@ -33,7 +33,7 @@ REFERENCE_PAGES = 20
 
 @dataclass(frozen=True, slots=True)
 class Hits:
-    """All orders the ERP listed when asked for one reference, equal or not."""
+    """All documents the ERP listed when asked for one reference, equal or not."""
 
     rows: tuple[Row, ...]
     asked: datetime
@@ -59,7 +59,9 @@ class Client:
         self._clock = settings.clock
         self._key = key
         self._now = now
-        self._longest = {resource: Longest() for resource in ("style", "location", "shipper", ORDER, INVENTORY)}
+        self._longest = {
+            resource: Longest() for resource in ("style", "location", "shipper", ORDER, INVOICE, INVENTORY)
+        }
         self._http = Http(
             name,
             _base(settings),
@@ -107,13 +109,24 @@ class Client:
 
     async def orders_with(self, reference: Reference) -> Hits:
         """Everything the ERP lists when asked for the orders of one reference."""
-        theirs = self._theirs(ORDER, "po_num")
+        return await self._with(ORDER, reference)
+
+    async def invoices(self, after: datetime | None, page: int, *, share: Share = Share.READ_BACK) -> Rows:
+        """Whole invoices changed after a local stamp; all of them for None."""
+        return await self._documents(INVOICE, page, share, self._changed(INVOICE, after))
+
+    async def invoices_with(self, reference: Reference) -> Hits:
+        """Everything the ERP lists when asked for the invoices of one reference."""
+        return await self._with(INVOICE, reference)
+
+    async def _with(self, resource: str, reference: Reference) -> Hits:
+        theirs = self._theirs(resource, "po_num")
         chosen = {self._profile.filter_parameter: f"{theirs} eq {quoted(reference)}"}
         found: list[Row] = []
         for page in range(1, REFERENCE_PAGES + 1):
-            rows = await self._documents(ORDER, page, Share.READ_BACK, chosen)
+            rows = await self._documents(resource, page, Share.READ_BACK, chosen)
             found += rows.rows
-            if self._longest[ORDER].ends(rows.rows) or _strangers(rows.rows, reference):
+            if self._longest[resource].ends(rows.rows) or _strangers(rows.rows, reference):
                 return Hits(tuple(found), rows.asked)
         return Hits(tuple(found), rows.asked)
 
@@ -145,8 +158,8 @@ class Client:
         return self._now()
 
     def walk(self, resource: str, *, share: Share) -> Walk:
-        """A walk over all changes of ``style`` or ``order``."""
-        call = {"style": self.styles, ORDER: self.orders}[resource]
+        """A walk over all changes of ``style``, ``order`` or ``invoice``."""
+        call = {"style": self.styles, ORDER: self.orders, INVOICE: self.invoices}[resource]
 
         async def ask(after: datetime | None, page: int) -> Rows:
             return await call(after, page, share=share)
@@ -193,7 +206,8 @@ class Client:
     # -- one call ----------------------------------------------------------------------------------------------
 
     async def _documents(self, resource: str, page: int, share: Share, chosen: Mapping[str, str]) -> Rows:
-        path = {"style": self._profile.paths.style, ORDER: self._profile.paths.order}[resource]
+        paths = self._profile.paths
+        path = {"style": paths.style, ORDER: paths.order, INVOICE: paths.invoice}[resource]
         params = {**self._paged(page, self._settings.page_size), **self._included(), **chosen}
         reply, asked = await self._reply(path, params, share)
         rows = self._headers(resource, reply)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from bcbridge.connectors.base import Erp, Finding, Sink, Source, StockFeed, Tools
+from bcbridge.connectors.base import Erp, Finding, ShipmentFeed, Sink, Source, StockFeed, Tools
 from bcbridge.connectors.bluecherry.client import Client
 from bcbridge.connectors.bluecherry.doctor import examine
 from bcbridge.connectors.bluecherry.masters import Styles, ship_vias, warehouses
 from bcbridge.connectors.bluecherry.orders import SalesOrders
 from bcbridge.connectors.bluecherry.settings import BlueCherrySettings
+from bcbridge.connectors.bluecherry.shipments import Shipments
 from bcbridge.connectors.bluecherry.stock import Stock
 from bcbridge.connectors.bluecherry.wide import WideStock
 from bcbridge.model.catalog import CatalogSku, ShipVia, Warehouse
@@ -31,6 +32,7 @@ class BlueCherry:
         self.ship_vias: Source[ShipVia] = ship_vias(client, settings)
         self._orders = SalesOrders(f"{name}.orders", client, settings)
         self.sales_orders: Sink[SalesOrder] = self._orders
+        self.shipments: ShipmentFeed = Shipments(client, settings)
         self.stock: StockFeed = figures(name, client, settings)
         self.widths = settings.profile.widths
 

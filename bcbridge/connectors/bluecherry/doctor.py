@@ -13,7 +13,7 @@ from bcbridge.connectors.bluecherry import mapper, watch
 from bcbridge.connectors.bluecherry.client import Client
 from bcbridge.connectors.bluecherry.masters import Styles, warehouses
 from bcbridge.connectors.bluecherry.orders import SalesOrders
-from bcbridge.connectors.bluecherry.settings import COUNT, INVENTORY, BlueCherrySettings
+from bcbridge.connectors.bluecherry.settings import COUNT, INVENTORY, INVOICE, BlueCherrySettings
 from bcbridge.connectors.bluecherry.walk import Mark, Row
 from bcbridge.connectors.budget import Share
 from bcbridge.connectors.looks import Look, looked_over
@@ -161,10 +161,13 @@ async def _locations(client: Client, settings: BlueCherrySettings) -> AsyncItera
 
 
 def _unverified(settings: BlueCherrySettings) -> list[Finding]:
-    """The count is written only where an echo SKU is named; the figures are only read."""
+    """The count is written only where an echo SKU is named; figures and invoices are only read."""
     text = "names and shapes are assumed and not confirmed for this BlueCherry"
     write = "try it against staging, with its read-back; `bcbridge confirm` lets it write"
-    fixes = {INVENTORY: "compare a few SKUs with BlueCherry's own screen, number by number"}
+    fixes = {
+        INVENTORY: "compare a few SKUs with BlueCherry's own screen, number by number",
+        INVOICE: "compare a few shipments with BlueCherry's own screen: pieces, tracking numbers, a void one",
+    }
     idle = () if settings.profile.echo_sku else (COUNT,)
     names = [name for name in settings.profile.unverified if name not in idle]
     return [Finding(Severity.WARNING, f"resource {name}", text, fixes.get(name, write)) for name in names]

@@ -20,6 +20,7 @@ from bcbridge.model.catalog import CatalogSku, ShipVia, Warehouse
 from bcbridge.model.ids import Ref, Reference, SkuParts, Upc
 from bcbridge.model.order import Address
 from bcbridge.model.sales_order import BookedLine, BookedOrder, CodedAmount, SalesOrder, SalesOrderLine
+from bcbridge.model.shipment import Shipment, ShippedLine
 
 AnyModel = TypeVar("AnyModel", bound=BaseModel)
 Row = Mapping[str, Any]
@@ -165,6 +166,46 @@ def _picked(line: wire.OrderDetailRow) -> int:
     is neither open nor cancelled."""
     gone_on = line.ord_qty - line.cxl_qty - line.open_qty
     return max(0, min(line.pick_qty + line.inv_qty, gone_on))
+
+
+# -- a shipment, read -------------------------------------------------------------------------------------------
+
+
+def shipment(fields: Row) -> Shipment:
+    """An invoice as the ERP lists it, in our documented names. Raises Malformed."""
+    row = _read(wire.InvoiceRow, fields, f"invoice {fields.get('pkey')}")
+    return Shipment(
+        number=row.inv_num,
+        key=row.pkey,
+        reference=Reference(row.po_num),
+        order_number=row.ord_num,
+        ship_via=row.shipper,
+        shipped=_day(row.ship_date),
+        lines=tuple(
+            ShippedLine(
+                upc=Upc(line.upc), pieces=line.inv_qty, line_seq=line.line_seq, warehouse=line.location or row.location
+            )
+            for line in row.invoicedetail.rows
+            if line.inv_qty
+        ),
+        tracks=row.tracks,
+        void=row.void.upper() in ("Y", "TRUE", "1"),
+        stamp=row.last_mod,
+    )
+
+
+DAYS = ("%Y-%m-%d", "%m/%d/%Y")
+"""Both are written by this ERP, by resource (NOTES.md 2.7, 7.9)."""
+
+
+def _day(text: str) -> date | None:
+    """The day alone, whatever time stands behind it; None where it is none."""
+    for form in DAYS:
+        try:
+            return datetime.strptime(text[:10], form).date()  # noqa: DTZ007 - a day has no zone
+        except ValueError:
+            continue
+    return None
 
 
 # -- a sales order, written ------------------------------------------------------------------------------------

@@ -34,8 +34,9 @@ from bcbridge.model.widths import Widths
 
 ORDER = "order"
 INVENTORY = "inventory"
+INVOICE = "invoice"
 COUNT = "count"
-RESOURCES = ("pick", "style", "location", "shipper", ORDER, INVENTORY, COUNT)
+RESOURCES = ("pick", "style", "location", "shipper", ORDER, INVOICE, INVENTORY, COUNT)
 BUCKETS = 24
 BUCKET_NAMES = ("size{:02}_qty", "call{:02}", "upc{:02}", "sz{:02}")
 """A size's quantity, whether it is live, its UPC and what it is called, in a row of buckets; the last two assumed."""
@@ -53,6 +54,12 @@ ASSUMED_NAMES: Mapping[str, frozenset[str]] = {
             # documented for the pick ticket, assumed to be called the same on an order (NOTES.md 7.4)
             *("po_num", "altpo", "ord_num", "ord_status", "ord_type", "customer", "division", "department", "season"),
             *("location", "shipper", "end_date", "curr_code", "tax_amt", "frgt_amt", "disc_amt", "misc_amt", "notes"),
+        }
+    ),
+    INVOICE: frozenset(
+        {
+            *("invoicedetail", "invoicecarton", "inv_qty", "line_seq", "upc", "location", "track_no", "void"),
+            *("inv_num", "ord_num", "po_num", "ship_date", "shipper", "last_mod"),
         }
     ),
     INVENTORY: frozenset(
@@ -100,6 +107,8 @@ class Paths(Section):
     location: Path = "/api/Location"
     shipper: Path = "/api/Shipper"
     order: Path = "/api/order"
+    """Assumed."""
+    invoice: Path = "/api/invoice"
     """Assumed."""
     inventory: Path = "/api/inventory"
     """Assumed."""
@@ -164,7 +173,7 @@ class Profile(Section):
     posts_in_order: bool = False
     """Whether the ERP posts what it accepted in the order it accepted it; only an operator can know."""
     widths: Widths = Widths()
-    unverified: Names = (ORDER, INVENTORY, COUNT)
+    unverified: Names = (ORDER, INVOICE, INVENTORY, COUNT)
     """Resources nobody has confirmed against this customer's BlueCherry: their writes wait in production."""
 
     stock_evidence: Annotated[tuple[Proof, ...], Field(strict=False, min_length=1)] = (Evidence.EXPORT_WRITTEN,)

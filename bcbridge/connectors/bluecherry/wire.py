@@ -286,6 +286,51 @@ class OrderRow(OrderContent):
         return self
 
 
+# -- invoices --------------------------------------------------------------------------------------------------
+
+
+class InvoiceDetailRow(Wire):
+    upc: Code = ""
+    inv_qty: Quantity
+    line_seq: Quantity = 0
+    location: Code = ""
+
+
+class InvoiceDetailRows(Wire):
+    rows: tuple[InvoiceDetailRow, ...]
+
+
+class CartonRow(Wire):
+    track_no: Code = ""
+
+
+class CartonRows(Wire):
+    rows: tuple[CartonRow, ...] = ()
+
+
+class InvoiceRow(Wire):
+    """An invoice: what left with one shipment of one sales order."""
+
+    pkey: Key
+    inv_num: Key
+    ord_num: Code = ""
+    po_num: Code = ""
+    location: Code = ""
+    shipper: Code = ""
+    ship_date: Code = ""
+    track_no: Code = ""
+    void: Code = ""
+    last_mod: Code = Field(min_length=1)
+    invoicedetail: InvoiceDetailRows
+    invoicecarton: CartonRows = CartonRows()
+
+    @property
+    def tracks(self) -> tuple[str, ...]:
+        """Of the cartons, or of the invoice itself where they have none; each once."""
+        said = [row.track_no.strip() for row in self.invoicecarton.rows] or [self.track_no.strip()]
+        return tuple(dict.fromkeys(track for track in said if track))
+
+
 def _first(amount: Decimal | None, rows: AmountRows | None) -> Decimal | None:
     return amount if amount is not None or rows is None else rows.sum()
 

@@ -8,6 +8,7 @@ from bcbridge.connectors.base import Finding, Tools
 from bcbridge.connectors.budget import Budget
 from bcbridge.connectors.http import Http
 from bcbridge.connectors.shopify.client import Client, as_agreed
+from bcbridge.connectors.shopify.dispatches import Dispatches
 from bcbridge.connectors.shopify.doctor import Doctor
 from bcbridge.connectors.shopify.keeper import Keeper
 from bcbridge.connectors.shopify.orders import Orders
@@ -24,7 +25,7 @@ CALLS_AT_ONCE = 10
 
 
 class Shopify:
-    """A Connector. Offers ``orders`` (a Source), ``stock`` (a Shelf), ``webhook`` and ``keeper``."""
+    """A Connector. Offers ``orders`` (a Source), ``stock`` (a Shelf), ``dispatches``, ``webhook`` and ``keeper``."""
 
     kind = "shopify"
 
@@ -43,6 +44,7 @@ class Shopify:
         self._client = Client(self._http, token, api_version=settings.api_version, now=tools.now)
         self.orders = Orders(self._client, settings, now=tools.now, since=since)
         self.stock = Stock(self._client, settings)
+        self.dispatches = Dispatches(f"{name}.dispatches", self._client)
         self.webhook = Webhook(settings.shop, [tools.secret(reference) for reference in settings.signing_secrets])
         self.keeper = Keeper(self._client, name, settings.topics)
         self._doctor = Doctor(self._client, self.keeper, settings)

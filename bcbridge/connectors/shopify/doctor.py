@@ -29,6 +29,7 @@ WANTED: Mapping[str, str] = {
     "read_third_party_fulfillment_orders": "holds and locations of fulfilment services are not seen",
     "read_inventory": "the numbers that the shop shows cannot be read, so no stock can be published",
     "write_inventory": "no stock can be published",
+    "write_merchant_managed_fulfillment_orders": "what left cannot be told to the shop",
 }
 """Scopes by what is lost without them (contracts/shopify/NOTES.md 1.2)."""
 

@@ -49,6 +49,7 @@ def _row(goods: Goods, quantity: int, price: Decimal, warehouse: str) -> SalesOr
         quantity=quantity,
         price=price,
         warehouse=warehouse,
+        line=goods.priced.line.ref,
     )
 
 

@@ -31,6 +31,7 @@ from graphql import (
 )
 
 from bcbridge.sandbox.base import answer, hang_up
+from bcbridge.sandbox.shopify import fulfilling
 from bcbridge.sandbox.shopify.bag import JSON
 from bcbridge.sandbox.shopify.cost import CEILING, Bucket, Price, actual
 from bcbridge.sandbox.shopify.counting import WRITES
@@ -99,12 +100,17 @@ class Api:
         if asked is None:
             return answer({"errors": "Bad Request: a JSON object with a query is expected"}, 400)
         counts = any(one in asked.query for one in WRITES)
+        ships = any(one in asked.query for one in fulfilling.WRITES)
+        if ships and await self.strikes("fulfil_call_lost"):
+            return hang_up(request)
         if counts and await self.strikes("stock_call_lost"):
             return hang_up(request)
         if counts and await self.strikes("sold_meanwhile"):
             await self.shop.sell_meanwhile(self.first_rows(asked))
         said = await self.said(asked)
         if await self.strikes("answer_lost") or (counts and await self.strikes("stock_answer_lost")):
+            return hang_up(request)
+        if ships and await self.strikes("fulfil_answer_lost"):
             return hang_up(request)
         headers = {"X-Shopify-API-Version": served, "X-Request-Id": secrets.token_hex(16)}
         return answer(said, headers=headers)

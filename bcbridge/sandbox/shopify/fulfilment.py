@@ -10,6 +10,7 @@ from bcbridge.sandbox.shopping.cart import Cart
 
 ACTIONS = {
     "OPEN": ("CREATE_FULFILLMENT", "REPORT_PROGRESS", "MOVE", "HOLD", "SPLIT"),
+    "IN_PROGRESS": ("CREATE_FULFILLMENT", "REPORT_PROGRESS", "MOVE", "SPLIT"),
     "ON_HOLD": ("RELEASE_HOLD", "HOLD", "MOVE"),
     "CANCELLED": (),
     "CLOSED": (),
@@ -121,11 +122,16 @@ def release(fulfilment_order_: JSON) -> None:
 
 
 def follow(order: JSON) -> None:
-    """Fulfilment lines follow the order's current quantities; what has nothing left is closed."""
+    """Fulfilment lines follow the order's current quantities; what has shipped stays shipped, and what has nothing left
+    is closed."""
     now = {line["id"]: line["currentQuantity"] for line in order["lineItems"]}
     for one in order["fulfillmentOrders"]:
+        gone = 0
         for line in one["lineItems"]:
-            line["totalQuantity"] = line["remainingQuantity"] = now[line["lineItem"]["id"]]
+            shipped = line["totalQuantity"] - line["remainingQuantity"]
+            line["totalQuantity"] = max(now[line["lineItem"]["id"]], shipped)
+            line["remainingQuantity"] = line["totalQuantity"] - shipped
+            gone += shipped
         if not any(line["remainingQuantity"] for line in one["lineItems"]) and one["status"] != "CANCELLED":
             one["fulfillmentHolds"] = []
-            set_status(one, "CANCELLED" if order["cancelledAt"] else "CLOSED")
+            set_status(one, "CANCELLED" if order["cancelledAt"] and not gone else "CLOSED")

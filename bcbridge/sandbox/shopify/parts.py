@@ -182,6 +182,7 @@ TABLES = {
 }
 IN_ORDERS = {
     "LineItem": ("lineItems",),
+    "Fulfillment": ("fulfillments",),
     "FulfillmentOrder": ("fulfillmentOrders",),
     "OrderTransaction": ("transactions",),
     "Refund": ("refunds",),

@@ -36,6 +36,8 @@ FAULTS = {
     "answer_lost": "does what was asked, then hangs up",
     "stock_answer_lost": "the same, of a call that changes stock",
     "stock_call_lost": "hangs up on a call that would change stock; nothing is done",
+    "fulfil_answer_lost": "does what was asked of a call that fulfils, then hangs up",
+    "fulfil_call_lost": "hangs up on a call that would fulfil; nothing is done",
     "sold_meanwhile": "just before a call that changes stock, one of each of its first sold_meanwhile_rows is sold",
     "stale_stock": "numbers are read as they were stale_stock_seconds ago",
     "access_nulls": "addresses, customer, email and phone are null, as without level-2 access",

@@ -91,7 +91,7 @@ def line_figures(order: JSON, line: JSON) -> JSON:
         "discountedUnitPriceSet": money(before_codes.part(Decimal(1) / everything)),
         "totalDiscountSet": money(own),
         "priceAfterAllDiscountsBeforeTaxesSet": money(untaxed),
-        "unfulfilledQuantity": now if ships else 0,
+        "unfulfilledQuantity": max(0, now - shipped(order).get(line["id"], 0)) if ships else 0,
         "nonFulfillableQuantity": everything - now if ships else everything,
         "refundableQuantity": now,
         "restockable": now > 0,
@@ -263,8 +263,20 @@ def unpaid_status(order: JSON) -> str:
     return "PENDING" if total_price(order, current=True).presentment else "PAID"
 
 
+def shipped(order: JSON) -> dict[str, int]:
+    """Units of each line that left with fulfilments that stand."""
+    found: dict[str, int] = {}
+    for one in order["fulfillments"]:
+        for piece in one["fulfillmentLineItems"] if one["status"] == "SUCCESS" else ():
+            found[piece["lineItem"]["id"]] = found.get(piece["lineItem"]["id"], 0) + piece["quantity"]
+    return found
+
+
 def fulfillment_status(order: JSON) -> str:
     waiting = [one for one in order["fulfillmentOrders"] if one["status"] not in ("CLOSED", "CANCELLED")]
     if waiting and all(one["status"] == "ON_HOLD" for one in waiting):
         return "ON_HOLD"
+    if any(shipped(order).values()):
+        left = any(line["remainingQuantity"] for one in waiting for line in one["lineItems"])
+        return "PARTIALLY_FULFILLED" if left else "FULFILLED"
     return "UNFULFILLED" if order["fulfillmentOrders"] else "FULFILLMENT_NOT_REQUIRED"

@@ -139,3 +139,24 @@ def order_row(reference: str = "SU1001P1G1", pkey: int = 200201, **changes: Any)
 
 def order_line(**changes: Any) -> dict[str, Any]:
     return {"line_seq": 1, "upc": "040123000020", "ord_qty": 2, "price": 28.10, "location": "NJ1"} | changes
+
+
+def invoice_row(reference: str = "SU1001P1G1", pkey: int = 400201, **changes: Any) -> dict[str, Any]:
+    """As the ERP would list a shipment of the order above."""
+    return {
+        "pkey": pkey,
+        "inv_num": f"I{pkey}",
+        "ord_num": "0100201",
+        "po_num": reference,
+        "location": "NJ1",
+        "shipper": "UPG",
+        "ship_date": "2026-03-01",
+        "void": "N",
+        "last_mod": "2026-03-01 09:00:00",
+        "invoicedetail": {"rows": [invoice_line()]},
+        "invoicecarton": {"rows": [{"carton_num": "00008400000040020101", "track_no": "1Z9"}]},
+    } | changes
+
+
+def invoice_line(**changes: Any) -> dict[str, Any]:
+    return {"line_seq": 1, "upc": "040123000020", "inv_qty": 2, "location": "NJ1"} | changes

@@ -27,7 +27,7 @@ def test_three_settings_are_enough_and_the_documented_names_are_the_defaults() -
     assert found.key_header_name == "Ocp-Apim-Subscription-Key"
     assert (found.page_size, found.page_size_max, found.max_concurrency) == (100, 200, 1)
     assert found.profile.paths.location == "/api/Location"
-    assert found.profile.unverified == ("order", "inventory", "count")
+    assert found.profile.unverified == ("order", "invoice", "inventory", "count")
 
 
 def test_a_profile_stands_inline_in_the_same_table() -> None:
@@ -61,7 +61,7 @@ widths = { reference = 20 }
         ('page_size = "100"', "page_size"),
         ('[profile]\nunverified = ["orders"]', "profile"),
         ('[profile.aliases.order]\nupc = "barcode"', "aliases"),
-        ('[profile.aliases.invoice]\nupc = "barcode"', "aliases"),
+        ('[profile.aliases.invoices]\nupc = "barcode"', "aliases"),
         ('[profile.aliases.order]\nord_qty = "q"\nterms = "q"', "aliases"),
         ('[profile.paths]\norder = "api/order"', "paths"),
         ('[profile]\nstock_evidence = ["hope"]', "stock_evidence"),

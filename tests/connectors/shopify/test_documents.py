@@ -26,7 +26,7 @@ from graphql import (
     validate,
 )
 
-from bcbridge.connectors.shopify import detail, doctor, keeper, stock
+from bcbridge.connectors.shopify import detail, dispatches, doctor, keeper, stock
 from bcbridge.connectors.shopify.queries import names, query
 from tests.conftest import contract_path
 
@@ -52,6 +52,8 @@ SIZES: Mapping[str, Mapping[str, int]] = {
     "item_levels": {"first": stock.LEVELS_PAGE},
     "stock_at": {"ids": stock.LOOK_BATCH},
     "subscriptions": {"first": keeper.LIST_PAGE},
+    "order_dispatches": {"first": dispatches.GROUPS_PAGE},
+    "fulfilment_lines": {"first": dispatches.LINES_PAGE},
 }
 
 

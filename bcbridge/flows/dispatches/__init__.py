@@ -1,0 +1,1 @@
+"""Dispatches: what left the ERP's warehouses, told to the channel that sold it."""

@@ -1,0 +1,148 @@
+"""What left a warehouse, told to the channel that sold it: once, however often it is looked at.
+
+1. wait     until a call without an answer can no longer take effect
+2. look     at what the channel shows of the order now
+3. balance  what left by the ERP against what is shown, or was taken from us: the difference is owed
+4. compose  one call per shipment and location; what is incomplete or fits nowhere is a person's
+5. tell     each: on disk before the call, its answer after it
+6. note     how the order stands: told, blocked with every reason, or owed
+
+Pieces that the channel took from us are never told again, whatever it shows: who takes a fulfilment back in the shop's
+admin has a reason that no machine knows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from bcbridge.connectors.base import Dispatches
+from bcbridge.flows.dispatches.compose import Composed, Telling, compose, lines_of
+from bcbridge.flows.dispatches.owed import Balance, balance
+from bcbridge.flows.dispatches.settings import DispatchSettings
+from bcbridge.mappings import Mappings
+from bcbridge.model.answers import Doubtful, NotSent, PutAnswer, Rejected
+from bcbridge.model.dispatch import DispatchReport, DispatchStanding, DispatchView
+from bcbridge.model.ids import ConnectorName, Ref
+from bcbridge.model.outcome import Problem
+from bcbridge.model.work import Again, Done, Job, Settle, Verdict
+
+DISPATCHES = "dispatches"
+"""This flow's name in the queue."""
+CLOSED = timedelta(minutes=1)
+"""Until it is asked again whether anything may be told."""
+LOOK_AGAIN = timedelta(seconds=5)
+"""After something was told: whether it is shown."""
+
+
+class Memory(Protocol):
+    """What this flow remembers (store/dispatching.py)."""
+
+    async def standing(self, ref: Ref) -> DispatchStanding | None: ...
+    async def looked(self, order_id: int) -> None:
+        """Calls in doubt: what the channel shows now is what came of them."""
+        ...
+
+    async def begin(self, order_id: int, shipment: str, body: bytes, lines: Mapping[Ref, int]) -> int: ...
+    async def settle(self, dispatch: int, answer: PutAnswer) -> None: ...
+    async def report(self, order_id: int, report: DispatchReport) -> None: ...
+
+
+def always() -> str:
+    return ""
+
+
+@dataclass(slots=True)
+class Dispatching:
+    """The dispatches of one channel. ``permitted``: why nothing may be told, or the empty string."""
+
+    channel: ConnectorName
+    sink: Dispatches
+    memory: Memory
+    settings: DispatchSettings
+    mappings: Callable[[], Mappings]
+    now: Callable[[], datetime]
+    permitted: Callable[[], str] = field(default=always)
+
+    async def handle(self, jobs: Sequence[Job], settle: Settle) -> None:
+        for job in jobs:
+            await settle(job, await self._one(Ref(job.ref)))
+
+    async def _one(self, ref: Ref) -> Verdict:
+        standing = await self.memory.standing(ref)
+        if standing is None or not standing.shipments:
+            return Done("nothing has left")
+        if wait := self._doubt(standing):
+            return Again(wait, "a call without an answer may still take effect")
+        view = await self.sink.look(ref)
+        if view is None:
+            return await self._blocked(standing, _problem("order_gone", "the channel has no such order any more"))
+        if not view.whole:
+            return await self._blocked(standing, _problem("too_many_fulfilments", "more than can be read at once"))
+        if standing.doubt is not None:
+            await self.memory.looked(standing.order_id)
+        return await self._told(standing, view)
+
+    def _doubt(self, standing: DispatchStanding) -> timedelta | None:
+        if standing.doubt is None:
+            return None
+        left = standing.doubt + self.settings.doubt - self.now()
+        return left if left > timedelta(0) else None
+
+    async def _told(self, standing: DispatchStanding, view: DispatchView) -> Verdict:
+        found = balance(standing.shipments, standing.booked, view, standing.confirmed)
+        composed = compose(found, view, channel=self.channel, settings=self.settings, mappings=self.mappings())
+        if composed.tellings and (why := self.permitted()):
+            await self._report(standing, found, view, composed, ())
+            return Again(CLOSED, why)
+        refused: list[Problem] = []
+        for telling in composed.tellings:
+            answer = await self._tell(standing, telling)
+            if isinstance(answer, Doubtful | NotSent):
+                await self._report(standing, found, view, composed, refused)
+                return _later(answer, self.settings)
+            if isinstance(answer, Rejected):
+                refused += [_problem("dispatch_refused", reason, telling.shipment) for reason in answer.reasons]
+        await self._report(standing, found, view, composed, refused)
+        if composed.tellings and not refused:
+            return Again(LOOK_AGAIN, "told; whether it is shown")
+        return Done("blocked" if composed.problems or refused else "told")
+
+    async def _tell(self, standing: DispatchStanding, telling: Telling) -> PutAnswer:
+        body = self.sink.render(telling.dispatch)
+        made = await self.memory.begin(standing.order_id, telling.shipment, body, lines_of(telling.dispatch))
+        answer = await self.sink.put(body)
+        await self.memory.settle(made, answer)
+        return answer
+
+    async def _report(
+        self,
+        standing: DispatchStanding,
+        found: Balance,
+        view: DispatchView,
+        composed: Composed,
+        refused: Sequence[Problem],
+    ) -> None:
+        left = sum(found.left.values())
+        told = sum(min(view.told(line), pieces) for line, pieces in found.left.items())
+        owed = sum(pieces for one in found.owed for pieces in one.pieces.values())
+        report = DispatchReport(left=left, told=told, owed=owed, problems=(*composed.problems, *refused))
+        await self.memory.report(standing.order_id, report)
+
+    async def _blocked(self, standing: DispatchStanding, problem: Problem) -> Verdict:
+        left = sum(line.pieces for one in standing.shipments if not one.void for line in one.lines)
+        await self.memory.report(standing.order_id, DispatchReport(left=left, told=0, owed=left, problems=(problem,)))
+        return Done("blocked")
+
+
+def _later(answer: Doubtful | NotSent, settings: DispatchSettings) -> Verdict:
+    """A refusal that had no effect goes again soon; one without an answer when it can no longer take effect."""
+    if isinstance(answer, NotSent):
+        return Again(answer.after or LOOK_AGAIN, answer.reason)
+    return Again(settings.doubt, answer.reason)
+
+
+def _problem(code: str, text: str, subject: str = "order") -> Problem:
+    return Problem(code=code, subject=subject, text=text)

@@ -1,0 +1,68 @@
+"""Dispatches, wired: shipments are read from the ERP into jobs, and each channel's jobs tell it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from bcbridge.connectors.base import ShipmentFeed, ShipmentPage
+from bcbridge.flows.dispatches.story import DISPATCHES
+from bcbridge.model.ids import Ref
+from bcbridge.runtime.worker import Bell
+from bcbridge.store import dispatching, inbox, queue
+from bcbridge.store.db import Store
+
+NOUN, LIST = "shipments", "changed"
+
+
+@dataclass(slots=True)
+class ShipmentReader:
+    """What left one ERP's warehouses, page by page: kept, and a job for each order of which something is news.
+
+    ``bells``: of the channels whose dispatches are told.
+    """
+
+    erp: str
+    feed: ShipmentFeed
+    store: Store
+    now: Callable[[], datetime]
+    bells: Mapping[str, Bell]
+
+    async def read(self) -> int:
+        """From where it was read to the present; returns how many orders something is news of."""
+        since, news = await inbox.cursor(self.store, self.erp, NOUN, LIST), 0
+        async for page in self.feed.changed(since):
+            touched = await self.store.write(self._unit(page))
+            news += len(touched)
+            for channel in {channel for channel, _ in touched} & self.bells.keys():
+                self.bells[channel].ring()
+        return news
+
+    async def look_again(self) -> None:
+        """Everything that left and was not told: what was missing may be there by now. This is the truth; the list of
+        what changed only makes it faster."""
+
+        def unit(tx: sqlite3.Connection) -> None:
+            self._enqueue(tx, dispatching.open_orders(tx), priority=queue.BULK)
+
+        await self.store.write(unit)
+        for bell in self.bells.values():
+            bell.ring()
+
+    def _enqueue(self, tx: sqlite3.Connection, orders: Iterable[tuple[str, Ref]], *, priority: int) -> None:
+        now = self.now()
+        ours = [(channel, ref) for channel, ref in orders if channel in self.bells]
+        wishes = [queue.Wish(DISPATCHES, channel, ref, due=now, priority=priority) for channel, ref in ours]
+        queue.enqueue(tx, wishes, now=now)
+
+    def _unit(self, page: ShipmentPage) -> Callable[[sqlite3.Connection], list[tuple[str, Ref]]]:
+        def unit(tx: sqlite3.Connection) -> list[tuple[str, Ref]]:
+            now = self.now()
+            touched = dispatching.keep(tx, self.erp, page.shipments, now=now)
+            self._enqueue(tx, touched, priority=queue.NOW)
+            inbox.move_cursor(tx, self.erp, NOUN, LIST, page.cursor, now=now)
+            return touched
+
+        return unit

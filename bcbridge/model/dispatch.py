@@ -1,0 +1,101 @@
+"""Dispatches in our words: what a channel shows of them, and what it is told.
+
+A channel knows pieces of order lines that have left (*fulfilled*), in fulfilments with tracking numbers, and pieces
+that it would take as leaving now (*fulfillable*), each from one location. A dispatch moves some from the one to the
+other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from bcbridge.model.ids import Ref
+from bcbridge.model.order import Hold
+from bcbridge.model.outcome import Problem
+from bcbridge.model.record import Moment, Record
+from bcbridge.model.shipment import BookedRow, Shipment
+
+
+class LinePieces(Record):
+    """So many pieces of one line of an order."""
+
+    line: Ref
+    pieces: int
+
+
+class Fulfilment(Record):
+    """What the channel shows as one shipment; those it shows as cancelled are left out."""
+
+    ref: Ref
+    location: Ref | None
+    lines: tuple[LinePieces, ...]
+    company: str
+    tracks: tuple[str, ...]
+    at: Moment
+
+
+class Fulfillable(Record):
+    """Pieces of one line that may leave from one location now. ``group`` and ``item`` name them to the channel
+    (Shopify: the fulfilment order and its line); they may be others at the next look."""
+
+    group: Ref
+    item: Ref
+    line: Ref
+    location: Ref | None
+    pieces: int
+    place: str = ""
+    """The location, as people call it."""
+
+
+class DispatchView(Record):
+    """One order's dispatches as its channel shows them. ``holds``: what keeps pieces from leaving."""
+
+    ref: Ref
+    cancelled: bool
+    fulfilments: tuple[Fulfilment, ...]
+    fulfillable: tuple[Fulfillable, ...]
+    holds: tuple[Hold, ...] = ()
+    whole: bool = True
+    """False where the channel has more fulfilments than can be read: then nothing follows from what is not shown."""
+
+    def told(self, line: Ref) -> int:
+        """Pieces of a line that the channel shows as left."""
+        return sum(one.pieces for shown in self.fulfilments for one in shown.lines if one.line == line)
+
+
+class Dispatch(Record):
+    """One shipment to be told: of one order, from one location. ``links`` by tracking number, where there are any; with
+    none a channel that knows the company makes its own."""
+
+    order: Ref
+    pieces: tuple[Fulfillable, ...]
+    """``pieces`` of each: those that have left."""
+    company: str
+    tracks: tuple[str, ...]
+    links: tuple[str, ...] = ()
+    notify: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class DispatchStanding:
+    """One order as it is remembered. ``confirmed``: pieces by line that the channel took from us. ``doubt``: when the
+    last call without an answer had ended."""
+
+    order_id: int
+    booked: tuple[BookedRow, ...]
+    shipments: tuple[Shipment, ...]
+    confirmed: Mapping[Ref, int]
+    doubt: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class DispatchReport:
+    """How an order's dispatches stand: pieces that left, of these those that the channel shows, those that it is still
+    to be told, and what a person is to judge."""
+
+    left: int
+    told: int
+    owed: int
+    problems: tuple[Problem, ...] = ()

@@ -1,0 +1,211 @@
+"""What left and what was told of it: shipments of our documents, calls to channels, and how each order stands.
+
+A call is on disk, ``sending``, before it is made; one that was under way when the process ended is in doubt. What came
+of a doubtful call is what the channel shows once it can no longer take effect: then it was ``looked_for``.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import orjson
+
+from bcbridge.model.answers import Accepted, Doubtful, NotSent, PutAnswer, Rejected
+from bcbridge.model.dispatch import DispatchReport, DispatchStanding
+from bcbridge.model.ids import Ref, Reference, Upc
+from bcbridge.model.plan import Write
+from bcbridge.model.shipment import BookedRow, Shipment
+from bcbridge.store import events, incidents
+from bcbridge.store.db import Store
+from bcbridge.store.stamps import moment, stamp
+
+BLOCKED = "dispatch_blocked"
+PROBLEMS_TOLD = 3
+
+# -- what is booked, and what left -------------------------------------------------------------------------------
+
+_FORGET_ROWS = "DELETE FROM booked_rows WHERE reference = ?"
+_KEEP_ROW = "INSERT INTO booked_rows (reference, line_seq, order_id, line, upc, pieces) VALUES (?, ?, ?, ?, ?, ?)"
+
+
+def booked(tx: sqlite3.Connection, order_id: int, write: Write) -> None:
+    """The rows of a document, as it is about to be sent."""
+    tx.execute(_FORGET_ROWS, (write.reference,))
+    rows = [(write.reference, line.line_seq, order_id, line.line, line.upc, line.quantity) for line in write.item.lines]
+    tx.executemany(_KEEP_ROW, rows)
+
+
+_OURS = """
+SELECT outbox.order_id, orders.connector, orders.ref FROM outbox JOIN orders ON orders.id = outbox.order_id
+WHERE outbox.reference = ?
+"""
+_KEEP = """
+INSERT INTO shipments (erp, number, order_id, body, first_seen, seen_at)
+VALUES (:erp, :number, :order, :body, :now, :now)
+ON CONFLICT (erp, number) DO UPDATE SET body = excluded.body, order_id = excluded.order_id, seen_at = excluded.seen_at
+WHERE shipments.body <> excluded.body
+"""
+
+
+def keep(tx: sqlite3.Connection, erp: str, shipments: Iterable[Shipment], *, now: datetime) -> list[tuple[str, Ref]]:
+    """Shipments of documents of ours; returns the orders (channel, ref) of which something is news."""
+    news: dict[tuple[str, Ref], None] = {}
+    for shipment in shipments:
+        order = tx.execute(_OURS, (shipment.reference,)).fetchone()
+        if order is None:
+            continue
+        body = shipment.model_dump_json()
+        given = {"erp": erp, "number": shipment.number, "order": order["order_id"], "body": body, "now": stamp(now)}
+        if tx.execute(_KEEP, given).rowcount:
+            news[order["connector"], Ref(order["ref"])] = None
+            pieces = sum(line.pieces for line in shipment.lines)
+            what = "shipment_void" if shipment.void else "shipped"
+            facts = {"shipment": shipment.number, "pieces": pieces, "tracks": len(shipment.tracks)}
+            events.add(tx, order["order_id"], what, now=now, **facts)
+    return list(news)
+
+
+_OPEN = """
+SELECT orders.connector, orders.ref FROM (
+    SELECT order_id FROM dispatched WHERE owed > 0 OR problems <> '[]'
+    UNION SELECT order_id FROM shipments WHERE NOT EXISTS (
+        SELECT 1 FROM dispatched WHERE dispatched.order_id = shipments.order_id)
+) AS open JOIN orders ON orders.id = open.order_id ORDER BY open.order_id LIMIT ?
+"""
+MOST_OPEN = 2_000
+
+
+def open_orders(tx: sqlite3.Connection) -> list[tuple[str, Ref]]:
+    """Orders (channel, ref) of which something left and was not told, for whatever reason."""
+    return [(row["connector"], Ref(row["ref"])) for row in tx.execute(_OPEN, (MOST_OPEN,))]
+
+
+# -- one order, for the flow -------------------------------------------------------------------------------------
+
+_ORDER = "SELECT id FROM orders WHERE connector = ? AND ref = ?"
+_ROWS = "SELECT reference, line_seq, line, upc, pieces FROM booked_rows WHERE order_id = ?"
+_SHIPMENTS = "SELECT body FROM shipments WHERE order_id = ? ORDER BY number"
+_CALLS = (
+    "SELECT lines, state, ended_at FROM dispatches WHERE order_id = ? AND state IN ('confirmed', 'in_doubt', 'sending')"
+)
+_BEGIN = """
+INSERT INTO dispatches (order_id, shipment, body, lines, state, made_at) VALUES (?, ?, ?, ?, 'sending', ?)
+"""
+_SETTLE = """
+UPDATE dispatches SET state = :state, ended_at = :now, receipt = :receipt, reason = :reason
+WHERE id = :id AND state = 'sending'
+"""
+_LOOKED = "UPDATE dispatches SET state = 'looked_for' WHERE order_id = ? AND state = 'in_doubt'"
+_CUT_SHORT = """
+UPDATE dispatches SET state = 'in_doubt', ended_at = :now, reason = 'the process ended during the call'
+WHERE state = 'sending'
+"""
+_REPORT = """
+INSERT INTO dispatched (order_id, left, told, owed, problems, since, checked_at)
+VALUES (:order, :left, :told, :owed, :problems, :now, :now)
+ON CONFLICT (order_id) DO UPDATE SET
+    left = excluded.left, told = excluded.told, owed = excluded.owed, checked_at = excluded.checked_at,
+    since = CASE WHEN problems = excluded.problems AND (owed > 0) = (excluded.owed > 0) THEN since
+                 ELSE excluded.since END,
+    problems = excluded.problems
+"""
+
+
+def recover(tx: sqlite3.Connection, *, now: datetime) -> int:
+    """At a start: calls that were under way are in doubt. Returns how many."""
+    return tx.execute(_CUT_SHORT, {"now": stamp(now)}).rowcount
+
+
+@dataclass(frozen=True, slots=True)
+class DispatchMemory:
+    """One channel's dispatches, as flows/dispatches/story.py wants them remembered."""
+
+    store: Store
+    channel: str
+    now: Callable[[], datetime]
+
+    async def standing(self, ref: Ref) -> DispatchStanding | None:
+        order = await self.store.read.row(_ORDER, (self.channel, ref))
+        if order is None:
+            return None
+        rows = await self.store.read.rows(_ROWS, (order["id"],))
+        shipments = await self.store.read.rows(_SHIPMENTS, (order["id"],))
+        calls = await self.store.read.rows(_CALLS, (order["id"],))
+        confirmed: Counter[Ref] = Counter()
+        for call in calls:
+            if call["state"] == "confirmed":
+                confirmed.update({Ref(line): pieces for line, pieces in orjson.loads(call["lines"]).items()})
+        doubts = [moment(call["ended_at"]) for call in calls if call["state"] == "in_doubt"]
+        return DispatchStanding(
+            order_id=order["id"],
+            booked=tuple(_row(row) for row in rows),
+            shipments=tuple(Shipment.model_validate_json(row["body"]) for row in shipments),
+            confirmed=confirmed,
+            doubt=max(doubts, default=None),
+        )
+
+    async def looked(self, order_id: int) -> None:
+        await self.store.write(lambda tx: tx.execute(_LOOKED, (order_id,)))
+
+    async def begin(self, order_id: int, shipment: str, body: bytes, lines: Mapping[Ref, int]) -> int:
+        given = (order_id, shipment, body, orjson.dumps(dict(lines)).decode(), stamp(self.now()))
+        made = await self.store.write(lambda tx: tx.execute(_BEGIN, given).lastrowid)
+        assert made is not None
+        return made
+
+    async def settle(self, dispatch: int, answer: PutAnswer) -> None:
+        await self.store.write(lambda tx: _settle(tx, dispatch, answer, now=self.now()))
+
+    async def report(self, order_id: int, report: DispatchReport) -> None:
+        await self.store.write(lambda tx: _report(tx, self.channel, order_id, report, now=self.now()))
+
+
+def _settle(tx: sqlite3.Connection, dispatch: int, answer: PutAnswer, *, now: datetime) -> None:
+    state, receipt, reason = _came_of(answer)
+    given = {"id": dispatch, "state": state, "receipt": receipt, "reason": reason, "now": stamp(now)}
+    if tx.execute(_SETTLE, given).rowcount:
+        call = tx.execute("SELECT order_id, shipment, lines FROM dispatches WHERE id = ?", (dispatch,)).fetchone()
+        facts = {"shipment": call["shipment"], "pieces": sum(orjson.loads(call["lines"]).values())}
+        kind = "dispatch_told" if state == "confirmed" else f"dispatch_{state}"
+        events.add(tx, call["order_id"], kind, now=now, **facts, receipt=receipt, reason=reason)
+
+
+def _report(tx: sqlite3.Connection, channel: str, order_id: int, report: DispatchReport, *, now: datetime) -> None:
+    problems = orjson.dumps([one.model_dump() for one in report.problems]).decode()
+    given = {"order": order_id, "left": report.left, "told": report.told, "owed": report.owed}
+    tx.execute(_REPORT, {**given, "problems": problems, "now": stamp(now)})
+    about = {"code": BLOCKED, "connector": channel, "cause": f"order/{order_id}"}
+    if not report.problems:
+        incidents.close(tx, **about, now=now)
+        return
+    name = tx.execute("SELECT name, ref FROM orders WHERE id = ?", (order_id,)).fetchone()
+    said = "; ".join(f"{one.subject}: {one.text} ({one.code})" for one in report.problems[:PROBLEMS_TOLD])
+    more = len(report.problems) - PROBLEMS_TOLD
+    text = f"{name['name'] or name['ref']}: {said}{f' and {more} more' if more > 0 else ''}"
+    incidents.open_one(tx, **about, text=text, now=now, order_id=order_id)
+
+
+def _row(row: sqlite3.Row) -> BookedRow:
+    return BookedRow(
+        reference=Reference(row["reference"]),
+        line_seq=row["line_seq"],
+        line=Ref(row["line"]),
+        upc=Upc(row["upc"]),
+        pieces=row["pieces"],
+    )
+
+
+def _came_of(answer: PutAnswer) -> tuple[str, str, str]:
+    match answer:
+        case Accepted(key):
+            return "confirmed", key, ""
+        case Rejected(reasons):
+            return "rejected", "", "; ".join(reasons)
+        case NotSent(reason):
+            return "not_sent", "", reason
+        case Doubtful(reason):
+            return "in_doubt", "", reason
