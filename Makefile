@@ -22,7 +22,7 @@ fresh: .venv/.made  ## the same, from an empty store and an empty sandbox
 
 test: .venv/.made  ## the whole suite
 	@# hundreds of processes start: each of them would compile everything anew
-	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
 
 chaos: .venv/.made  ## the proof: 5,000 orders under kills and faults, judged (ARGS="--orders N --seed N")
 	@exec $(BIN)/python -m tests.chaos $(ARGS)
