@@ -18,11 +18,15 @@ from bcbridge.sandbox.base import World
 from bcbridge.sandbox.bluecherry import ledger
 from bcbridge.sandbox.bluecherry.ledger import Place
 from bcbridge.sandbox.bluecherry.movements import TYPES_OF, step_lines, trade_order
-from bcbridge.sandbox.bluecherry.orders import OPEN, STEPS, Booked, book
+from bcbridge.sandbox.bluecherry.orders import HOUSE_ACCOUNTS, OPEN, STEPS, Booked, book
 from bcbridge.sandbox.bluecherry.pen import Pen, Pens
 
 TICK_SECONDS = 1.0
 
+SHOPS_FIRST = 0.8
+"""Share of the warehouses' work that is for shops, where one of their orders waits: parcels go before pallets."""
+IN_PARTS = 0.2
+"""Share of the steps that are of one line alone."""
 MOST_AT_ONCE = 100
 """Happenings of one kind in one tick, however busy it is."""
 
@@ -87,11 +91,15 @@ def _wholesale(connection: sqlite3.Connection, dice: random.Random, pen: Pen) ->
     book(connection, trade_order(connection, lines, customer=customer, location=location, status=OPEN), pen)
 
 
-def _step_oldest(name: str, connection: sqlite3.Connection, _: random.Random, pen: Pen) -> None:
-    """The next step of all pieces of the order that has waited longest for it."""
-    order = _oldest(connection, STEPS[name].come_from, pen)
+def _step_oldest(name: str, connection: sqlite3.Connection, dice: random.Random, pen: Pen) -> None:
+    """The next step of the order that has waited longest for it, mostly a shop's; of all its pieces, or now and then of
+    one line alone."""
+    column = STEPS[name].come_from
+    order = _oldest(connection, column, pen, shops=True) if dice.random() < SHOPS_FIRST else None
+    order = order or _oldest(connection, column, pen)
     if order is not None:
-        step_lines(connection, order, _there(order, name), name, pen)
+        there = _there(order, name)
+        step_lines(connection, order, there[:1] if dice.random() < IN_PARTS else there, name, pen)
 
 
 def _cancel_line(connection: sqlite3.Connection, dice: random.Random, pen: Pen) -> None:
@@ -106,11 +114,14 @@ def _there(order: Booked, name: str) -> list[tuple[dict[str, object], int]]:
     return [(line, line[column]) for line in order.lines if line[column]]
 
 
-def _oldest(connection: sqlite3.Connection, column: str, pen: Pen) -> Booked | None:
+def _oldest(connection: sqlite3.Connection, column: str, pen: Pen, *, shops: bool = False) -> Booked | None:
+    """``shops``: of a house account."""
+    accounts = sorted(HOUSE_ACCOUNTS) if shops else []
+    among = f"AND o.customer IN ({', '.join('?' * len(accounts))})" if accounts else ""
     statement = f"""
 SELECT o.ord_num FROM progress AS p JOIN orders AS o ON o.pkey = p.pkey
-WHERE p.{column} > 0 AND p.ord_status <> ? ORDER BY p.pkey LIMIT 1"""  # noqa: S608 - one of our two columns
-    found = connection.execute(statement, (pen.settings.held_status,)).fetchone()
+WHERE p.{column} > 0 AND p.ord_status <> ? {among} ORDER BY p.pkey LIMIT 1"""  # noqa: S608 - one of our two columns
+    found = connection.execute(statement, (pen.settings.held_status, *accounts)).fetchone()
     return None if found is None else Booked.found(connection, found[0])
 
 
