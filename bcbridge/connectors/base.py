@@ -158,11 +158,11 @@ class PostedPage:
 
 @dataclass(frozen=True, slots=True)
 class ShipmentPage:
-    """``odd``: shipments that could not be read, in words."""
+    """``odd``: shipments that could not be read: why, by their keys over there."""
 
     shipments: tuple[Shipment, ...]
     cursor: Cursor
-    odd: tuple[str, ...] = ()
+    odd: Mapping[str, str] = field(default_factory=dict)
 
 
 class ShipmentFeed(Protocol):

@@ -11,10 +11,11 @@ from bcbridge.connectors.base import ShipmentFeed, ShipmentPage
 from bcbridge.flows.dispatches.story import DISPATCHES
 from bcbridge.model.ids import Ref
 from bcbridge.runtime.worker import Bell
-from bcbridge.store import dispatching, inbox, queue
+from bcbridge.store import dispatching, inbox, incidents, queue
 from bcbridge.store.db import Store
 
 NOUN, LIST = "shipments", "changed"
+ODD = "malformed"
 
 
 @dataclass(slots=True)
@@ -45,7 +46,7 @@ class ShipmentReader:
         what changed only makes it faster."""
 
         def unit(tx: sqlite3.Connection) -> None:
-            self._enqueue(tx, dispatching.open_orders(tx), priority=queue.BULK)
+            self._enqueue(tx, dispatching.open_orders(tx, self.bells.keys()), priority=queue.BULK)
 
         await self.store.write(unit)
         for bell in self.bells.values():
@@ -57,11 +58,22 @@ class ShipmentReader:
         wishes = [queue.Wish(DISPATCHES, channel, ref, due=now, priority=priority) for channel, ref in ours]
         queue.enqueue(tx, wishes, now=now)
 
+    def _tell_odd(self, tx: sqlite3.Connection, page: ShipmentPage) -> None:
+        """A parcel that cannot be read is told to no shop: somebody must know. It is over when it reads."""
+        erp, now = self.erp, self.now()
+        for key, why in page.odd.items():
+            text = f"a shipment: {why}"
+            incidents.open_one(tx, code=ODD, connector=erp, cause=f"{NOUN}/{key}", text=text, now=now)
+        read = [f"{NOUN}/{one.key}" for one in page.shipments]
+        for cause in incidents.causes(tx, code=ODD, connector=erp, among=read):
+            incidents.close(tx, code=ODD, connector=erp, cause=cause, now=now)
+
     def _unit(self, page: ShipmentPage) -> Callable[[sqlite3.Connection], list[tuple[str, Ref]]]:
         def unit(tx: sqlite3.Connection) -> list[tuple[str, Ref]]:
             now = self.now()
             touched = dispatching.keep(tx, self.erp, page.shipments, now=now)
             self._enqueue(tx, touched, priority=queue.NOW)
+            self._tell_odd(tx, page)
             inbox.move_cursor(tx, self.erp, NOUN, LIST, page.cursor, now=now)
             return touched
 

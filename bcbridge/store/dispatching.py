@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -71,17 +71,20 @@ def keep(tx: sqlite3.Connection, erp: str, shipments: Iterable[Shipment], *, now
 
 _OPEN = """
 SELECT orders.connector, orders.ref FROM (
-    SELECT order_id FROM dispatched WHERE owed > 0 OR problems <> '[]'
-    UNION SELECT order_id FROM shipments WHERE NOT EXISTS (
+    SELECT order_id, checked_at FROM dispatched WHERE owed > 0 OR problems <> '[]'
+    UNION SELECT order_id, '' FROM shipments WHERE NOT EXISTS (
         SELECT 1 FROM dispatched WHERE dispatched.order_id = shipments.order_id)
-) AS open JOIN orders ON orders.id = open.order_id ORDER BY open.order_id LIMIT ?
+) AS open JOIN orders ON orders.id = open.order_id
+WHERE orders.connector IN (SELECT value FROM json_each(?)) ORDER BY open.checked_at, open.order_id LIMIT ?
 """
 MOST_OPEN = 2_000
 
 
-def open_orders(tx: sqlite3.Connection) -> list[tuple[str, Ref]]:
-    """Orders (channel, ref) of which something left and was not told, for whatever reason."""
-    return [(row["connector"], Ref(row["ref"])) for row in tx.execute(_OPEN, (MOST_OPEN,))]
+def open_orders(tx: sqlite3.Connection, channels: Collection[str]) -> list[tuple[str, Ref]]:
+    """Orders (channel, ref) of these channels of which something left and was not told, for whatever reason; those that
+    were looked at longest ago first."""
+    asked = (orjson.dumps(sorted(channels)).decode(), MOST_OPEN)
+    return [(row["connector"], Ref(row["ref"])) for row in tx.execute(_OPEN, asked)]
 
 
 # -- one order, for the flow -------------------------------------------------------------------------------------
@@ -103,6 +106,10 @@ _LOOKED = "UPDATE dispatches SET state = 'looked_for' WHERE order_id = ? AND sta
 _CUT_SHORT = """
 UPDATE dispatches SET state = 'in_doubt', ended_at = :now, reason = 'the process ended during the call'
 WHERE state = 'sending'
+"""
+_NOT_KEPT = """
+UPDATE dispatches SET state = 'in_doubt', ended_at = :now, reason = 'its answer was not kept'
+WHERE order_id = :order AND state = 'sending'
 """
 _REPORT = """
 INSERT INTO dispatched (order_id, left, told, owed, problems, since, checked_at)
@@ -135,6 +142,9 @@ class DispatchMemory:
         rows = await self.store.read.rows(_ROWS, (order["id"],))
         shipments = await self.store.read.rows(_SHIPMENTS, (order["id"],))
         calls = await self.store.read.rows(_CALLS, (order["id"],))
+        if any(call["state"] == "sending" for call in calls):
+            await self.store.write(lambda tx: tx.execute(_NOT_KEPT, {"order": order["id"], "now": stamp(self.now())}))
+            calls = await self.store.read.rows(_CALLS, (order["id"],))
         confirmed: Counter[Ref] = Counter()
         for call in calls:
             if call["state"] == "confirmed":

@@ -112,10 +112,15 @@ async def test_how_it_stands_is_dated_from_when_it_began(store: Store) -> None:
 
 
 async def test_what_left_and_was_not_told_is_open(store: Store) -> None:
-    assert await store.write(dispatching.open_orders) == []
+    assert await store.write(partial(dispatching.open_orders, channels=["shop"])) == []
     await store.write(lambda tx: dispatching.keep(tx, "erp", [shipment("I1", (TEE, 1))], now=AT))
-    assert await store.write(dispatching.open_orders) == [("shop", ORDER)]
+    assert await store.write(partial(dispatching.open_orders, channels=["shop"])) == [("shop", ORDER)]
     await memory(store).report(1, DispatchReport(left=1, told=1, owed=0))
-    assert await store.write(dispatching.open_orders) == []
+    assert await store.write(partial(dispatching.open_orders, channels=["shop"])) == []
     await memory(store).report(1, DispatchReport(left=2, told=1, owed=1))
-    assert await store.write(dispatching.open_orders) == [("shop", ORDER)]
+    assert await store.write(partial(dispatching.open_orders, channels=["shop"])) == [("shop", ORDER)]
+
+
+async def test_orders_of_a_shop_that_is_not_told_take_nobodys_place(store: Store) -> None:
+    await store.write(lambda tx: dispatching.keep(tx, "erp", [shipment("I1", (TEE, 1))], now=AT))
+    assert await store.write(partial(dispatching.open_orders, channels=["another"])) == []

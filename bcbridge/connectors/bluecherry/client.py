@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
+import structlog
 
 from bcbridge.connectors.bluecherry import wire
 from bcbridge.connectors.bluecherry.clock import ErpClock, parse_stamp
@@ -19,9 +20,12 @@ from bcbridge.connectors.bluecherry.settings import INVENTORY, INVOICE, ORDER, B
 from bcbridge.connectors.bluecherry.walk import Ask, Longest, Row, Rows, Walk
 from bcbridge.connectors.budget import Budget, Share
 from bcbridge.connectors.http import Answer, Http, decide_read, decide_write
-from bcbridge.errors import BridgeError, OpenCircuit, Reject, Retry
+from bcbridge.errors import BridgeError, Malformed, OpenCircuit, Reject, Retry
 from bcbridge.model.answers import Doubtful, NotSent
 from bcbridge.model.ids import ConnectorName, Ref, Reference
+
+T = TypeVar("T")
+log = structlog.get_logger("bcbridge.bluecherry")
 
 CHILD = {"style": "styledetail", ORDER: "orderdetail", INVOICE: "invoicedetail"}
 """The child collection without which a document is not whole."""
@@ -322,6 +326,23 @@ def _figures(reply: Mapping[str, Any]) -> tuple[Sequence[Any], Mapping[str, Any]
     if not isinstance(rows, list):
         raise OpenCircuit("inventory: neither data nor data.header is a list of rows", by_content=True)
     return rows, {**reply, **data} if isinstance(data, dict) else reply
+
+
+def read_each(rows: Sequence[Row], read: Callable[[Row], T], what: str) -> tuple[tuple[T, ...], dict[str, str]]:
+    """What could be read, and why the others could not, by their keys. Raises OpenCircuit where those are most."""
+    found: list[T] = []
+    odd: dict[str, str] = {}
+    for place, row in enumerate(rows):
+        try:
+            found.append(read(row))
+        except Malformed as fault:
+            odd[row.key or f"row {place}"] = str(fault)
+    first = next(iter(odd.values()), "")
+    if odd:
+        log.error("rows that cannot be read", what=what, odd=len(odd), of=len(rows), first=first)
+    if len(rows) >= ODD_ROWS and len(odd) * 2 > len(rows):
+        raise OpenCircuit(f"{len(odd)} of {len(rows)} {what} cannot be read: {first}", by_content=True)
+    return tuple(found), odd
 
 
 def quoted(value: str) -> str:

@@ -11,7 +11,7 @@ import structlog
 
 from bcbridge.connectors.base import Found, PostedPage, PostingRules, Unproven
 from bcbridge.connectors.bluecherry import mapper, wire
-from bcbridge.connectors.bluecherry.client import ODD_ROWS, Client, Hits
+from bcbridge.connectors.bluecherry.client import Client, Hits, read_each
 from bcbridge.connectors.bluecherry.clock import ErpClock
 from bcbridge.connectors.bluecherry.settings import ORDER, BlueCherrySettings
 from bcbridge.connectors.bluecherry.walk import Mark, Row
@@ -161,17 +161,7 @@ class SalesOrders:
 
     def _posted(self, rows: Sequence[Row]) -> tuple[BookedOrder, ...]:
         self._control = self._control or _control_of(rows)
-        found: list[BookedOrder] = []
-        odd: list[str] = []
-        for row in rows:
-            try:
-                found.append(self._booked(row))
-            except Malformed as fault:
-                odd.append(str(fault))
-        if odd:
-            log.error("orders that cannot be read", odd=len(odd), of=len(rows), first=odd[0])
-        if len(rows) >= ODD_ROWS and len(odd) * 2 > len(rows):
-            raise OpenCircuit(f"{len(odd)} of {len(rows)} orders cannot be read: {odd[0]}", by_content=True)
+        found, _ = read_each(rows, self._booked, "orders")
         return tuple(order for order in found if order.status not in self.settings.profile.statuses_not_posted)
 
 

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 
-import structlog
-
 from bcbridge.connectors.base import ShipmentPage
 from bcbridge.connectors.bluecherry import mapper
-from bcbridge.connectors.bluecherry.client import ODD_ROWS, Client
+from bcbridge.connectors.bluecherry.client import Client, read_each
 from bcbridge.connectors.bluecherry.settings import INVOICE, BlueCherrySettings
 from bcbridge.connectors.bluecherry.walk import Mark, Row
 from bcbridge.connectors.budget import Share
-from bcbridge.errors import Malformed, OpenCircuit, Retry
+from bcbridge.errors import Malformed, Retry
 from bcbridge.model.documents import Cursor
 from bcbridge.model.ids import Reference
 from bcbridge.model.shipment import Shipment
-
-log = structlog.get_logger("bcbridge.bluecherry")
 
 
 class Shipments:
@@ -42,19 +38,8 @@ class Shipments:
             raise Retry("shipments of other orders come with one reference: the filter is not exact")
         shipments, odd = self._read(said.rows)
         if odd:
-            raise Malformed(odd[0], where=f"shipments of {reference}")
+            raise Malformed(next(iter(odd.values())), where=f"shipments of {reference}")
         return shipments
 
-    def _read(self, rows: Sequence[Row]) -> tuple[tuple[Shipment, ...], tuple[str, ...]]:
-        found: list[Shipment] = []
-        odd: list[str] = []
-        for row in rows:
-            try:
-                found.append(mapper.shipment(row.fields))
-            except Malformed as fault:
-                odd.append(str(fault))
-        if odd:
-            log.error("shipments that cannot be read", odd=len(odd), of=len(rows), first=odd[0])
-        if len(rows) >= ODD_ROWS and len(odd) * 2 > len(rows):
-            raise OpenCircuit(f"{len(odd)} of {len(rows)} shipments cannot be read: {odd[0]}", by_content=True)
-        return tuple(found), tuple(odd)
+    def _read(self, rows: Sequence[Row]) -> tuple[tuple[Shipment, ...], dict[str, str]]:
+        return read_each(rows, lambda row: mapper.shipment(row.fields), "shipments")

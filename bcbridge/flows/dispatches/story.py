@@ -18,7 +18,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
+import anyio
+
 from bcbridge.connectors.base import Dispatches
+from bcbridge.errors import OpenCircuit, plain
 from bcbridge.flows.dispatches.compose import Composed, Telling, compose, lines_of
 from bcbridge.flows.dispatches.owed import Balance, balance
 from bcbridge.flows.dispatches.settings import DispatchSettings
@@ -40,7 +43,11 @@ LOOK_AGAIN = timedelta(seconds=5)
 class Memory(Protocol):
     """What this flow remembers (store/dispatching.py)."""
 
-    async def standing(self, ref: Ref) -> DispatchStanding | None: ...
+    async def standing(self, ref: Ref) -> DispatchStanding | None:
+        """What is known of one order. Nobody else is at work on it: a call that still stands as under way has ended,
+        and its answer was not kept. It is in doubt from now on."""
+        ...
+
     async def looked(self, order_id: int) -> None:
         """Calls in doubt: what the channel shows now is what came of them."""
         ...
@@ -113,7 +120,13 @@ class Dispatching:
     async def _tell(self, standing: DispatchStanding, telling: Telling) -> PutAnswer:
         body = self.sink.render(telling.dispatch)
         made = await self.memory.begin(standing.order_id, telling.shipment, body, lines_of(telling.dispatch))
-        answer = await self.sink.put(body)
+        try:
+            answer = await self.sink.put(body)
+        except BaseException as fault:
+            with anyio.CancelScope(shield=True):  # whatever it was, it may still land; but where nothing was taken
+                ended = NotSent if isinstance(fault, OpenCircuit) else Doubtful
+                await self.memory.settle(made, ended(plain(fault)))
+            raise
         await self.memory.settle(made, answer)
         return answer
 

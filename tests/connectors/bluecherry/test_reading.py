@@ -209,5 +209,5 @@ async def test_no_log_line_shows_the_key_or_a_customer() -> None:
         async with calling(rows) as (connector, _):
             async for _ in connector.sales_orders.posted(""):
                 pass
-    assert {line["event"] for line in lines} == {"wire", "orders that cannot be read"}
+    assert {line["event"] for line in lines} == {"wire", "rows that cannot be read"}
     assert not any(word in str(lines) for word in (KEY, "Ann", "SU1001P1G1"))

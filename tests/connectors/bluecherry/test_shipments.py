@@ -29,7 +29,7 @@ async def changed(connector: Erp, since: str = "") -> tuple[list[str], str, list
     cursor = since
     async for page in connector.shipments.changed(since):
         seen += [shipment.number for shipment in page.shipments]
-        odd += page.odd
+        odd += page.odd.values()
         cursor = page.cursor
     return seen, cursor, odd
 

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bcbridge.errors import OpenCircuit
 from bcbridge.flows.dispatches.settings import DispatchSettings
 from bcbridge.flows.dispatches.story import DISPATCHES, Dispatching
 from bcbridge.mappings import Mappings
@@ -81,9 +82,13 @@ class Channel:
         self.calls += 1
         pieces, tracks = orjson.loads(body)
         fate = self.fates.pop(0) if self.fates else "taken"
-        if fate == "late":
+        if fate == "closed":
+            raise OpenCircuit("the shop takes no call")
+        if fate in ("late", "broke off"):
             self.late.append((self.clock.at + DOUBT / 2, pieces, tuple(tracks)))
-        elif fate in ("taken", "answer lost"):
+        if fate == "broke off":
+            raise RuntimeError("in the middle of it")
+        if fate in ("taken", "answer lost"):
             self._land()
             assert pieces <= self.ordered - sum(count for count, _ in self.shown), "more than is left"
             self.shown.append((pieces, tuple(tracks)))
@@ -205,6 +210,36 @@ async def test_a_call_without_an_answer_is_waited_for_and_told_once(here: Scene,
     assert here.channel.calls == 1
     await here.until_done()
     assert here.channel.shown == [(1, ("A",))]
+
+
+async def test_a_call_that_broke_off_is_waited_for_like_one_without_an_answer(here: Scene) -> None:
+    """Whatever it was: it may still land."""
+    await here.left(shipment("I1", (TEE, 1), tracks=["A"]))
+    here.channel.fates = ["broke off"]
+    with pytest.raises(RuntimeError):
+        await here.round()
+    assert isinstance(await here.round(), Again)
+    assert here.channel.calls == 1
+    await here.until_done()
+    assert here.channel.shown == [(1, ("A",))]
+
+
+async def test_a_call_whose_answer_was_not_kept_is_waited_for_too(here: Scene) -> None:
+    await here.left(shipment("I1", (TEE, 1)))
+    memory = DispatchMemory(here.store, "shop", here.clock.now)
+    await memory.begin(1, "I1", b"[1, []]", {LINE: 1})
+    assert isinstance(await here.round(), Again)
+    assert here.channel.calls == 0
+
+
+async def test_a_shop_that_takes_no_call_leaves_nothing_in_doubt(here: Scene) -> None:
+    await here.left(shipment("I1", (TEE, 1)))
+    here.channel.fates = ["closed"]
+    with pytest.raises(OpenCircuit):
+        await here.round()
+    assert isinstance(await here.round(), Again)
+    assert here.channel.calls == 2
+    assert here.channel.shown == [(1, ())]
 
 
 async def test_what_was_under_way_when_the_process_ended_is_in_doubt(here: Scene) -> None:
