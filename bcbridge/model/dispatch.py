@@ -57,6 +57,10 @@ class DispatchView(Record):
     fulfilments: tuple[Fulfilment, ...]
     fulfillable: tuple[Fulfillable, ...]
     holds: tuple[Hold, ...] = ()
+    unfinished: tuple[bytes, ...] = ()
+    """Bodies of calls that are still due although the pieces of them are shown: a number or a note for the shopper
+    that is missing, an order of which everything left and that is not marked as complete. The look after each says
+    whether it was made."""
     whole: bool = True
     """False where the channel has more fulfilments than can be read: then nothing follows from what is not shown."""
 

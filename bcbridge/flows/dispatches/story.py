@@ -5,7 +5,8 @@
 3. balance  what left by the ERP against what is shown, or was taken from us: the difference is owed
 4. compose  one call per shipment and location; what is incomplete or fits nowhere is a person's
 5. tell     each: on disk before the call, its answer after it
-6. note     how the order stands: told, blocked with every reason, or owed
+6. finish   what the channel still needs of what it shows: a number, a note, the order marked as complete
+7. note     how the order stands: told, blocked with every reason, or owed
 
 Pieces that the channel took from us are never told again, whatever it shows: who takes a fulfilment back in the shop's
 admin has a reason that no machine knows.
@@ -13,7 +14,7 @@ admin has a reason that no machine knows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -22,8 +23,8 @@ import anyio
 
 from bcbridge.connectors.base import Dispatches
 from bcbridge.errors import OpenCircuit, plain
-from bcbridge.flows.dispatches.compose import Composed, Telling, compose, lines_of
-from bcbridge.flows.dispatches.owed import Balance, balance
+from bcbridge.flows.dispatches.compose import Composed, compose, lines_of
+from bcbridge.flows.dispatches.owed import NOTHING, Balance, balance
 from bcbridge.flows.dispatches.settings import DispatchSettings
 from bcbridge.mappings import Mappings
 from bcbridge.model.answers import Doubtful, NotSent, PutAnswer, Rejected
@@ -36,6 +37,8 @@ DISPATCHES = "dispatches"
 """This flow's name in the queue."""
 CLOSED = timedelta(minutes=1)
 """Until it is asked again whether anything may be told."""
+ORDER = "order"
+"""What a call or a problem is about that is of no one shipment."""
 LOOK_AGAIN = timedelta(seconds=5)
 """After something was told: whether it is shown."""
 
@@ -59,6 +62,15 @@ class Memory(Protocol):
 
 def always() -> str:
     return ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """``subject``: the shipment it tells, or that it finishes the order. ``lines``: pieces by line of the order."""
+
+    subject: str
+    body: bytes
+    lines: Mapping[Ref, int]
 
 
 @dataclass(slots=True)
@@ -101,27 +113,31 @@ class Dispatching:
     async def _told(self, standing: DispatchStanding, view: DispatchView) -> Verdict:
         found = balance(standing.shipments, standing.booked, view, standing.confirmed)
         composed = compose(found, view, channel=self.channel, settings=self.settings, mappings=self.mappings())
-        if composed.tellings and (why := self.permitted()):
+        calls = [*self._tellings(composed), *_finishing(view)]
+        if calls and (why := self.permitted()):
             await self._report(standing, found, view, composed, ())
             return Again(CLOSED, why)
         refused: list[Problem] = []
-        for telling in composed.tellings:
-            answer = await self._tell(standing, telling)
+        for call in calls:
+            answer = await self._call(standing.order_id, call)
             if isinstance(answer, Doubtful | NotSent):
                 await self._report(standing, found, view, composed, refused)
                 return _later(answer, self.settings)
             if isinstance(answer, Rejected):
-                refused += [_problem("dispatch_refused", reason, telling.shipment) for reason in answer.reasons]
+                refused += [_problem("dispatch_refused", reason, call.subject) for reason in answer.reasons]
         await self._report(standing, found, view, composed, refused)
-        if composed.tellings and not refused:
+        if calls and not refused:
             return Again(LOOK_AGAIN, "told; whether it is shown")
         return Done("blocked" if composed.problems or refused else "told")
 
-    async def _tell(self, standing: DispatchStanding, telling: Telling) -> PutAnswer:
-        body = self.sink.render(telling.dispatch)
-        made = await self.memory.begin(standing.order_id, telling.shipment, body, lines_of(telling.dispatch))
+    def _tellings(self, composed: Composed) -> Iterator[_Call]:
+        for one in composed.tellings:
+            yield _Call(one.shipment, self.sink.render(one.dispatch), lines_of(one.dispatch))
+
+    async def _call(self, order_id: int, call: _Call) -> PutAnswer:
+        made = await self.memory.begin(order_id, call.subject, call.body, call.lines)
         try:
-            answer = await self.sink.put(body)
+            answer = await self.sink.put(call.body)
         except BaseException as fault:
             with anyio.CancelScope(shield=True):  # whatever it was, it may still land; but where nothing was taken
                 ended = NotSent if isinstance(fault, OpenCircuit) else Doubtful
@@ -157,5 +173,10 @@ def _later(answer: Doubtful | NotSent, settings: DispatchSettings) -> Verdict:
     return Again(settings.doubt, answer.reason)
 
 
-def _problem(code: str, text: str, subject: str = "order") -> Problem:
+def _finishing(view: DispatchView) -> Iterator[_Call]:
+    for body in view.unfinished:
+        yield _Call(ORDER, body, NOTHING)
+
+
+def _problem(code: str, text: str, subject: str = ORDER) -> Problem:
     return Problem(code=code, subject=subject, text=text)

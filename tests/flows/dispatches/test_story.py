@@ -31,6 +31,7 @@ from tests.flows.dispatches.test_owed import PART, TEE, shipment
 BEGIN = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 ORDER, LINE = Ref("o"), Ref("l1")
 DOUBT = timedelta(seconds=60)
+COMPLETE = b'"complete"'
 
 
 @dataclass
@@ -53,6 +54,9 @@ class Channel:
     shown: list[tuple[int, tuple[str, ...]]] = field(default_factory=list)
     late: list[tuple[datetime, int, tuple[str, ...]]] = field(default_factory=list)
     calls: int = 0
+    completes: bool = True
+    """By itself, once everything left. Else it wants a call for that, and mails with each."""
+    mails: int = 0
 
     async def look(self, ref: Ref) -> DispatchView | None:
         self._land()
@@ -73,6 +77,7 @@ class Channel:
                 for at, (pieces, tracks) in enumerate(self.shown)
             ),
             fulfillable=(piece,) if left else (),
+            unfinished=() if left or self.completes or self.mails else (COMPLETE,),
         )
 
     def render(self, dispatch: Dispatch) -> bytes:
@@ -80,6 +85,8 @@ class Channel:
 
     async def put(self, body: bytes) -> PutAnswer:
         self.calls += 1
+        if body == COMPLETE:
+            return self._completed()
         pieces, tracks = orjson.loads(body)
         fate = self.fates.pop(0) if self.fates else "taken"
         if fate == "closed":
@@ -98,6 +105,11 @@ class Channel:
             "busy": NotSent("busy", timedelta(seconds=2)),
         }
         return answers.get(fate, Doubtful(fate))
+
+    def _completed(self) -> PutAnswer:
+        fate = self.fates.pop(0) if self.fates else "taken"
+        self.mails += fate in ("taken", "answer lost")
+        return Accepted("") if fate == "taken" else Doubtful(fate)
 
     def _land(self) -> None:
         for moment, pieces, tracks in [one for one in self.late if one[0] <= self.clock.at]:
@@ -289,6 +301,23 @@ async def test_nothing_is_told_without_permission(here: Scene) -> None:
     assert isinstance(verdict, Again)
     assert verdict.reason == "not confirmed"
     assert here.channel.calls == 0
+
+
+@pytest.mark.parametrize("fate", ["taken", "answer lost", "never arrived"])
+async def test_an_order_of_which_everything_left_is_finished_once(here: Scene, fate: str) -> None:
+    here.channel.completes, here.channel.fates = False, ["taken", fate]
+    await here.left(shipment("I1", (TEE, 4)))
+    assert await here.until_done() == Done("told")
+    assert (sum(pieces for pieces, _ in here.channel.shown), here.channel.mails) == (4, 1)
+
+
+async def test_an_order_is_finished_no_sooner_than_a_doubtful_call_can_have_landed(here: Scene) -> None:
+    here.channel.completes, here.channel.fates = False, ["taken", "never arrived"]
+    await here.left(shipment("I1", (TEE, 4)))
+    assert isinstance(await here.round(), Again)
+    ended = here.clock.at
+    await here.until_done()
+    assert here.clock.at >= ended + DOUBT
 
 
 async def test_a_shipment_of_somebody_elses_order_is_not_kept(here: Scene) -> None:
