@@ -17,6 +17,7 @@ from bcbridge.model.answers import NotSent as NotSent
 from bcbridge.model.answers import PutAnswer as PutAnswer
 from bcbridge.model.answers import Rejected as Rejected
 from bcbridge.model.catalog import CatalogSku, ShipVia, Warehouse
+from bcbridge.model.changes import Amendment, AmendmentKind, Correction
 from bcbridge.model.dispatch import Dispatch, DispatchView
 from bcbridge.model.documents import Cursor as Cursor
 from bcbridge.model.documents import Document as Document
@@ -25,7 +26,7 @@ from bcbridge.model.documents import Notification as Notification
 from bcbridge.model.documents import Page as Page
 from bcbridge.model.documents import Trouble as Trouble
 from bcbridge.model.ids import ConnectorName, Noun, Ref, Reference
-from bcbridge.model.order import Order
+from bcbridge.model.order import Address, Order
 from bcbridge.model.sales_order import BookedOrder, SalesOrder
 from bcbridge.model.shipment import Shipment
 from bcbridge.model.stock import (
@@ -149,6 +150,14 @@ class Sink(Protocol[T_contra]):
         """Pure: what the ERP holds against what was sent, each difference in words; empty when equal."""
         ...
 
+    def sent_to(self, body: bytes) -> str:
+        """Pure: the fingerprint of the ship-to address of a body, as ``BookedOrder.ship_to`` has it."""
+        ...
+
+    def goes_to(self, address: Address) -> str:
+        """Pure: the fingerprint that this address would have, sent and read back."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class PostedPage:
@@ -195,6 +204,39 @@ class Dispatches(Protocol):
     async def put(self, body: bytes) -> PutAnswer:
         """Tell it once; ``Accepted`` says that it is shown from now on. Never retries by itself; raises OpenCircuit
         only where nothing was changed."""
+        ...
+
+
+class Amendments(Protocol):
+    """What a channel takes of changes that the ERP made, and of marks."""
+
+    name: str
+    """As ``shopify_us.amendments``: what an operator confirms for production."""
+    can: frozenset[AmendmentKind]
+    """What this channel has a safe way for."""
+
+    def render(self, amendment: Amendment) -> bytes:
+        """Pure: which order is to be made what."""
+        ...
+
+    async def put(self, body: bytes) -> PutAnswer:
+        """Ask for it once; ``Accepted`` also where it is so already. A level: it may be asked for again after doubt.
+        Never retries by itself; raises OpenCircuit only where nothing was changed."""
+        ...
+
+
+class Corrections(Protocol):
+    """What the ERP takes of changes that a channel made, by the write that its profile names for them."""
+
+    name: str
+    """As ``bluecherry.changes``: what an operator confirms for production."""
+
+    def render(self, correction: Correction) -> bytes:
+        """Pure: the exact body."""
+        ...
+
+    async def put(self, body: bytes) -> PutAnswer:
+        """As Amendments.put: a level. ``Rejected`` where pieces have gone further than that (picked, left)."""
         ...
 
 
@@ -328,6 +370,8 @@ class Erp(Connector, Protocol):
     ship_vias: Source[ShipVia]
     sales_orders: Sink[SalesOrder]
     shipments: ShipmentFeed
+    corrections: Corrections | None
+    """None where the profile names no write for them."""
     stock: StockFeed
     widths: Widths
 

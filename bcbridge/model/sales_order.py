@@ -71,6 +71,10 @@ class BookedLine(Record):
     picked: int = 0
     """On a pick ticket, or invoiced already."""
     cancelled: int = 0
+    shipped: int = 0
+    """Of the picked ones: invoiced, gone."""
+    line_seq: int = 0
+    """The row, as the ERP numbers it; 0 where it does not say."""
 
 
 class BookedOrder(Record):
@@ -100,5 +104,7 @@ class BookedOrder(Record):
     posted_by: Moment | None = None
     """The same as a moment: the ERP had booked what stands here by then (the later reading of a repeated hour). None
     where it cannot be read; then only our own clock can say."""
+    ship_to: str = ""
+    """A fingerprint of the address it goes to, without the address; empty where the answer leaves it out."""
     commits: bool = True
     """Whether an order of this status takes stock, by the profile."""

@@ -26,7 +26,7 @@ from bcbridge.house.wiring import House, Wiring
 from bcbridge.model.answers import Accepted, PutAnswer
 from bcbridge.model.documents import Cursor, Document
 from bcbridge.model.ids import Ref, Reference
-from bcbridge.model.order import Order
+from bcbridge.model.order import Address, Order
 from bcbridge.model.sales_order import BookedOrder, SalesOrder
 from tests.bench.engine import utc_now
 from tests.e2e.world import CHANNEL
@@ -99,6 +99,12 @@ class Bottomless:
             page = [self.taken.popleft() for _ in range(min(PAGE, len(self.taken)))]
             self.listed += len(page)
             yield PostedPage(tuple(booked(reference, f"SO{reference}") for reference in page), str(self.listed))
+
+    def sent_to(self, body: bytes) -> str:
+        return ""
+
+    def goes_to(self, address: Address) -> str:
+        return ""
 
     def differences(self, body: bytes, booked: BookedOrder) -> tuple[str, ...]:
         return ()

@@ -19,6 +19,7 @@ from bcbridge.house import app
 from bcbridge.house.wiring import Wiring
 from bcbridge.model.answers import PutAnswer
 from bcbridge.model.ids import Reference
+from bcbridge.model.order import Address
 from bcbridge.model.sales_order import BookedOrder, SalesOrder
 from bcbridge.runtime.writer import StepObserver
 from bcbridge.store.db import Store
@@ -61,6 +62,12 @@ class Blind:
     async def posted(self, since: str) -> AsyncIterator[PostedPage]:
         async for page in self.seeing.posted(since):
             yield PostedPage((), page.cursor)
+
+    def sent_to(self, body: bytes) -> str:
+        return self.seeing.sent_to(body)
+
+    def goes_to(self, address: Address) -> str:
+        return self.seeing.goes_to(address)
 
     def differences(self, body: bytes, booked: BookedOrder) -> tuple[str, ...]:
         return self.seeing.differences(body, booked)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from bcbridge.connectors.base import Erp, Finding, ShipmentFeed, Sink, Source, StockFeed, Tools
+from bcbridge.connectors.base import Corrections, Erp, Finding, ShipmentFeed, Sink, Source, StockFeed, Tools
 from bcbridge.connectors.bluecherry.client import Client
 from bcbridge.connectors.bluecherry.doctor import examine
 from bcbridge.connectors.bluecherry.masters import Styles, ship_vias, warehouses
@@ -33,6 +33,7 @@ class BlueCherry:
         self._orders = SalesOrders(f"{name}.orders", client, settings)
         self.sales_orders: Sink[SalesOrder] = self._orders
         self.shipments: ShipmentFeed = Shipments(client, settings)
+        self.corrections: Corrections | None = None
         self.stock: StockFeed = figures(name, client, settings)
         self.widths = settings.profile.widths
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -135,6 +136,7 @@ def booked(fields: Row, profile: Profile, clock: ErpClock) -> BookedOrder:
         charges=row.charges,
         stamp=row.last_mod,
         posted_by=_posted_by(row.last_mod, clock),
+        ship_to=_fingerprint(row.orderaddress.rows if row.orderaddress else ()),
         commits=profile.commits(row.ord_status),
     )
 
@@ -158,6 +160,8 @@ def _booked_line(line: wire.OrderDetailRow, of: wire.OrderRow) -> BookedLine:
         warehouse=line.location or of.location,
         picked=_picked(line),
         cancelled=line.cxl_qty,
+        shipped=line.inv_qty,
+        line_seq=line.line_seq,
     )
 
 
@@ -313,6 +317,29 @@ def _amount(amount: Decimal, profile: Profile) -> orjson.Fragment | str:
 
 def _date(day: date, profile: Profile) -> str:
     return day.strftime(profile.write_date_format)
+
+
+# -- where it goes ---------------------------------------------------------------------------------------------
+
+
+def sent_to(body: bytes, profile: Profile) -> str:
+    """The fingerprint of the ship-to address of a body; empty where it has none."""
+    order = _read(wire.OrderContent, _sent(body, profile), "the body sent")
+    return _fingerprint(order.orderaddress.rows if order.orderaddress else ())
+
+
+def goes_to(address: Address) -> str:
+    """The fingerprint that this address has once it is written."""
+    return _fingerprint([wire.AddressRow.model_validate(row) for row in _address("ST", address)])
+
+
+def _fingerprint(rows: Iterable[wire.AddressRow]) -> str:
+    """Of the ship-to row, however it is spaced and in whatever case. A telephone number moves no parcel."""
+    for row in rows:
+        if row.addr_type == "ST":
+            said = "\n".join(" ".join(text.split()).casefold() for text in row.model_dump().values())
+            return hashlib.sha256(said.encode()).hexdigest()[:16]
+    return ""
 
 
 # -- what was sent against what is held ------------------------------------------------------------------------

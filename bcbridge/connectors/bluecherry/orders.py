@@ -21,6 +21,7 @@ from bcbridge.errors import Malformed, OpenCircuit
 from bcbridge.model.answers import Accepted, Doubtful, PutAnswer, Rejected
 from bcbridge.model.documents import Cursor
 from bcbridge.model.ids import Reference
+from bcbridge.model.order import Address
 from bcbridge.model.sales_order import BookedOrder, SalesOrder
 
 log = structlog.get_logger("bcbridge.bluecherry")
@@ -58,6 +59,12 @@ class SalesOrders:
 
     def differences(self, body: bytes, booked: BookedOrder) -> tuple[str, ...]:
         return mapper.differences(body, booked, self.settings.profile)
+
+    def sent_to(self, body: bytes) -> str:
+        return mapper.sent_to(body, self.settings.profile)
+
+    def goes_to(self, address: Address) -> str:
+        return mapper.goes_to(address)
 
     # -- making one --------------------------------------------------------------------------------------------
 

@@ -136,7 +136,13 @@ def _quantity(value: object) -> int:
     return int(amount)
 
 
+def _text(value: object) -> str:
+    """What is only compared, never sent on: a postcode written as a number keeps no order from being read."""
+    return "" if value is None else str(value).strip()
+
+
 Code = Annotated[str, BeforeValidator(_code)]
+Text = Annotated[str, BeforeValidator(_text)]
 Key = Annotated[str, BeforeValidator(_key)]
 Amount = Annotated[Decimal | None, BeforeValidator(_amount)]
 Quantity = Annotated[int, BeforeValidator(_quantity)]
@@ -218,6 +224,7 @@ class StyleRow(FlaggedRow):
 
 class OrderDetailRow(Wire):
     upc: Code = ""
+    line_seq: Quantity = 0
     ord_qty: Quantity
     price: Amount = None
     location: Code = ""
@@ -242,6 +249,22 @@ class AmountRows(Wire):
         return sum((row.amount or Decimal(0) for row in self.rows), Decimal(0))
 
 
+class AddressRow(Wire):
+    addr_type: Text = ""
+    name: Text = ""
+    contact: Text = ""
+    addr1: Text = ""
+    addr2: Text = ""
+    city: Text = ""
+    state: Text = ""
+    zipcode: Text = ""
+    country: Text = ""
+
+
+class AddressRows(Wire):
+    rows: tuple[AddressRow, ...] = ()
+
+
 class OrderContent(Wire):
     """What a sales order says, sent or listed. Amounts are None where it leaves them out."""
 
@@ -256,6 +279,7 @@ class OrderContent(Wire):
     disc_amt: Amount = None
     misc_amt: Amount = None
     orderdetail: OrderDetailRows
+    orderaddress: AddressRows | None = None
     orderdiscount: AmountRows | None = None
     ordercharge: AmountRows | None = None
 

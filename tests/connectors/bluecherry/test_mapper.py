@@ -163,7 +163,7 @@ def test_an_order_reads_back_with_exact_amounts() -> None:
         Decimal("5.62"),
         Decimal("0.0"),
     )
-    assert held.lines == (BookedLine(upc=season.UPC, quantity=2, price=Decimal("28.1"), warehouse="NJ1"),)
+    assert held.lines == (BookedLine(upc=season.UPC, quantity=2, price=Decimal("28.1"), warehouse="NJ1", line_seq=1),)
 
 
 def test_no_amount_passes_through_a_float() -> None:
@@ -399,3 +399,25 @@ def test_a_receipt_is_a_pkey_that_says_something(reply: dict[str, Any], key: str
 def test_what_is_no_json_object_is_unreadable(body: bytes) -> None:
     with pytest.raises(wire.Unreadable):
         wire.parse(body)
+
+
+# -- where it goes ---------------------------------------------------------------------------------------------
+
+
+def _read_back(sent: bytes, **changes: Any) -> str:
+    """What the ERP lists after it was sent, its ship-to address changed so."""
+    (row,) = json.loads(sent)
+    for address in row["orderaddress"]["rows"]:
+        if address["addr_type"] == "ST":
+            address |= changes
+    row |= {"pkey": 1, "ord_num": "0001", "last_mod": "2026-03-01 12:00:00"}
+    return booked(dict(on_the_wire(row))).ship_to
+
+
+def test_an_address_reads_back_as_it_was_sent_however_it_is_spaced() -> None:
+    order = season.order()
+    sent = mapper.body(order, PROFILE)
+    assert mapper.sent_to(sent, PROFILE) == mapper.goes_to(order.ship_to) == _read_back(sent) != ""
+    assert _read_back(sent, city=f"{order.ship_to.city.upper()}  ", phone="other") == mapper.sent_to(sent, PROFILE)
+    assert _read_back(sent, zipcode=90210) != mapper.sent_to(sent, PROFILE)
+    assert order.ship_to.city not in mapper.sent_to(sent, PROFILE)
