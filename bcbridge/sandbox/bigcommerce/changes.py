@@ -1,4 +1,5 @@
-"""What happens to an order after its checkout: paid, cancelled, declined, edited, refunded, held, shipped, archived.
+"""What happens to an order after its checkout: paid, cancelled, declined, edited, refunded, held, archived
+(shipped: fulfilling.py).
 
 Each takes the document and the moment and changes the document in place. None of them moves money but `refund`
 and `payment.pay` (2.4, 2.8): a status is only a status.
@@ -11,7 +12,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from bcbridge.sandbox.bigcommerce import payment, totals
-from bcbridge.sandbox.bigcommerce.checkout import next_id, stamp
+from bcbridge.sandbox.bigcommerce.fulfilling import standing
 from bcbridge.sandbox.bigcommerce.money import NOTHING, cents, four
 from bcbridge.sandbox.bigcommerce.payment import GATEWAYS
 from bcbridge.sandbox.bigcommerce.statuses import (
@@ -21,11 +22,8 @@ from bcbridge.sandbox.bigcommerce.statuses import (
     DECLINED,
     DISPUTED,
     INCOMPLETE,
-    OVER,
     PARTIALLY_REFUNDED,
-    PARTIALLY_SHIPPED,
     REFUNDED,
-    SHIPPED,
     STATUSES,
     TO_BE_VERIFIED,
     UNPAID,
@@ -35,11 +33,6 @@ from bcbridge.sandbox.shopping.cart import JSON, BadCart
 
 Units = Mapping[int, int]
 """Position of a line: pieces of it."""
-
-
-def standing(order: JSON) -> None:
-    if order["status_id"] in OVER:
-        raise BadCart(f"the order is {order['status']}")
 
 
 def cancel(order: JSON, _: datetime) -> None:
@@ -109,59 +102,6 @@ def edit(order: JSON, _: datetime, removals: Units) -> None:
         line["quantity"] -= units
         line["base_wrapping_cost"] = four(one * line["quantity"])
     totals.settle(order)
-
-
-def ship(order: JSON, at: datetime, units: Units) -> None:
-    """Sends pieces (all that is left, if none are named), a shipment for each address."""
-    standing(order)
-    wanted = units or {place: left for place, line in enumerate(order["products"]) if (left := unsent(line)) > 0}
-    by_address: dict[int, list[JSON]] = {}
-    for position, count in wanted.items():
-        line = line_at(order, position)
-        if not 0 < count <= unsent(line):
-            raise BadCart(f"lines[{position}]: {unsent(line)} pieces are not shipped yet")
-        line["quantity_shipped"] += count
-        item = {"order_product_id": line["id"], "product_id": line["product_id"], "quantity": count}
-        by_address.setdefault(line["order_address_id"], []).append(item)
-    for address_id, items in by_address.items():
-        order["shipments"].append(shipment(order, at, address_id, items))
-    done = all(not unsent(line) for line in order["products"])
-    set_status(order, SHIPPED if done else PARTIALLY_SHIPPED)
-    order["date_shipped"] = stamp(at) if done else ""
-    totals.settle(order)
-
-
-def unsent(line: JSON) -> int:
-    if not line["order_address_id"]:
-        return 0
-    return int(line["quantity"] - line["quantity_shipped"] - line["quantity_refunded"])
-
-
-def shipment(order: JSON, at: datetime, address_id: int, items: list[JSON]) -> JSON:
-    identifier = next_id(order)
-    place = next(one for one in order["shipping_addresses"] if one["id"] == address_id)
-    own = ("first_name", "last_name", "company", "street_1", "street_2", "city", "state", "zip", "country")
-    here = {name: place[name] for name in (*own, "country_iso2", "phone", "email")}
-    billing = {name: value for name, value in order["billing_address"].items() if name != "form_fields"}
-    return {
-        "id": identifier,
-        "order_id": order["id"],
-        "customer_id": order["customer_id"],
-        "order_address_id": address_id,
-        "date_created": stamp(at),
-        "tracking_number": f"1Z{identifier}",
-        "merchant_shipping_cost": "0.0000",
-        "shipping_method": place["shipping_method"],
-        "shipping_provider": "ups",
-        "tracking_carrier": "ups",
-        "tracking_link": "",
-        "comments": "",
-        "billing_address": billing,
-        "shipping_address": here,
-        "items": items,
-        "shipping_provider_display_name": "UPS",
-        "generated_tracking_link": "",
-    }
 
 
 # --- refunds

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 
-from bcbridge.sandbox.bigcommerce import changes, payment
+from bcbridge.sandbox.bigcommerce import changes, fulfilling, payment
 from bcbridge.sandbox.shopping.cart import JSON
 
 Act = Callable[[JSON, datetime], None]
@@ -33,7 +33,7 @@ EVENTS: dict[str, Callable[[JSON], Act]] = {
     "edit": lambda details: lambda order, at: changes.edit(order, at, positions(details)),
     "refund": refunding,
     "refund_all": lambda _: changes.refund_all,
-    "ship": lambda details: lambda order, at: changes.ship(order, at, positions(details.get("lines", {}))),
+    "ship": lambda details: lambda order, at: fulfilling.ship(order, at, positions(details.get("lines", {}))),
     "status": lambda details: lambda order, _: changes.relabel(order, int(details["status_id"])),
     "archive": lambda _: changes.archive,
     "restore": lambda _: changes.restore,

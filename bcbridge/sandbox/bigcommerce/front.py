@@ -98,6 +98,9 @@ class Front:
         broken = await self.broken(request)
         if broken is not None:
             return broken
+        ships = request.method == "POST" and request.path.endswith("/shipments")
+        if ships and await self.strikes("fulfil_call_lost"):
+            return hang_up(request)
         try:
             await self.welcome(request)
             await self.shop.catch_up()
@@ -106,7 +109,7 @@ class Front:
             return self.written(request, refused)
         if said.paid:  # before the answer: whoever was told is in the books
             await self.shop.served_paid(said.paid)
-        if await self.strikes("answer_lost"):
+        if await self.strikes("answer_lost") or (ships and await self.strikes("fulfil_answer_lost")):
             return hang_up(request)
         return self.written(request, said)
 

@@ -21,7 +21,7 @@ from bcbridge.sandbox.bigcommerce.front import (
 )
 from bcbridge.sandbox.bigcommerce.orders import FILTERS, SORTS, Wanted
 from bcbridge.sandbox.bigcommerce.shop import Shop
-from bcbridge.sandbox.shopping.cart import JSON, BadCart
+from bcbridge.sandbox.shopping.cart import JSON
 
 DATES = ("min_date_created", "max_date_created", "min_date_modified", "max_date_modified")
 WHOLE = ("min_id", "max_id", "customer_id", "status_id", "channel_id")
@@ -52,9 +52,6 @@ class OrdersApi:
             front.route("GET", f"{order}/taxes", self.taxes),
             front.route("GET", f"{order}/shipping_addresses", self.part(self.places)),
             front.route("GET", f"{order}/shipping_addresses/{{id}}", self.place),
-            front.route("GET", f"{order}/shipments", self.part(lambda o: list(o["shipments"]))),
-            front.route("POST", f"{order}/shipments", self.ship),
-            front.route("GET", f"{order}/shipments/count", self.count_shipments),
             front.route("GET", f"{order}/fees", self.fees),
             front.route("GET", f"{order}/consignments", self.consignments),
             front.route("GET", "/v2/order_statuses", self.statuses),
@@ -163,17 +160,6 @@ class OrdersApi:
         lines = "consignments.line_items" in request.query.get("include", "")
         return Answer(shown.consignments(await self.order(request), self.store, lines=lines))
 
-    # --- shipments
-
-    async def count_shipments(self, request: web.Request) -> Answer:
-        return Answer({"count": len((await self.order(request))["shipments"])})
-
-    async def ship(self, request: web.Request) -> Answer:
-        wanted = await json_of(request)
-        made: list[JSON] = []
-        await self.change(request, lambda order: made.append(shipped(order, wanted, self.shop)))
-        return Answer(made[0], 201)
-
     # --- statuses
 
     async def statuses(self, _: web.Request) -> Answer:
@@ -242,17 +228,3 @@ def included(request: web.Request) -> set[str]:
 def write(order: JSON, fields: JSON) -> None:
     order.update(fields)
     changes.relabel(order, order["status_id"])
-
-
-def shipped(order: JSON, wanted: JSON, shop: Shop) -> JSON:
-    """A shipment of an address, as the API makes one: statuses follow (2.6)."""
-    places = {line["id"]: at for at, line in enumerate(order["products"])}
-    try:
-        units = {places[one["order_product_id"]]: int(one["quantity"]) for one in wanted["items"]}
-        changes.ship(order, shop.now().replace(microsecond=0), units)
-    except (BadCart, KeyError, TypeError) as error:
-        raise Refused(400, f"The shipment is invalid: {error}") from None
-    made: JSON = order["shipments"][-1]
-    own = ("tracking_number", "shipping_provider", "tracking_carrier", "tracking_link", "comments", "shipping_method")
-    made.update({name: wanted[name] for name in own if name in wanted})
-    return made

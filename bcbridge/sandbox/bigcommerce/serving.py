@@ -21,6 +21,7 @@ from bcbridge.sandbox.bigcommerce.inventory_api import InventoryApi
 from bcbridge.sandbox.bigcommerce.orders_api import OrdersApi
 from bcbridge.sandbox.bigcommerce.payments_api import PaymentsApi
 from bcbridge.sandbox.bigcommerce.settings import BigCommerceSettings
+from bcbridge.sandbox.bigcommerce.shipments_api import ShipmentsApi
 from bcbridge.sandbox.bigcommerce.shop import Shop
 from bcbridge.sandbox.bigcommerce.store_api import StoreApi
 from bcbridge.sandbox.shopping import courier, shopper, stock
@@ -39,6 +40,8 @@ FAULTS = {
     "quota_eaten": "another app takes what is left of this window's quota, this call's part too: 429 with headers",
     "token_401": "401, whatever the token",
     "answer_lost": "does what was asked, then hangs up",
+    "fulfil_answer_lost": "makes the shipment that was asked for, then hangs up",
+    "fulfil_call_lost": "hangs up on a call that would make a shipment; nothing is done",
     "moving_list": "when a page of orders by date_modified is full, the two orders behind it are touched meanwhile",
     "equal_date_modified": "stamps are rounded down to equal_date_modified_seconds, so that many orders share one",
     "stale_read": "the API shows this change only after stale_read_seconds: before, the order as it was, or 404",
@@ -114,7 +117,7 @@ async def serving(folder: Path, *, port: int = 0, settings: BigCommerceSettings 
 
 def vendor_routes(the_shop: Shop) -> list[web.RouteDef]:
     front = Front(the_shop)
-    parts = (OrdersApi, PaymentsApi, CatalogueApi, InventoryApi, HooksApi, StoreApi)
+    parts = (OrdersApi, ShipmentsApi, PaymentsApi, CatalogueApi, InventoryApi, HooksApi, StoreApi)
     routes = [route for part in parts for route in part(the_shop).routes(front)]
     return [*routes, front.route("*", "/{rest:.*}", front.nowhere)]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -219,13 +219,13 @@ def event(order: JSON, name: str, **more: JSON) -> JSON:
 
 
 def signs(order: JSON) -> JSON:
-    """What of an order has webhooks of its own, as numbers to compare."""
+    """What of an order has webhooks of its own, to compare."""
     return {
         "status": order["status_id"],
         "archived": order["is_deleted"],
         "refunds": len(order["refunds"]),
         "transactions": len(order["transactions"]),
-        "shipments": len(order["shipments"]),
+        "shipments": {one["id"]: dict(one) for one in order["shipments"]},
     }
 
 
@@ -240,8 +240,7 @@ def what_moved(before: JSON, order: JSON) -> list[JSON]:
         told.append(event(order, "archived"))
     told += [given_back(order, one) for one in order["refunds"][before["refunds"] :]]
     told += [bought(order, one) for one in order["transactions"][before["transactions"] :]]
-    told += [sent(order, one) for one in order["shipments"][before["shipments"] :]]
-    return told
+    return told + list(parcels_moved(before["shipments"], order))
 
 
 def given_back(order: JSON, refund: JSON) -> JSON:
@@ -262,6 +261,10 @@ def bought(order: JSON, transaction: JSON) -> JSON:
     return {"scope": "store/order/transaction/created", "data": data}
 
 
-def sent(order: JSON, shipment: JSON) -> JSON:
-    data = {"type": "shipment", "id": shipment["id"], "orderId": order["id"]}
-    return {"scope": "store/shipment/created", "data": data}
+def parcels_moved(before: Mapping[int, JSON], order: JSON) -> Iterator[JSON]:
+    after = {one["id"]: one for one in order["shipments"]}
+    for number in {**before, **after}:
+        if before.get(number) != after.get(number):
+            what = "created" if number not in before else "updated" if number in after else "deleted"
+            data = {"type": "shipment", "id": number, "orderId": order["id"]}
+            yield {"scope": f"store/shipment/{what}", "data": data}
