@@ -45,6 +45,15 @@ def refunds(told: Sequence[wire.Line]) -> Mapping[Ref, int]:
     return counts
 
 
+def stood_for(told: Sequence[wire.Line], bundles: Bundles) -> Mapping[Ref, tuple[Ref, ...]]:
+    """Lines that are not booked themselves, each with those that are in its place: of a bundle its parts, of a part its
+    bundle."""
+    parents = {} if bundles == "both" else _parents(told)
+    if bundles == "parent":
+        return {part: (parent,) for part, parent in parents.items()}
+    return {bundle: tuple(part for part, of in parents.items() if of == bundle) for bundle in parents.values()}
+
+
 def _parents(told: Sequence[wire.Line]) -> dict[Ref, Ref]:
     """The bundle of each part."""
     known = {line.id for line in told}

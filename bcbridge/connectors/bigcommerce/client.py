@@ -26,6 +26,7 @@ from bcbridge.model.answers import Doubtful, NotSent
 Data = dict[str, Any]
 """A decoded JSON object of theirs."""
 T = TypeVar("T")
+DecideWritten = Callable[[Answer, Quota], BridgeError | NotSent | Doubtful | None]
 
 LARGEST_PAGE = 250
 PATIENCE_SECONDS = 90.0
@@ -77,8 +78,11 @@ class Client:
         """A call that changes something and may be repeated, for the keeper looks before it writes."""
         return await self._call(method, path, None, body, Share.NORMAL)
 
-    async def write(self, method: str, path: str, body: Data) -> Answer | NotSent | Doubtful:
-        """A call of stock that changes something, made once. Raises OpenCircuit where nothing was changed."""
+    async def write(
+        self, method: str, path: str, body: Data, *, decide: DecideWritten = written
+    ) -> Answer | NotSent | Doubtful:
+        """A call of stock or of a dispatch that changes something, made once. Raises OpenCircuit where nothing was
+        changed."""
         async with self._gate:
             try:
                 await self._turn()
@@ -92,17 +96,19 @@ class Client:
                     content=orjson.dumps(body),
                     headers={"X-Auth-Token": self._token},
                     share=Share.STOCK,
-                    decide=lambda one: written(one, self.quota),
+                    decide=lambda one: decide(one, self.quota),
                 )
             finally:
                 self.quota.ended()
 
-    async def all_v2(self, path: str, params: Mapping[str, object] | None = None) -> list[Data]:
+    async def all_v2(
+        self, path: str, params: Mapping[str, object] | None = None, *, share: Share = Share.NORMAL
+    ) -> list[Data]:
         """A v2 list to its end: it says no total, so until a page is not full."""
         found: list[Data] = []
         before: list[Data] = []
         for page in range(1, MOST_PAGES + 1):
-            reply = await self.get(path, {**(params or {}), "limit": LARGEST_PAGE, "page": page})
+            reply = await self.get(path, {**(params or {}), "limit": LARGEST_PAGE, "page": page}, share=share)
             with as_agreed(path):
                 rows = reply.rows()
             if rows and rows == before:

@@ -7,6 +7,7 @@ from datetime import datetime
 from bcbridge.connectors.base import Finding, Tools
 from bcbridge.connectors.bigcommerce.client import Client, as_agreed
 from bcbridge.connectors.bigcommerce.counting import Behaviours
+from bcbridge.connectors.bigcommerce.dispatches import Dispatches
 from bcbridge.connectors.bigcommerce.doctor import Doctor
 from bcbridge.connectors.bigcommerce.keeper import Keeper
 from bcbridge.connectors.bigcommerce.orders import Orders
@@ -25,7 +26,7 @@ CALLS_AT_ONCE = 4
 
 
 class BigCommerce:
-    """A Connector. Offers ``orders`` (a Source), ``stock`` (a Shelf), ``webhook`` and ``keeper``."""
+    """A Connector. Offers ``orders`` (a Source), ``stock`` (a Shelf), ``dispatches``, ``webhook`` and ``keeper``."""
 
     kind = "bigcommerce"
 
@@ -50,6 +51,7 @@ class BigCommerce:
         behaviours = Behaviours(self._client, tools.now)
         self.orders = Orders(self._client, settings, now=tools.now, behaviours=behaviours, since=since)
         self.stock = Stock(self._client, settings, behaviours)
+        self.dispatches = Dispatches(f"{name}.dispatches", self._client, settings)
         self.webhook = Webhook(settings.store_hash, secret=secret, client_secret=client_secret, now=tools.now)
         self.keeper = Keeper(self._client, name, secret)
         self._doctor = Doctor(self._client, self.keeper, settings, client_id=client_id)

@@ -43,7 +43,7 @@ class Destinations:
 
     def ships(self, line: wire.Line) -> bool:
         """A parcel leaves: neither a file, nor a certificate by e-mail, nor fetched at a counter."""
-        return line.type not in ("digital", "giftcertificate") and self._pickup(line) is None
+        return line.is_goods and self._pickup(line) is None
 
     def assignments(self, line: wire.Line, quantity: int) -> tuple[Assignment, ...]:
         """A line that is fetched leaves from where it is fetched; of others BigCommerce does not say."""

@@ -30,6 +30,7 @@ from bcbridge.connectors.bigcommerce.counting import Behaviours
 from bcbridge.connectors.bigcommerce.dates import moment
 from bcbridge.connectors.bigcommerce.failures import Missing
 from bcbridge.connectors.bigcommerce.heads import ORDERS_PATH, is_order
+from bcbridge.connectors.budget import Share
 from bcbridge.errors import Retry
 from bcbridge.model.ids import Noun, Ref
 
@@ -139,10 +140,9 @@ class Details:
     async def _rest(self, whole: _Whole) -> None:
         order, path = whole.order, f"{ORDERS_PATH}/{whole.ref}"
         whole.modified = moment(order["date_modified"])
-        if "shipping" not in order["consignments"]:  # a link alone
-            order["consignments"] = (await self._client.get(f"{path}/consignments")).content
-        if _is_cut(order):
-            whole.more["products"] = await self._client.all_v2(f"{path}/products")
+        products = await every_line(self._client, whole.ref, order)
+        if products is not None:
+            whole.more["products"] = products
         if _amount(order["total_tax"]):
             whole.more["taxes"] = await self._client.all_v2(f"{path}/taxes", {"details": "true"})
         if not _accounts_for(whole.lines, order):
@@ -185,6 +185,15 @@ class Details:
             return {}
         with as_agreed("variants"):
             return {row["id"]: {"sku": row.get("sku"), "upc": row.get("upc")} for row in rows}
+
+
+async def every_line(client: Client, ref: Ref, order: Data, *, share: Share = Share.NORMAL) -> list[Data] | None:
+    """Every line of an order, where the consignments of its answer were cut; None where they hold them all. Where these
+    were a link alone they are put in its place."""
+    path = f"{ORDERS_PATH}/{ref}"
+    if "shipping" not in order["consignments"]:
+        order["consignments"] = (await client.get(f"{path}/consignments", share=share)).content
+    return await client.all_v2(f"{path}/products", share=share) if _is_cut(order) else None
 
 
 def _some(many: Sequence[T], size: int) -> Iterator[Sequence[T]]:

@@ -20,6 +20,12 @@ from bcbridge.errors import BridgeError
 CLOCKS_APART_SECONDS = 60
 NAMED = 5
 AT_ORDER = "order_placed"
+DISPATCHES = Finding(
+    Severity.INFO,
+    "dispatches",
+    "telling them needs the scope store_v2_orders, which no read can try; the store mails the shopper of each shipment",
+    "give the API account orders: modify; the control panel's order notifications say which mails go out",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +53,7 @@ class Doctor:
         seen = await looks.looked_over(
             (looks.agreeing(look.topic, look.at, as_agreed), _blind(look)) for look in self._looks()
         )
-        return [*seen, self._quota()]
+        return [*seen, DISPATCHES, self._quota()]
 
     def _looks(self) -> Sequence[Look]:
         info, warning = "store_v2_information_read_only", Severity.WARNING

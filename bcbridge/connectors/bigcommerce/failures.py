@@ -1,7 +1,8 @@
 """What an answer's status asks for (contracts/woo_bigcommerce_magento.md 2.1, 5.5).
 
 BigCommerce has four shapes for what went wrong: a list (v2), an object (v3), a problem (inventory) and an object with a
-list (refunds). All are known by the status inside; their words may quote what was sent, so none of them is passed on.
+list (refunds). All are known by the status inside; their words may quote what was sent, so none of them is passed on:
+only those about a shipment are, in which nothing of a customer is sent.
 """
 
 from __future__ import annotations
@@ -12,13 +13,15 @@ from typing import Any
 
 from bcbridge.connectors.bigcommerce.quota import Quota
 from bcbridge.connectors.http import Answer, decide_read, decide_write
-from bcbridge.errors import BridgeError, OpenCircuit, Retry
+from bcbridge.errors import BridgeError, OpenCircuit, Reject, Retry
 from bcbridge.model.answers import Doubtful, NotSent
 
 FOR_WHAT_IS_IN_IT = frozenset({400, 413, 422})
 """Of a write: a row of it is wrong, or it has too many."""
 NOT_TAKEN = frozenset({400, 405, 406, 411, 413, 414, 415, 422})
 """The call itself is wrong: 413 a page larger than it may be, 422 a field they do not accept."""
+
+LONGEST_REASON = 200
 
 
 class Missing(OpenCircuit):
@@ -71,6 +74,24 @@ def written(answer: Answer, quota: Quota) -> BridgeError | NotSent | Doubtful | 
         quota.learn(answer.headers)
         return decide_write(answer)
     return decision(answer, quota)
+
+
+def shipped(answer: Answer, quota: Quota) -> BridgeError | NotSent | Doubtful | None:
+    """What the answer to a shipment asks for; None where it is good, or a no to this shipment alone."""
+    asks = written(answer, quota)
+    if isinstance(asks, Missing | Reject):
+        return None
+    return NotSent(str(asks), asks.after) if isinstance(asks, Retry) else asks
+
+
+def reasons(answer: Answer) -> tuple[str, ...]:
+    """Why a shipment was refused, in their words."""
+    try:
+        said = json.loads(answer.body)
+        told = [str(one["message"])[:LONGEST_REASON] for one in (said if isinstance(said, list) else [said])]
+    except (ValueError, RecursionError, LookupError, TypeError):
+        told = []
+    return tuple(told) or (f"BigCommerce answered {answer.status}, and not in its own words",)
 
 
 def _not_there(answer: Answer) -> OpenCircuit:

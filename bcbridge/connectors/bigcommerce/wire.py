@@ -101,6 +101,10 @@ class Line(Wire):
     applied_discounts: tuple[AppliedDiscount, ...] = ()
     product_options: tuple[Option, ...] = ()
 
+    @property
+    def is_goods(self) -> bool:
+        return self.type not in ("digital", "giftcertificate")
+
 
 Lines = Annotated[tuple[Line, ...], BeforeValidator(_told)]
 
@@ -159,6 +163,12 @@ class Consignments(Wire):
     pickups: tuple[PickupConsignment, ...] = ()
     downloads: tuple[DigitalConsignment, ...] = ()
     email: EmailConsignment = EmailConsignment()
+
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        """Every line that they hold once, in the order they were put in the basket."""
+        places: tuple[Any, ...] = (*self.shipping, *self.pickups, *self.downloads, *self.email.gift_certificates)
+        return tuple(sorted((line for place in places for line in place.line_items), key=lambda line: line.id))
 
 
 class Fee(Wire):
@@ -272,8 +282,52 @@ class Whole(Wire):
     @property
     def lines(self) -> tuple[Line, ...]:
         """Every line once, in the order they were put in the basket."""
-        if self.products is not None:
-            return self.products
-        told = self.order.consignments
-        places: tuple[Any, ...] = (*told.shipping, *told.pickups, *told.downloads, *told.email.gift_certificates)
-        return tuple(sorted((line for place in places for line in place.line_items), key=lambda line: line.id))
+        return self.order.consignments.lines if self.products is None else self.products
+
+
+class ShippedPieces(Wire):
+    order_product_id: Id
+    quantity: Count
+
+
+class Shipment(Wire):
+    """What left for one address of an order (contracts/woo_bigcommerce_magento.md 2.6)."""
+
+    id: Id
+    date_created: When
+    tracking_number: Text = ""
+    shipping_provider: Text = ""
+    tracking_carrier: Text = ""
+    comments: Text = ""
+    items: tuple[ShippedPieces, ...]
+
+
+class Shipping(Wire):
+    """One order, as far as it says what of it may be shipped."""
+
+    id: Id
+    status_id: Annotated[int, BeforeValidator(_no_bool), Field(ge=0, le=14)]
+    payment_status: Text = ""
+    is_deleted: bool = False
+    date_modified: When
+    consignments: Consignments
+
+
+class Shipped(Wire):
+    """An order and its shipments. ``products``: every line, where those in the order were cut."""
+
+    order: Shipping
+    products: tuple[Line, ...] | None = None
+    shipments: tuple[Shipment, ...] = ()
+
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        return self.order.consignments.lines if self.products is None else self.products
+
+    def addresses(self) -> dict[int, int]:
+        """By line, the order address that a parcel of it goes to: neither of files and certificates, nor of what is
+        fetched at a counter."""
+        told = self.order.consignments.shipping
+        known, inside = {one.id for one in told}, {line.id: one.id for one in told for line in one.line_items}
+        found = {line.id: inside.get(line.id, line.order_address_id or 0) for line in self.lines if line.is_goods}
+        return {line: address for line, address in found.items() if address in known}
