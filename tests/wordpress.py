@@ -121,6 +121,7 @@ ROUTES: tuple[tuple[str, str], ...] = (
     (r"/orders/\d+", "options_order"),
     (r"/orders/\d+/notes", "options_order_notes"),
     (r"/orders/\d+/refunds", "options_order_refunds"),
+    (r"/orders/\d+/fulfillments", "options_order_fulfillments"),
     (r"/refunds", "options_refunds"),
     (r"/products", "options_products"),
     (r"/products/\d+/variations", "options_product_variations"),
@@ -142,6 +143,22 @@ PLAIN = re.compile(
     r"|/products/\d+/variations/\d+|/orders/\d+/(notes|refunds)/\d+|/taxes|/shipping_methods)$"
 )
 """Routes that are there (namespace_index_wc_v3.json) and are read without parameters."""
+
+IN_THE_PATH = ("order_id",)
+"""Arguments that the address itself holds."""
+
+TRACKINGS = re.compile(r"/wp-json/wc-shipment-tracking/v3/orders/\d+/shipment-trackings")
+TRACKING: JSON = {
+    "type": "object",
+    "required": ["tracking_number"],
+    "properties": {
+        name: {"type": "string", "minLength": 1}
+        for name in ("tracking_number", "tracking_provider", "date_shipped", "custom_tracking_provider")
+    }
+    | {"custom_tracking_link": {"type": "string", "pattern": "^https?://"}},
+    "additionalProperties": False,
+}
+"""The extension Shipment Tracking: the fields its vendor names (wc-v3-source-derived.json); nothing was recorded."""
 
 SEEN_ARGUMENTS: dict[tuple[str, str], JSON] = {
     ("options_order_refunds", "POST"): {
@@ -316,6 +333,10 @@ def check_request(
     Of each parameter: is it known there, its type, enum, bounds and format; of a body: exact JSON types, nothing
     unknown, nothing read-only. ``statuses`` are those a plugin adds. AssertionError lists every fault.
     """
+    if TRACKINGS.fullmatch(path):
+        if method != "GET":
+            _told(f"the body of {method} {path}", Draft4Validator(TRACKING).iter_errors(body))
+        return
     route = _route(path)
     if any(re.fullmatch(pattern, route) for pattern, _ in BATCHES):
         _check_batch(method, route, body)
@@ -331,7 +352,7 @@ def check_request(
         schema = {"type": "object", "properties": properties, "additionalProperties": False}
         _told(f"the body of {method} {route}", Draft4Validator(schema).iter_errors(body))
     faults = [fault for name, value in wanted.items() for fault in _query_faults(arguments, name, str(value))]
-    given = {_name(name) for name in wanted} | (set(body) if isinstance(body, dict) else set())
+    given = {*IN_THE_PATH, *map(_name, wanted)} | (set(body) if isinstance(body, dict) else set())
     faults += [f"{name} is missing" for name, one in arguments.items() if one.get("required") and name not in given]
     assert not faults, f"{method} {route}: {'; '.join(faults)}"
 

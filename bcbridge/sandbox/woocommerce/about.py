@@ -38,6 +38,14 @@ ROUTES = {
 }
 """What this sandbox has of a shop's some hundred routes. Orders and products are not made through the API here, though
 the ``Allow`` header says, as the real one, that they may be."""
+FULFILMENTS = {
+    "/orders/(?P<order_id>[\\d]+)/fulfillments": ("GET", "POST"),
+    "/orders/(?P<order_id>[\\d]+)/fulfillments/(?P<fulfillment_id>[\\d]+)": ("GET", "POST", "PUT", "PATCH", "DELETE"),
+    "/orders/(?P<order_id>[\\d]+)/fulfillments/(?P<fulfillment_id>[\\d]+)/metadata": ("GET",),
+}
+"""Where the feature is on."""
+TRACKING = "wc-shipment-tracking/v3"
+"""The namespace of the extension Shipment Tracking, and of others that speak like it."""
 CURRENCIES = {"EUR": "Euro", "GBP": "Pound sterling", "USD": "United States (US) dollar", "CAD": "Canadian dollar"}
 
 
@@ -52,30 +60,31 @@ def index(settings: WooCommerceSettings, home: str, now: datetime) -> JSON:
         "home": home,
         "gmt_offset": int(hours) if hours.is_integer() else hours,
         "timezone_string": settings.time_zone,
-        "namespaces": list(NAMESPACES),
+        "namespaces": [*NAMESPACES, *([TRACKING] if settings.shipment_tracking else [])],
         "authentication": {},
-        "routes": routes(),
+        "routes": routes(settings),
     }
 
 
-def namespace() -> JSON:
-    return {"namespace": "wc/v3", "routes": routes()}
+def namespace(settings: WooCommerceSettings) -> JSON:
+    return {"namespace": "wc/v3", "routes": routes(settings)}
 
 
-def routes() -> JSON:
+def routes(settings: WooCommerceSettings) -> JSON:
+    there = {**ROUTES, **(FULFILMENTS if settings.fulfillments else {})}
     return {
         f"/wc/v3{path}": {
             "namespace": "wc/v3",
             "methods": list(methods),
             "endpoints": [{"methods": list(methods), "args": {}}],
         }
-        for path, methods in ROUTES.items()
+        for path, methods in there.items()
     }
 
 
 def allowed(path: str) -> str:
     """The ``Allow`` header of a route below ``/wp-json/wc/v3``."""
-    fits = (methods for pattern, methods in ROUTES.items() if re.fullmatch(pattern, path))
+    fits = (methods for pattern, methods in {**ROUTES, **FULFILMENTS}.items() if re.fullmatch(pattern, path))
     return ", ".join(next(fits, ("GET",)))
 
 

@@ -6,6 +6,7 @@ alike; `Routes` says what each of them answers.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 
 import anyio
@@ -14,8 +15,10 @@ from aiohttp import web
 from bcbridge.sandbox.base import hang_up
 from bcbridge.sandbox.woocommerce import about
 from bcbridge.sandbox.woocommerce.answers import CRITICAL, PAGES, Answer, page, response
+from bcbridge.sandbox.woocommerce.fulfilling import Fulfilling
 from bcbridge.sandbox.woocommerce.refusals import Refused, no_route, not_refunded
 from bcbridge.sandbox.woocommerce.routes import Routes
+from bcbridge.sandbox.woocommerce.settings import WooCommerceSettings
 from bcbridge.sandbox.woocommerce.shop import Shop
 from bcbridge.sandbox.woocommerce.signing import Guard, home
 from bcbridge.sandbox.woocommerce.stocking import Silent, Stocking
@@ -23,7 +26,10 @@ from bcbridge.sandbox.woocommerce.stocking import Silent, Stocking
 BASE = "/wp-json/wc/v3"
 WRITES = ("PUT", "POST", "PATCH")
 OF_STOCK = BASE + "/products"
+TRACKINGS = f"/wp-json/{about.TRACKING}" + r"/orders/{id:\d+}/shipment-trackings"
+OF_DISPATCH = re.compile(r"/orders/\d+(/(fulfillments|notes|shipment-trackings)(/\d+)?)?$")
 Handler = Callable[[web.Request], Awaitable[Answer]]
+Offered = Callable[[WooCommerceSettings], bool]
 
 FAULTS = {
     "slow": "answers slow_ms later",
@@ -43,6 +49,8 @@ FAULTS = {
     "stock_lost": "a write of products: hangs up, nothing was done",
     "stock_answer_lost": "a write of products: does what was asked, then hangs up",
     "stock_late": "a write of products: hangs up at once, and does what was asked stock_late_ms later",
+    "fulfil_call_lost": "a call that tells what left, or marks an order: hangs up, nothing was done",
+    "fulfil_answer_lost": "a call that tells what left, or marks an order: does what was asked, then hangs up",
     "batch_500": "a batch of products breaks off with a 500; the first half of it is done",
     "plugin_counts": "after a write of products a plugin counts the first of them anew, and finds one piece less",
     "moving_list": "when a page of orders by date modified has a next one, its first two orders are saved meanwhile",
@@ -66,6 +74,7 @@ class Api:
         self.guard = Guard(shop.settings)
         self.answers = Routes(shop)
         self.stocking = Stocking(shop)
+        self.fulfilling = Fulfilling(shop)
 
     def routes(self) -> list[web.RouteDef]:
         answers, stocking = self.answers, self.stocking
@@ -105,10 +114,39 @@ class Api:
             *open_to_all,
             namespace,
             *(web.route(method, BASE + path, self.answered(handler, keyed=True)) for method, path, handler in known),
+            *self.dispatch_routes(),
             web.route("*", "/wp-json/{tail:.*}", self.answered(nothing_here)),
         ]
 
-    def answered(self, handler: Handler, *, keyed: bool = False) -> Callable[[web.Request], Awaitable[web.Response]]:
+    def dispatch_routes(self) -> list[web.RouteDef]:
+        """There only where the merchant has switched them on, or installed them."""
+        fulfilling, of = self.fulfilling, BASE + r"/orders/{id:\d+}/fulfillments"
+        one = of + r"/{fulfillment:\d+}"
+        own: list[tuple[str, str, Handler]] = [
+            ("GET", of, fulfilling.fulfilments),
+            ("POST", of, fulfilling.fulfil),
+            ("GET", one, fulfilling.fulfilment),
+            *((method, one, fulfilling.change) for method in WRITES),
+            ("DELETE", one, fulfilling.remove),
+            ("GET", one + "/metadata", fulfilling.metadata),
+        ]
+        plugins: list[tuple[str, str, Handler]] = [
+            ("GET", TRACKINGS, fulfilling.trackings),
+            ("POST", TRACKINGS, fulfilling.track),
+        ]
+        sorts: list[tuple[Offered, list[tuple[str, str, Handler]]]] = [
+            (lambda settings: settings.fulfillments, own),
+            (lambda settings: settings.shipment_tracking, plugins),
+        ]
+        return [
+            web.route(method, path, self.answered(handler, keyed=True, offered=offered))
+            for offered, routes in sorts
+            for method, path, handler in routes
+        ]
+
+    def answered(
+        self, handler: Handler, *, keyed: bool = False, offered: Offered = lambda _: True
+    ) -> Callable[[web.Request], Awaitable[web.Response]]:
         """One call, from door to door."""
 
         async def call(request: web.Request) -> web.Response:
@@ -117,12 +155,15 @@ class Api:
             if spoilt is not None:
                 return spoilt
             try:
-                said = await self.said(request, handler, keyed=keyed)
+                there = offered(self.shop.settings)
+                said = await self.said(request, handler if there else nothing_here, keyed=keyed and there)
             except Silent:
                 return hang_up(request)
             if said.read_on and await strikes("moving_list"):
                 await self.shop.touch(said.read_on)
             if await strikes("answer_lost") or (of_stock(request) and await strikes("stock_answer_lost")):
+                return hang_up(request)
+            if of_dispatch(request) and await strikes("fulfil_answer_lost"):
                 return hang_up(request)
             return response(said, home(request), warned=await strikes("php_warning"))
 
@@ -157,6 +198,8 @@ class Api:
             return hang_up(request)
         if of_stock(request) and await faults.strikes("stock_lost"):
             return hang_up(request)
+        if of_dispatch(request) and await faults.strikes("fulfil_call_lost"):
+            return hang_up(request)
         for name in PAGES:
             if await faults.strikes(name):
                 return page(name)
@@ -182,6 +225,11 @@ class Api:
 def of_stock(request: web.Request) -> bool:
     """Whether it writes products."""
     return request.method != "GET" and request.path.startswith(OF_STOCK)
+
+
+def of_dispatch(request: web.Request) -> bool:
+    """Whether it tells what left: a fulfilment, a tracking, a note, or a word of the order itself."""
+    return request.method != "GET" and OF_DISPATCH.search(request.path) is not None
 
 
 async def nothing_here(_: web.Request) -> Answer:

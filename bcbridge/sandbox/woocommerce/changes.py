@@ -58,6 +58,8 @@ def set_status(order: JSON, status: str, at: str, ids: Numbering) -> list[JSON]:
         order["date_paid_gmt"] = at
     if status == "completed":
         order["date_completed_gmt"] = at
+        if before != status:
+            mail(order, at, status=status)
         order["date_paid_gmt"] = order["date_paid_gmt"] or at
     if status in REDUCING:
         reduce_stock(order, ids)
@@ -66,6 +68,11 @@ def set_status(order: JSON, status: str, at: str, ids: Numbering) -> list[JSON]:
     if status == "refunded" and before != "refunded" and totals.left(order) > 0:
         return [take_back(order, at, ids, totals.left(order), reason="Order fully refunded.")]
     return []
+
+
+def mail(order: JSON, at: str, **about: Any) -> None:
+    """What the shopper was told of what left: in the books alone."""
+    order["_sandbox"].setdefault("mails", []).append({**about, "at": at})
 
 
 def reduce_stock(order: JSON, ids: Numbering) -> None:

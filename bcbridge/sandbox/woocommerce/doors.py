@@ -11,6 +11,8 @@ from bcbridge.sandbox.base import answer, object_of
 from bcbridge.sandbox.woocommerce import counting, season
 from bcbridge.sandbox.woocommerce.shop import Shop
 
+OPTIONS = {"manage_stock", "hold_stock_minutes", "fulfillments", "shipment_tracking", "key_may_manage"}
+
 
 def catalogue_routes(shop: Shop) -> list[web.RouteDef]:
     """Each order that sold it shows the change, as its lines read the product."""
@@ -29,9 +31,9 @@ def catalogue_routes(shop: Shop) -> list[web.RouteDef]:
         return answer({"deleted": identifier}) if gone else answer({"error": f"nothing has the id {identifier}"}, 404)
 
     async def options(request: web.Request) -> web.Response:
-        """``manage_stock`` and ``hold_stock_minutes``, until the shop is started anew."""
+        """What the merchant, or a plugin, has set; until the shop is started anew."""
         try:
-            asked = await object_of(request, known={"manage_stock", "hold_stock_minutes"})
+            asked = await object_of(request, known=OPTIONS)
         except ValueError as error:
             return answer({"error": str(error)}, 400)
         shop.settings = replace(shop.settings, **asked)

@@ -6,7 +6,17 @@ import sqlite3
 
 SCHEMA = "CREATE TABLE counters (name TEXT PRIMARY KEY, next INTEGER NOT NULL) WITHOUT ROWID;\n"
 
-FIRST = {"post": 5_001, "number": 30_001, "item": 1_001, "meta": 10_001, "note": 501, "webhook": 1}
+FIRST = {
+    "post": 5_001,
+    "number": 30_001,
+    "item": 1_001,
+    "meta": 10_001,
+    "note": 501,
+    "webhook": 1,
+    "fulfilment": 1,
+    "fulfilment_meta": 1,
+    "tracking": 1,
+}
 """``post`` numbers orders and refunds, ``number`` is what people read of orders where a plugin numbers them."""
 
 

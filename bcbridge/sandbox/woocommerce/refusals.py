@@ -10,7 +10,7 @@ from bcbridge.sandbox.shopping.cart import JSON
 class Refused(Exception):
     """An error answer; ``status`` is HTTP's, ``data`` what stands under that name."""
 
-    def __init__(self, status: int, code: str, message: str, data: Any = None) -> None:
+    def __init__(self, status: int, code: str | int, message: str, data: Any = None) -> None:
         super().__init__(message)
         self.status = status
         self.body: JSON = {"code": code, "message": message, "data": {"status": status} if data is None else data}
@@ -53,6 +53,12 @@ def not_allowed(method: str, *, one: bool) -> Refused:
     """What somebody without credentials is told, which is also what one with the wrong way of showing them is told."""
     code, message = NOT_ALLOWED[method]
     return Refused(401, code, message.format("view this resource" if one else "list resources"))
+
+
+def may_not(method: str) -> Refused:
+    """The keys are known, and their user lacks the right."""
+    code, message = NOT_ALLOWED[method]
+    return Refused(403, code, message.format("list resources"))
 
 
 NOT_ALLOWED = {

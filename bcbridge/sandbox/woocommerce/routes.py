@@ -196,6 +196,9 @@ class Routes:
                 "customer_note": bool(given.get("customer_note", False)),
             }
             orders.add_note(connection, order["id"], note)
+            if note["customer_note"]:
+                changes.mail(order, moment.stamp, note=note["id"])
+                self.shop.keep(connection, order, moment, topics=(), touch=False)
             return note
 
         note = await self.shop.books.write(unit)
@@ -279,8 +282,8 @@ class Routes:
         whole = about.index(self.shop.settings, home(request), self.shop.now())
         return Answer(shaped(whole, request, {}))
 
-    async def namespace(self, _: web.Request) -> Answer:
-        return Answer(about.namespace())
+    async def namespace(self, request: web.Request) -> Answer:
+        return Answer(shaped(about.namespace(self.shop.settings), request, {}))
 
     async def system_status(self, request: web.Request) -> Answer:
         return Answer(shaped(about.system_status(self.shop.settings, home(request)), request, {}))

@@ -57,6 +57,12 @@ class WooCommerceSettings:
     """How many such calls PHP works on at a time."""
     more_styles: int = 0
     """Styles of eight sizes beside the season's, that the ERP knows nothing of: for whoever wants a large shop."""
+    fulfillments: bool = False
+    """WooCommerce's feature of that name, off in a new shop: without it the routes are not there."""
+    shipment_tracking: bool = False
+    """Whether the extension is installed."""
+    key_may_manage: bool = True
+    """Whether the user of the keys may manage WooCommerce, not only edit orders."""
     seed: int = 1
 
     @property
