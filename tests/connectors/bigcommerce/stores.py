@@ -52,6 +52,7 @@ class Store:
     products: dict[int, list[Json]] = field(default_factory=dict)
     taxes: dict[int, list[Json]] = field(default_factory=dict)
     coupons: dict[int, list[Json]] = field(default_factory=dict)
+    shipments: dict[int, list[Json]] = field(default_factory=dict)
     refunds: list[Json] = field(default_factory=list)
     variants: list[Json] = field(default_factory=list)
     stock_settings: dict[int, Json] = field(default_factory=lambda: {0: {"update_stock_behavior": "order_placed"}})
@@ -104,6 +105,9 @@ class Store:
                 return _v2(_slice(self.taxes.get(int(number), []), asked.query))
             case ["v2", "orders", number, "coupons"]:
                 return _v2(_slice(self.coupons.get(int(number), []), asked.query))
+            case ["v2", "orders", number, "shipments"]:
+                assert asked.method == "GET", "a test that ships says what is answered"
+                return _v2(_slice(self.shipments.get(int(number), []), asked.query))
             case ["v3", "orders", "payment_actions", "refunds"]:
                 ids = asked.query["order_id:in"].split(",")
                 return _v3([one for one in self.refunds if str(one["order_id"]) in ids], asked.query)
