@@ -8,7 +8,7 @@ import re
 import secrets
 import sqlite3
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache, partial
@@ -31,10 +31,9 @@ from graphql import (
 )
 
 from bcbridge.sandbox.base import answer, hang_up
-from bcbridge.sandbox.shopify import fulfilling
+from bcbridge.sandbox.shopify import amending, counting, fulfilling
 from bcbridge.sandbox.shopify.bag import JSON
 from bcbridge.sandbox.shopify.cost import CEILING, Bucket, Price, actual
-from bcbridge.sandbox.shopify.counting import WRITES
 from bcbridge.sandbox.shopify.parts import VERSION, Call
 from bcbridge.sandbox.shopify.schema import schema
 from bcbridge.sandbox.shopify.shop import Shop
@@ -43,6 +42,8 @@ from bcbridge.sandbox.shopping.stock import Place
 VERSIONS = ("2026-01", "2026-04", "2026-07", "2026-10")
 UNAUTHORISED = {"errors": "[API] Invalid API key or access token (unrecognized login or wrong password)"}
 DOCUMENTATION = "https://shopify.dev/api/usage/rate-limits"
+WRITES = {"stock": counting.WRITES, "fulfil": fulfilling.WRITES, "amend": amending.WRITES}
+"""What a call does, as the faults call it, by the fields that do it."""
 HTML = "<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>"
 
 
@@ -99,18 +100,13 @@ class Api:
         asked = asked_of(await request.read())
         if asked is None:
             return answer({"errors": "Bad Request: a JSON object with a query is expected"}, 400)
-        counts = any(one in asked.query for one in WRITES)
-        ships = any(one in asked.query for one in fulfilling.WRITES)
-        if ships and await self.strikes("fulfil_call_lost"):
+        does = [kind for kind, fields in WRITES.items() if any(one in asked.query for one in fields)]
+        if await self.lost(does, "call"):
             return hang_up(request)
-        if counts and await self.strikes("stock_call_lost"):
-            return hang_up(request)
-        if counts and await self.strikes("sold_meanwhile"):
+        if "stock" in does and await self.strikes("sold_meanwhile"):
             await self.shop.sell_meanwhile(self.first_rows(asked))
         said = await self.said(asked)
-        if await self.strikes("answer_lost") or (counts and await self.strikes("stock_answer_lost")):
-            return hang_up(request)
-        if ships and await self.strikes("fulfil_answer_lost"):
+        if await self.strikes("answer_lost") or await self.lost(does, "answer"):
             return hang_up(request)
         headers = {"X-Shopify-API-Version": served, "X-Request-Id": secrets.token_hex(16)}
         return answer(said, headers=headers)
@@ -126,6 +122,11 @@ class Api:
             if await self.strikes(fault):
                 return response()
         return None
+
+    async def lost(self, does: Sequence[str], what: str) -> bool:
+        """Whether the call, or the answer, is lost of something that does this."""
+        struck = [await self.strikes(f"{kind}_{what}_lost") for kind in does]
+        return any(struck)
 
     async def strikes(self, fault: str) -> bool:
         return await self.shop.world.faults.strikes(fault)
@@ -165,6 +166,7 @@ class Api:
         def unit(connection: sqlite3.Connection) -> tuple[ExecutionResult, Call]:
             call = Call(connection, self.shop.settings, moment.now, scopes, nulls)
             call.stock_as_of, call.stocks_by_itself = as_of, by_itself
+            call.job_seconds = value("job_seconds")
             result = execute_sync(
                 schema(),
                 document,
@@ -173,7 +175,7 @@ class Api:
                 operation_name=operation.name.value if operation.name else None,
             )
             for order in call.changed:
-                self.shop.keep(connection, order, moment, topics=("ORDERS_UPDATED",))
+                self.shop.keep(connection, order, moment, topics=call.topics)
             self.shop.moved(connection, call.moves, moment)
             return result, call
 

@@ -54,6 +54,20 @@ def remove(order: JSON, position: int, units: int) -> list[JSON]:
     return agreements.line_sales(order, line, before, before - units)
 
 
+def not_restocked(order: JSON, line: str, units: int) -> None:
+    """These units will be taken off the line, and are not put back where they lay."""
+    lost = order["_sandbox"].setdefault("notPutBack", {})
+    lost[line] = lost.get(line, 0) + units
+
+
+def told(order: JSON, about: str, at: str, note: str | None, *, notify: bool) -> None:
+    """What the staff reads of a change, and what the shopper was told: in the books alone."""
+    if note:
+        order["_sandbox"].setdefault("notes", []).append({"about": about, "note": note, "at": at})
+    if notify:
+        order["_sandbox"].setdefault("mails", []).append({"about": about, "at": at})
+
+
 def line_at(order: JSON, position: int) -> JSON:
     try:
         found: JSON = order["lineItems"][position]
@@ -88,10 +102,23 @@ def refund(
     close_refund(order, made, sales, at)
 
 
-def cancel(order: JSON, at: str, reason: str = "CUSTOMER", *, restock: bool = True) -> None:
-    """Cancels: everything goes back, an authorisation is voided, nothing is left to ship."""
+def not_cancellable(order: JSON) -> str:
+    """Why the order cannot be cancelled (schema, ``orderCancel``); empty where it can."""
     if order["cancelledAt"]:
-        raise BadCart(f"{order['name']} is cancelled already")
+        return f"{order['name']} is cancelled already"
+    if any(totals.shipped(order).values()):
+        return f"{order['name']} cannot be cancelled: pieces of it are fulfilled"
+    if any(one["kind"] == "AUTHORIZATION" and one["status"] == "PENDING" for one in order["transactions"]):
+        return f"{order['name']} cannot be cancelled: an authorization is pending"
+    return ""
+
+
+def cancel(order: JSON, at: str, reason: str = "CUSTOMER", *, restock: bool = True, pay_back: bool = True) -> None:
+    """Cancels: all pieces go back, an authorisation is voided, nothing is left to ship; what was paid goes back too,
+    unless the shop is to keep it."""
+    why = not_cancellable(order)
+    if why:
+        raise BadCart(why)
     order.update(cancelledAt=at, cancelReason=reason, closed=True, closedAt=at)
     made = blank_refund(order, at)
     order["refunds"].append(made)
@@ -102,7 +129,7 @@ def cancel(order: JSON, at: str, reason: str = "CUSTOMER", *, restock: bool = Tr
     sales += agreements.charge_sales(order, -1)
     order["_sandbox"]["chargesRefunded"] = True
     payment.void(order, at)
-    close_refund(order, made, sales, at)
+    close_refund(order, made, sales, at, pay_back=pay_back)
 
 
 def blank_refund(order: JSON, at: str) -> JSON:
@@ -185,9 +212,9 @@ def goodwill(order: JSON, made: JSON, amount: Decimal) -> JSON:
     return agreements.adjustment_sale(order, worth)
 
 
-def close_refund(order: JSON, made: JSON, sales: list[JSON], at: str) -> None:
+def close_refund(order: JSON, made: JSON, sales: list[JSON], at: str, *, pay_back: bool = True) -> None:
     agreements.refunded(order, at, sales, made)
-    owed = over_paid(order)
+    owed = over_paid(order) if pay_back else NOTHING
     paid_back = payment.give_back(order, owed, at)
     made["transactions"] = [{"id": one["id"]} for one in paid_back]
     made["totalRefundedSet"] = currency_of(order).money(total(read(one["amountSet"]) for one in paid_back))

@@ -28,9 +28,13 @@ def paying(_: JSON) -> Callable[[JSON, str], None]:
 
 
 def cancelling(details: JSON) -> Callable[[JSON, str], None]:
-    return lambda order, at: changes.cancel(
-        order, at, details.get("reason", "CUSTOMER"), restock=bool(details.get("restock", True))
-    )
+    restock, pay_back = bool(details.get("restock", True)), bool(details.get("refund", True))
+
+    def act(order: JSON, at: str) -> None:
+        changes.cancel(order, at, details.get("reason", "CUSTOMER"), restock=restock, pay_back=pay_back)
+        changes.told(order, "cancel", at, details.get("note"), notify=bool(details.get("notify")))
+
+    return act
 
 
 def holding(details: JSON) -> Callable[[JSON, str], None]:

@@ -116,7 +116,7 @@ def taken(order: JSON) -> Mapping[Place, Taken]:
 
 def not_put_back(order: JSON) -> dict[str, int]:
     """Units taken off each line and not restocked."""
-    lost: dict[str, int] = {}
+    lost: dict[str, int] = dict(order["_sandbox"].get("notPutBack", {}))
     for refund in order["refunds"]:
         for one in refund["refundLineItems"]:
             if not one["restocked"]:

@@ -33,6 +33,7 @@ class Call:
 
     ``changed`` are orders a mutation has changed, ``paid`` the ids of those that the answer shows as paid and standing,
     ``beyond`` is where a page of orders that has a next one ended, ``moves`` are numbers that a mutation has changed.
+    ``topics`` are rung of each changed order; a job is done ``job_seconds`` after it was asked for.
     ``stock_as_of``: numbers are shown as they were then. ``stocks_by_itself``: setting a number where an item is not
     stocked begins to count it there.
     """
@@ -44,6 +45,8 @@ class Call:
     access_nulls: bool = False
     warnings: list[JSON] = field(default_factory=list)
     changed: list[JSON] = field(default_factory=list)
+    topics: tuple[str, ...] = ("ORDERS_UPDATED",)
+    job_seconds: float = 0.0
     paid: set[int] = field(default_factory=set)
     beyond: tuple[Any, int] | None = None
     moves: list[Move] = field(default_factory=list)

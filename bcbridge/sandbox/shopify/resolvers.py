@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from bcbridge.sandbox.shopify import lists, totals
+from bcbridge.sandbox.shopify import amending, lists, totals
 from bcbridge.sandbox.shopify.bag import currency_of
 from bcbridge.sandbox.shopify.connections import Page, slice_of
-from bcbridge.sandbox.shopify.gid import gid, number_of
+from bcbridge.sandbox.shopify.gid import gid, kind_of, number_of
 from bcbridge.sandbox.shopify.parts import VERSION, Info, Part, Resolver, composite, leaf, need, node_of
 from bcbridge.sandbox.shopify.settings import ShopifySettings
 
@@ -18,6 +18,8 @@ def one_order(_: Any, info: Info, id: str) -> Part | None:
 
 
 def one_node(_: Any, info: Info, id: str) -> Part | None:
+    if kind_of(id) == "CalculatedOrder":
+        return amending.node(info.context, id)
     return node_of(info.context, id)
 
 

@@ -11,7 +11,7 @@ from aiohttp import web
 from anyio import to_thread
 
 from bcbridge.sandbox.base import BODY_CEILING, Server, World, admin_app_routes, background
-from bcbridge.sandbox.shopify import counting, inventory, orders, shop, subscriptions, world
+from bcbridge.sandbox.shopify import amending, counting, inventory, orders, shop, subscriptions, world
 from bcbridge.sandbox.shopify.api import Api
 from bcbridge.sandbox.shopify.deliveries import Hook
 from bcbridge.sandbox.shopify.doors import catalogue_routes
@@ -38,6 +38,8 @@ FAULTS = {
     "stock_call_lost": "hangs up on a call that would change stock; nothing is done",
     "fulfil_answer_lost": "does what was asked of a call that fulfils, then hangs up",
     "fulfil_call_lost": "hangs up on a call that would fulfil; nothing is done",
+    "amend_answer_lost": "cancels, commits an edit or adds tags as it was asked to, then hangs up",
+    "amend_call_lost": "hangs up on a call that would do so; nothing is done",
     "sold_meanwhile": "just before a call that changes stock, one of each of its first sold_meanwhile_rows is sold",
     "stale_stock": "numbers are read as they were stale_stock_seconds ago",
     "access_nulls": "addresses, customer, email and phone are null, as without level-2 access",
@@ -53,6 +55,7 @@ VALUES = {
     "equal_updated_at_seconds": (60.0, "seconds"),
     "sold_meanwhile_rows": (1.0, "rows"),
     "stale_stock_seconds": (10.0, "seconds"),
+    "job_seconds": (0.2, "seconds until a job that was asked for is begun (orderCancel)"),
     "stocks_by_itself": (1.0, "1: setting a number begins to count an item there; 0: it must be activated first"),
 }
 NOUNS = {
@@ -67,7 +70,7 @@ NOUNS = {
     "variants": "SELECT id, document FROM variants WHERE id > :after ORDER BY id LIMIT :limit",
 }
 SCHEMA = shop.SCHEMA + orders.SCHEMA + world.SCHEMA + inventory.SCHEMA + counting.SCHEMA + subscriptions.SCHEMA
-SCHEMA += shopper.SCHEMA + stock.SCHEMA + courier.SCHEMA
+SCHEMA += amending.SCHEMA + shopper.SCHEMA + stock.SCHEMA + courier.SCHEMA
 
 
 @asynccontextmanager

@@ -13,7 +13,7 @@ from bcbridge.sandbox.shopify.connections import Listing, Page, rows
 from bcbridge.sandbox.shopify.gid import gid, number_of
 from bcbridge.sandbox.shopify.lists import filled, table_part
 from bcbridge.sandbox.shopify.orders import Moment
-from bcbridge.sandbox.shopify.parts import VERSION, Info, Part, Resolver, document, node_of
+from bcbridge.sandbox.shopify.parts import VERSION, Info, Part, Resolver, document, need, node_of
 from bcbridge.sandbox.shopping.courier import LOOPBACK
 
 SCHEMA = """
@@ -135,6 +135,7 @@ def one(_: Any, info: Info, id: str) -> Part | None:
 def tag(_: Any, info: Info, id: str, tags: list[str]) -> Part:
     """``tagsAdd`` and ``tagsRemove`` on an order; the change is written, and rung, by whoever made the call."""
     call = info.context
+    need(call, info.field_name, "write_orders")
     found = node_of(call, id, "Order")
     if found is None:
         return failed("node", ["id"], "Order does not exist")
