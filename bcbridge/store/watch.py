@@ -102,16 +102,21 @@ class Standstill:
 
 
 _STANDSTILLS = """
-SELECT code, count(*) AS orders, min(since) AS since, coalesce(nullif(name, ''), ref) AS name, id FROM orders
-WHERE state = ? AND +connector = ? GROUP BY code ORDER BY code
+SELECT code, count(*) AS orders, coalesce(nullif(name, ''), ref) AS name, id,
+       min(CASE WHEN code IN (SELECT value FROM json_each(:planned)) THEN coalesce(look_again, since) ELSE since END)
+           AS since
+FROM orders WHERE state = :state AND +connector = :connector GROUP BY code ORDER BY code
 """
 
 
-async def by_code(reads: Reads, connector: str, state: str) -> list[Standstill]:
-    """All orders of a channel in a state, by code, whatever their age."""
+async def by_code(reads: Reads, connector: str, state: str, *, planned: Collection[str] = ()) -> list[Standstill]:
+    """All orders of a channel in a state, by code, whatever their age; those of a ``planned`` code wait for a moment
+    that was set, and are as old as that moment."""
+    asked: dict[str, object] = {"state": state, "connector": connector}
+    asked["planned"] = orjson.dumps(sorted(planned)).decode()
     return [
         Standstill(row["code"], row["orders"], row["name"], moment(row["since"]), row["id"])
-        for row in await reads.rows(_STANDSTILLS, (state, connector))
+        for row in await reads.rows(_STANDSTILLS, asked)
     ]
 
 

@@ -28,6 +28,8 @@ IN_FOREIGN_WORDS = frozenset({"erp_refused"})
 CAUSES_AT_MOST = 20
 """Of one code and channel; the rest are one more, so that a thousand discount codes are no thousand incidents."""
 OTHERS = "others"
+PLANNED = frozenset({"waits_for_release"})
+"""Reasons not to book yet that end at a set moment: their age counts from it."""
 SETTLING = timedelta(minutes=10)
 """After a start: what waited while nobody ran is not late yet."""
 
@@ -104,7 +106,7 @@ async def _blocked_too_long(house: House, channel: str) -> list[Cause]:
 async def _not_yet_too_long(house: House, channel: str) -> list[Cause]:
     """Each reason has an age at which it becomes somebody's business."""
     limit = house.settings.channels[channel].orders.not_yet_limit
-    found = await facts.by_code(house.store.read, channel, "not_yet")
+    found = await facts.by_code(house.store.read, channel, "not_yet", planned=PLANNED)
     now = house.now()
     return [
         Cause("not_yet_too_long", channel, one.code, _stands(one, channel, now), one.orders, one.order_id)

@@ -8,7 +8,7 @@ import pytest
 
 from bcbridge.config import Settings
 from bcbridge.errors import OpenCircuit
-from bcbridge.model.outcome import Never
+from bcbridge.model.outcome import Never, NotYet
 from bcbridge.store import queue
 from bcbridge.store.queue import Wish
 from tests.watches.rounds import ERP, OTHER, SHOP, SINK, Rounds, blocked, not_yet
@@ -102,6 +102,16 @@ async def test_beyond_it_the_oldest_is_named_once_for_all_of_its_reason(rounds: 
     await rounds.order("#1", Never(code="cancelled", text="Cancelled."))
     await rounds.order("#2", Never(code="cancelled", text="Cancelled."))
     assert await rounds.go("not_yet_too_long") == {}
+
+
+async def test_what_waits_for_its_release_is_as_old_as_that_release(rounds: Rounds) -> None:
+    monday = rounds.now() + timedelta(days=3)
+    await rounds.order("#1", NotYet(code="waits_for_release", text="It waits.", look_again=monday))
+    rounds.later(days=3, minutes=59)
+    assert await rounds.go("not_yet_too_long") == {}
+    rounds.later(minutes=2)
+    (text,) = await rounds.texts("not_yet_too_long")
+    assert text.startswith("#1 has stood at waits_for_release for 1 h 01 m")
 
 
 # -- waiting for the ERP -----------------------------------------------------------------------------------------

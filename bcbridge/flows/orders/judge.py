@@ -6,7 +6,7 @@ The story, top to bottom:
 2. not yet: unpaid, held by the channel, not assigned to a location, too young;
 3. every problem at once: goods, codes, addresses, widths, circular lines, money that does not tie;
 4. the cut into parts, each an ERP document, together to the cent the order's total;
-5. ready.
+5. ready, unless its warehouse's next release is still to come.
 
 Pure: the channel's order, the mappings and the ERP's masters come in as they are known now.
 """
@@ -28,6 +28,7 @@ from bcbridge.flows.orders.goods import Goods, find_goods
 from bcbridge.flows.orders.marks import check_marks
 from bcbridge.flows.orders.prices import Prices, priced, total
 from bcbridge.flows.orders.reference import reference
+from bcbridge.flows.orders.releases import wait_for_release
 from bcbridge.flows.orders.settings import OrderSettings
 from bcbridge.flows.orders.sold import Sale, to_book
 from bcbridge.flows.orders.tie import CODE, check_money
@@ -81,7 +82,8 @@ def _book(order: Order, desk: Desk, generation: int) -> Outcome:
     documents = _documents(sale, parts, head, desk, findings)
     if findings.problems:
         return Blocked(problems=tuple(findings.problems))
-    return Ready(parts=documents, notes=tuple(findings.notes), links=_links(goods))
+    ready = Ready(parts=documents, notes=tuple(findings.notes), links=_links(goods))
+    return wait_for_release(order, ready, desk) or ready
 
 
 def _documents(

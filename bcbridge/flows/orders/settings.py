@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
 
+from bcbridge.model.calendar import EVERY_DAY, ClockTime, ClosedDays, Weekdays, Zone
 from bcbridge.model.record import Moment
 
 
@@ -15,15 +15,6 @@ class _Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-def _zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError) as error:
-        raise ValueError(f"{name!r} is no time zone, say one like America/New_York") from error
-    return name
-
-
-Zone = Annotated[str, AfterValidator(_zone)]
 Fit = Literal["truncate", "block"]
 
 
@@ -56,6 +47,25 @@ class Unit(_Settings):
     blocks the line. ``barcode``: as its barcode; the sku may be any text."""
 
 
+class Release(_Settings):
+    """When orders of one warehouse are released to be booked. An order waits for the first release whose cut-off it
+    was created before; what it does not say of days is as in the warehouse's calendar."""
+
+    at: tuple[ClockTime, ...] = Field(min_length=1)
+    days: Weekdays = EVERY_DAY
+    closed: ClosedDays = frozenset()
+    cut_off_minutes: NonNegativeInt = Field(default=0, lt=24 * 60)
+    """So long before a release it takes no more orders in."""
+    groups: frozenset[str] = frozenset()
+    """Customer groups of the ERP that do not wait."""
+    time_zone: Zone | None = None
+    """Unset: the channel's."""
+
+    @property
+    def cut_off(self) -> timedelta:
+        return timedelta(minutes=self.cut_off_minutes)
+
+
 class OrderSettings(_Settings):
     """Booking the orders of one channel. Only ``code`` has no default: it is part of every reference for good."""
 
@@ -82,11 +92,20 @@ class OrderSettings(_Settings):
     ship_window_days: NonNegativeInt = 14
     time_zone: Zone = "UTC"
     """IANA zone in which the ERP's dates are meant."""
+    releases: dict[str, Release] = {}
+    """By warehouse of the ERP; one without releases books at once."""
     look_again_minutes: PositiveInt = 60
     unrouted_look_again_minutes: PositiveInt = 5
     not_yet_limit_hours: PositiveInt = 48
-    not_yet_limits_hours: dict[str, PositiveInt] = {"grace": 1, "unrouted": 4, "channel_hold": 24, "authorised": 168}
-    """How old a ``not_yet`` may grow before somebody is told, by its code where it differs."""
+    not_yet_limits_hours: dict[str, PositiveInt] = {
+        "grace": 1,
+        "waits_for_release": 1,
+        "unrouted": 4,
+        "channel_hold": 24,
+        "authorised": 168,
+    }
+    """How old a ``not_yet`` may grow before somebody is told, by its code where it differs. One that waits for its
+    release is as old as that release."""
 
     @property
     def grace(self) -> timedelta:
