@@ -127,7 +127,7 @@ async def test_the_books_show_records_as_the_api_does(tmp_path: Path) -> None:
         assert everything["styles"] == (await erp.read("style"))["header"]
     assert set(everything) == {
         *("orders", "inbound", "styles", "locations", "shippers", "picks", "invoices", "inventory", "calls", "next"),
-        *("ledger", "oversold", "publications", "counts"),
+        *("ledger", "oversold", "cancels", "publications", "counts"),
     }
     assert everything["inbound"][0]["body"]["po_num"] == "BC1"
 

@@ -77,7 +77,7 @@ class Acceptance:
 
 def check(body: bytes, *, po_num_width: int) -> Acceptance:
     """Looks at the shape of a posted array; raises `Refused` with every problem of the first kind it meets."""
-    documents = _array(body)
+    documents = array_of(body)
     for shape, problems in (
         (error_messages, _missing),
         (messages, lambda document: _too_wide(document, po_num_width)),
@@ -89,7 +89,8 @@ def check(body: bytes, *, po_num_width: int) -> Acceptance:
     return Acceptance([_tidy(document) for document in documents])
 
 
-def _array(body: bytes) -> list[Row]:
+def array_of(body: bytes) -> list[Row]:
+    """The orders of a body, their child collections under ``rows``; raises `Refused`."""
     try:
         documents = json.loads(body, parse_float=Decimal, parse_constant=_no_constant)
     except ValueError as error:
@@ -153,23 +154,23 @@ def _over(record: Row, widths: dict[str, int]) -> Iterator[str]:
 
 def _not_a_value(document: Row) -> Iterator[str]:
     for name in AMOUNTS:
-        if _decimal(document.get(name, 0)) is None:
+        if decimal_of(document.get(name, 0)) is None:
             yield f"{name} is not a number."
     for name in DATES:
         if document.get(name) and not _DATE.fullmatch(str(document[name])):
             yield f"{name} is not a date."
     for line in rows_of(document, "orderdetail"):
-        quantity = _decimal(line["ord_qty"])
+        quantity = decimal_of(line["ord_qty"])
         if quantity is None or quantity < 1 or quantity != int(quantity):
             yield "ord_qty is not a quantity."
-        if _decimal(line["price"]) is None:
+        if decimal_of(line["price"]) is None:
             yield "price is not a number."
     for name in ("orderdiscount", "ordercharge"):
-        if any(_decimal(row.get("amount")) is None for row in rows_of(document, name)):
+        if any(decimal_of(row.get("amount")) is None for row in rows_of(document, name)):
             yield f"{name}: amount is not a number."
 
 
-def _decimal(value: object) -> Decimal | None:
+def decimal_of(value: object) -> Decimal | None:
     """The number, given as a number or as text; None where it is neither."""
     if isinstance(value, bool) or not isinstance(value, int | str | Decimal):
         return None

@@ -1,9 +1,10 @@
-"""The API's routes under ``/<merchant_code>/api/``: resources to read, and orders to post."""
+"""The API's routes under ``/<merchant_code>/api/``: resources to read, and orders, counts and corrections to
+post."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import anyio
@@ -11,11 +12,12 @@ from aiohttp import web
 from anyio.abc import TaskGroup
 
 from bcbridge.sandbox.base import World, answer, hang_up
-from bcbridge.sandbox.bluecherry import accepting, counts, reading
+from bcbridge.sandbox.bluecherry import accepting, changes, counts, reading
 from bcbridge.sandbox.bluecherry.accepting import Refused
 from bcbridge.sandbox.bluecherry.filters import BadFilter
 from bcbridge.sandbox.bluecherry.gateway import Gateway, internal_error
 from bcbridge.sandbox.bluecherry.inventory import Inventory
+from bcbridge.sandbox.bluecherry.pen import Pens
 from bcbridge.sandbox.bluecherry.reading import RESOURCES, Reading, Resource
 from bcbridge.sandbox.bluecherry.settings import BlueCherrySettings
 
@@ -31,13 +33,29 @@ Accept = Callable[[bytes], Awaitable[int]]
 """Puts a posted array on disk and returns its ``pkey``; raises `Refused`."""
 
 
+@dataclass(frozen=True)
+class Writing:
+    """A resource that is posted to, and its own faults: a call that is lost before it, an answer after it."""
+
+    accept: Accept
+    call_lost: str = "answer_lost_before"
+    answer_lost: str = "answer_lost"
+
+
 class Api:
     """What a client with a good key reaches."""
 
     def __init__(
-        self, world: World, gateway: Gateway, inventory: Inventory, settings: BlueCherrySettings, tasks: TaskGroup
+        self,
+        world: World,
+        gateway: Gateway,
+        inventory: Inventory,
+        settings: BlueCherrySettings,
+        pens: Pens,
+        tasks: TaskGroup,
     ) -> None:
         self._world = world
+        self._pens = pens
         self._inventory = inventory
         self._gateway = gateway
         self._settings = settings
@@ -46,12 +64,8 @@ class Api:
     def routes(self) -> list[web.RouteDef]:
         base = f"/{self._settings.merchant_code}/api"
         reads = [web.get(f"{base}/{r.path}", self._reader(r), allow_head=False) for r in RESOURCES]
-        return [
-            *reads,
-            web.get(f"{base}/inventory", self.read_stock, allow_head=False),
-            web.post(f"{base}/order", self._poster(self._accept)),
-            web.post(f"{base}/PhysicalInventoryTM", self._poster(self._accept_counts)),
-        ]
+        writes = [web.post(f"{base}/{path}", self._poster(writing)) for path, writing in self._writings().items()]
+        return [*reads, web.get(f"{base}/inventory", self.read_stock, allow_head=False), *writes]
 
     # --- reading -----------------------------------------------------------------------------------------------
 
@@ -100,29 +114,37 @@ class Api:
 
     # --- writing -----------------------------------------------------------------------------------------------
 
-    def _poster(self, accept: Accept) -> Any:
+    def _writings(self) -> dict[str, Writing]:
+        corrections = Writing(self._change, "change_call_lost", "change_answer_lost")
+        return {
+            "order": Writing(self._accept),
+            "PhysicalInventoryTM": Writing(self._accept_counts),
+            **({self._settings.change_path: corrections} if self._settings.change_path else {}),
+        }
+
+    def _poster(self, writing: Writing) -> Any:
         async def post(request: web.Request) -> web.StreamResponse:
-            return await self.post(request, accept)
+            return await self.post(request, writing)
 
         return post
 
-    async def post(self, request: web.Request, accept: Accept) -> web.Response:
+    async def post(self, request: web.Request, writing: Writing) -> web.Response:
         """A JSON array of documents: one ``pkey`` for all, or the reasons why none."""
         body = await request.read()
         strikes = self._world.faults.strikes
-        if await strikes("answer_lost_before"):
+        if await strikes(writing.call_lost):
             return hang_up(request)
         if await strikes("late_acceptance"):
-            self._tasks.start_soon(self._accept_late, accept, body)
+            self._tasks.start_soon(self._accept_late, writing.accept, body)
             return hang_up(request)
         for name, shape in ORDERED_REFUSALS.items():
             if await strikes(name):
                 return answer(shape(["The order was refused.", "The sandbox was told to."]))
         try:
-            pkey = await accept(body)
+            pkey = await writing.accept(body)
         except Refused as no:
             return answer(no.body)
-        return await self._say_yes(request, pkey)
+        return await self._say_yes(request, writing, pkey)
 
     async def _accept(self, body: bytes) -> int:
         acceptance = accepting.check(body, po_num_width=self._settings.po_num_width)
@@ -135,6 +157,12 @@ class Api:
         now = self._world.clock.now()
         return await self._world.books.write(lambda c: counted.keep(c, at=now))
 
+    async def _change(self, body: bytes) -> int:
+        """Made at once, and no posting job knows of it."""
+        change = changes.check(body)
+        pen = self._pens()
+        return await self._world.books.write(lambda c: change.make(c, pen))
+
     async def _accept_late(self, accept: Accept, body: bytes) -> None:
         """What a gateway does that still held the request when its client had given up."""
         await anyio.sleep(self._world.faults.value("late_ms") / 1000)
@@ -143,10 +171,10 @@ class Api:
         except Refused:
             return  # there is nobody left to tell
 
-    async def _say_yes(self, request: web.Request, pkey: int) -> web.Response:
+    async def _say_yes(self, request: web.Request, writing: Writing, pkey: int) -> web.Response:
         """The answer to what is already on disk, if it gets through."""
         strikes = self._world.faults.strikes
-        if await strikes("answer_lost"):
+        if await strikes(writing.answer_lost):
             return hang_up(request)
         if await strikes("timeout_after"):
             return await self._gateway.hang()

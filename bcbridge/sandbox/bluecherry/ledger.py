@@ -11,7 +11,10 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 TYPES = ("sa", "rt", "r1", "r2", "in", "cm", "pk", "rs", "op", "dm", "st", "rv", "ri", "rp", "ro", "wp")
-"""Transaction types that are sums of pieces. CC and CH, the cancels, are history of the order."""
+"""Transaction types that are sums of pieces. CC and CH, the cancels, are history of the order: ``cancels``."""
+
+CUSTOMER_CANCEL = "CC"
+HOUSE_CANCEL = "CH"
 
 QOH = {"sa": 1, "rt": 1, "r1": 1, "r2": 1, "in": -1, "cm": -1, "rv": 1, "ri": -1}
 OTS = {"sa": 1, "rt": 1, "r1": 1, "r2": 1, "in": -1, "cm": -1, "pk": -1, "rs": -1, "op": -1, "dm": -1}
@@ -52,6 +55,16 @@ CREATE TABLE oversold (
     first_at TEXT NOT NULL,
     last_at TEXT NOT NULL,
     UNIQUE (upc, location)
+);
+CREATE TABLE cancels (
+    id INTEGER PRIMARY KEY,
+    at TEXT NOT NULL,
+    ord_num TEXT NOT NULL,
+    line_seq INTEGER NOT NULL,
+    upc TEXT NOT NULL,
+    location TEXT NOT NULL,
+    rec_type TEXT NOT NULL CHECK (rec_type IN ('CC', 'CH')),
+    pieces INTEGER NOT NULL
 );
 """
 
@@ -130,4 +143,8 @@ FROM inventory GROUP BY upc, location HAVING min(pkey) > :after ORDER BY min(pke
 SELECT pkey, json_object('upc', upc, 'location', location, 'worst', worst, 'pieces', pieces,
     'house_pieces', house_pieces, 'bookings', bookings, 'first_at', first_at, 'last_at', last_at)
 FROM oversold WHERE pkey > :after ORDER BY pkey LIMIT :limit""",
+    "cancels": """
+SELECT id, json_object('at', at, 'ord_num', ord_num, 'line_seq', line_seq, 'upc', upc, 'location', location,
+    'rec_type', rec_type, 'pieces', pieces)
+FROM cancels WHERE id > :after ORDER BY id LIMIT :limit""",
 }

@@ -1,7 +1,7 @@
 """The ERP's own life: what goes on in it without us. How much, is the value ``life``: 0 nothing, 1 modest.
 
 Other channels order, warehouses pick and ship what is open (ours too), goods come in, customers send back, counters
-find a difference, the house cancels a line, production is ordered.
+find a difference, the house cancels a line, production is ordered. Where it is told to, its people change orders too.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import anyio
 
 from bcbridge.sandbox import catalogue
 from bcbridge.sandbox.base import World
-from bcbridge.sandbox.bluecherry import ledger
+from bcbridge.sandbox.bluecherry import amending, ledger
+from bcbridge.sandbox.bluecherry.books import Row
 from bcbridge.sandbox.bluecherry.ledger import Place
 from bcbridge.sandbox.bluecherry.movements import TYPES_OF, step_lines, trade_order
 from bcbridge.sandbox.bluecherry.orders import HOUSE_ACCOUNTS, OPEN, STEPS, Booked, book
@@ -27,6 +28,8 @@ SHOPS_FIRST = 0.8
 """Share of the warehouses' work that is for shops, where one of their orders waits: parcels go before pallets."""
 IN_PARTS = 0.2
 """Share of the steps that are of one line alone."""
+AMONG = 50
+"""Open orders of which one is changed: the oldest."""
 MOST_AT_ONCE = 100
 """Happenings of one kind in one tick, however busy it is."""
 
@@ -39,6 +42,9 @@ PER_MINUTE = {
     "adjustments_per_minute": (1.0, "counting differences, at life 1"),
     "cancels_per_minute": (0.5, "lines that the house cancels, at life 1"),
     "work_orders_per_minute": (0.5, "production orders, and as many that come in, at life 1"),
+    "amends_per_minute": (0.0, "lines of open orders that get a piece more or fewer, at life 1"),
+    "readdresses_per_minute": (0.0, "open orders that go to another street, at life 1"),
+    "order_cancels_per_minute": (0.0, "orders of which the house cancels all that is open, at life 1"),
 }
 """Values of the world: usual number and description."""
 
@@ -109,20 +115,56 @@ def _cancel_line(connection: sqlite3.Connection, dice: random.Random, pen: Pen) 
         step_lines(connection, order, [(line, 1)], "cancel", pen)
 
 
-def _there(order: Booked, name: str) -> list[tuple[dict[str, object], int]]:
+def _amend(connection: sqlite3.Connection, dice: random.Random, pen: Pen) -> None:
+    order = _some_open(connection, dice, pen)
+    if order is not None:
+        line, _ = dice.choice(_there(order, "cancel"))
+        more = dice.choice((-1, 1)) if line["ord_qty"] > 1 else 1
+        amending.amend(connection, order, line, line["ord_qty"] + more, pen)
+        order.keep(connection)
+
+
+def _readdress(connection: sqlite3.Connection, dice: random.Random, pen: Pen) -> None:
+    order = _some_open(connection, dice, pen)
+    if order is not None:
+        amending.readdress(order, "ST", {"addr1": f"{dice.randint(1, 999)} Chestnut Street", "addr2": ""}, pen)
+        order.keep(connection)
+
+
+def _cancel_order(connection: sqlite3.Connection, dice: random.Random, pen: Pen) -> None:
+    order = _some_open(connection, dice, pen)
+    if order is not None:
+        amending.cancel_order(connection, order, pen)
+        order.keep(connection)
+
+
+def _there(order: Booked, name: str) -> list[tuple[Row, int]]:
     column = STEPS[name].come_from
     return [(line, line[column]) for line in order.lines if line[column]]
 
 
+def _some_open(connection: sqlite3.Connection, dice: random.Random, pen: Pen) -> Booked | None:
+    """One of the open orders, mostly a shop's."""
+    shops = dice.random() < SHOPS_FIRST
+    found = _with(connection, "open_qty", pen, shops=shops, most=AMONG) or _with(
+        connection, "open_qty", pen, most=AMONG
+    )
+    return Booked.found(connection, dice.choice(found)) if found else None
+
+
 def _oldest(connection: sqlite3.Connection, column: str, pen: Pen, *, shops: bool = False) -> Booked | None:
-    """``shops``: of a house account."""
+    found = _with(connection, column, pen, shops=shops, most=1)
+    return Booked.found(connection, found[0]) if found else None
+
+
+def _with(connection: sqlite3.Connection, column: str, pen: Pen, *, shops: bool = False, most: int) -> list[str]:
+    """Orders with pieces there, the oldest first. ``shops``: of a house account."""
     accounts = sorted(HOUSE_ACCOUNTS) if shops else []
     among = f"AND o.customer IN ({', '.join('?' * len(accounts))})" if accounts else ""
     statement = f"""
 SELECT o.ord_num FROM progress AS p JOIN orders AS o ON o.pkey = p.pkey
-WHERE p.{column} > 0 AND p.ord_status <> ? {among} ORDER BY p.pkey LIMIT 1"""  # noqa: S608 - one of our two columns
-    found = connection.execute(statement, (pen.settings.held_status, *accounts)).fetchone()
-    return None if found is None else Booked.found(connection, found[0])
+WHERE p.{column} > 0 AND p.ord_status <> ? {among} ORDER BY p.pkey LIMIT ?"""  # noqa: S608 - one of our two columns
+    return [number for (number,) in connection.execute(statement, (pen.settings.held_status, *accounts, most))]
 
 
 def _receive(connection: sqlite3.Connection, dice: random.Random, pen: Pen) -> None:
@@ -165,4 +207,7 @@ HAPPENINGS: Mapping[str, Happening] = {
     "adjustments_per_minute": _adjust,
     "cancels_per_minute": _cancel_line,
     "work_orders_per_minute": _produce,
+    "amends_per_minute": _amend,
+    "readdresses_per_minute": _readdress,
+    "order_cancels_per_minute": _cancel_order,
 }

@@ -10,8 +10,11 @@ All of one list happen in one transaction, at one moment, or none does. ``do`` s
 - ``set``: adjusts so that open to sell there is ``pieces``; with ``"only": true`` it is none everywhere else;
 - ``order``: an order of the ERP's own trade, booked at once: ``lines`` of ``upc``, ``qty`` and perhaps ``location``;
   ``customer`` and ``ord_status`` may be said;
-- ``pick``, ``unpick``, ``ship``, ``cancel`` of the order ``ord_num`` (or ``po_num``): ``line_seq`` and ``qty``, or
-  without them all that there is; ``hold`` and ``release`` of a whole order.
+- ``pick``, ``unpick``, ``ship``, ``cancel`` (by the house), ``customer_cancel`` of the order ``ord_num`` (or
+  ``po_num``): ``line_seq`` and ``qty``, or without them all that there is; ``hold`` and ``release`` of a whole order;
+- ``amend``: line ``line_seq`` of an order has ``ord_qty`` from now on; ``add_line``: ``upc``, ``qty``, ``price`` and
+  perhaps ``location``; ``readdress``: ``addr_type`` ("ST" unless said) and the fields that are others now;
+  ``cancel_order``: all that is open of it.
 """
 
 from __future__ import annotations
@@ -22,7 +25,8 @@ from decimal import Decimal
 from typing import Any
 
 from bcbridge.sandbox import catalogue
-from bcbridge.sandbox.bluecherry import invoices, ledger, picks
+from bcbridge.sandbox.bluecherry import amending, invoices, ledger, picks
+from bcbridge.sandbox.bluecherry.accepting import decimal_of
 from bcbridge.sandbox.bluecherry.books import Row
 from bcbridge.sandbox.bluecherry.ledger import Place
 from bcbridge.sandbox.bluecherry.orders import OPEN, STEPS, Booked, book
@@ -192,11 +196,8 @@ def _pieces(order: Booked, movement: Row) -> Iterator[tuple[Row, int]]:
     if "line_seq" not in movement:
         yield from ((line, line[there]) for line in order.lines if line[there])
         return
-    for line in order.lines:
-        if line["line_seq"] == movement["line_seq"]:
-            yield line, _whole(movement, "qty") if "qty" in movement else line[there]
-            return
-    raise ValueError(f"order {order.header['ord_num']} has no line {movement['line_seq']}")
+    line = order.line(movement["line_seq"])
+    yield line, _whole(movement, "qty") if "qty" in movement else line[there]
 
 
 def _void(connection: sqlite3.Connection, movement: Row, pen: Pen) -> None:
@@ -229,6 +230,43 @@ def _turn(connection: sqlite3.Connection, movement: Row, pen: Pen) -> None:
     order.keep(connection)
 
 
+# --- orders that are changed -----------------------------------------------------------------------------------
+
+
+def _amend(connection: sqlite3.Connection, movement: Row, pen: Pen) -> None:
+    order = Booked.found(connection, _ord_num(connection, movement))
+    line = order.line(movement.get("line_seq"))
+    amending.amend(connection, order, line, _whole(movement, "ord_qty", negative=True), pen)
+    order.keep(connection)
+
+
+def _add_line(connection: sqlite3.Connection, movement: Row, pen: Pen) -> None:
+    order = Booked.found(connection, _ord_num(connection, movement))
+    price = decimal_of(str(movement.get("price")))
+    if price is None:
+        raise ValueError(f"add_line: price is {movement.get('price')!r}, not an amount")
+    said = {"upc": str(movement.get("upc")), "ord_qty": _whole(movement, "qty"), "price": price}
+    row = {**said, "location": str(movement["location"])} if movement.get("location") else said
+    amending.add_line(connection, order, row, pen)
+    order.keep(connection)
+
+
+def _readdress(connection: sqlite3.Connection, movement: Row, pen: Pen) -> None:
+    order = Booked.found(connection, _ord_num(connection, movement))
+    addr_type = movement.get("addr_type", "ST")
+    fields = {name: str(movement[name]) for name in amending.ADDRESS_FIELDS if name in movement}
+    if addr_type not in amending.ADDRESS_TYPES or not fields:
+        raise ValueError(f"readdress: an addr_type of {', '.join(amending.ADDRESS_TYPES)}, and fields of an address")
+    amending.readdress(order, addr_type, fields, pen)
+    order.keep(connection)
+
+
+def _cancel_order(connection: sqlite3.Connection, movement: Row, pen: Pen) -> None:
+    order = Booked.found(connection, _ord_num(connection, movement))
+    amending.cancel_order(connection, order, pen)
+    order.keep(connection)
+
+
 Doing = Callable[[sqlite3.Connection, Row, Pen], Any]
 
 DOINGS: Mapping[str, Doing] = {
@@ -241,4 +279,8 @@ DOINGS: Mapping[str, Doing] = {
     "release": _turn,
     "void": _void,
     "track": _track,
+    "amend": _amend,
+    "add_line": _add_line,
+    "readdress": _readdress,
+    "cancel_order": _cancel_order,
 }

@@ -1,7 +1,8 @@
 """A sales order as the ERP holds it: how a posted document becomes a header and its children, and how its pieces go on.
 
 Every piece of a line is open, picked, invoiced or cancelled. While its order commits stock, the ledger knows the
-same: booking raises OP, picking moves it to PK, invoicing to IN (only then does QOH fall), a cancel takes it off.
+same: booking raises OP, picking moves it to PK, invoicing to IN (only then does QOH fall), a cancel takes it off, the
+customer's (CC) as the house's (CH).
 """
 
 from __future__ import annotations
@@ -86,7 +87,7 @@ def book(connection: sqlite3.Connection, document: Row, pen: Pen, *, entered: st
         "orgentdate": entered or pen.stamp,
         "last_mod": pen.stamp,
     }
-    lines = [_line(connection, header, row, place) for place, row in enumerate(rows_of(document, "orderdetail"), 1)]
+    lines = [line_of(connection, header, row, place) for place, row in enumerate(rows_of(document, "orderdetail"), 1)]
     header["total_qty"] = sum(line["ord_qty"] for line in lines)
     order = Booked(header, _children(document, header, lines))
     order.commit_open(connection, pen)
@@ -94,7 +95,8 @@ def book(connection: sqlite3.Connection, document: Row, pen: Pen, *, entered: st
     return header
 
 
-def _line(connection: sqlite3.Connection, header: Row, row: Row, place: int) -> Row:
+def line_of(connection: sqlite3.Connection, header: Row, row: Row, place: int) -> Row:
+    """A line as it comes into the books, without keys and stamp."""
     sku = sku_of(connection, row) or {}
     quantity = row["ord_qty"]
     gone = header["ord_status"] == CLOSED
@@ -135,6 +137,8 @@ class Step:
     come_from: str
     go_to: str
     types: Mapping[str, int]
+    history: str = ""
+    """The transaction type under which the order's history keeps it, where no sum of the ledger does."""
 
 
 STEPS: Mapping[str, Step] = {
@@ -142,7 +146,8 @@ STEPS: Mapping[str, Step] = {
     "unpick": Step("pick_qty", "open_qty", {"pk": -1, "op": 1}),
     "ship": Step("pick_qty", "inv_qty", {"pk": -1, "in": 1}),
     "unship": Step("inv_qty", "pick_qty", {"in": -1, "pk": 1}),
-    "cancel": Step("open_qty", "cxl_qty", {"op": -1}),
+    "cancel": Step("open_qty", "cxl_qty", {"op": -1}, ledger.HOUSE_CANCEL),
+    "customer_cancel": Step("open_qty", "cxl_qty", {"op": -1}, ledger.CUSTOMER_CANCEL),
 }
 
 
@@ -166,17 +171,30 @@ class Booked:
         rows: list[Row] = self.children["orderdetail"]["rows"]
         return rows
 
+    def line(self, line_seq: object) -> Row:
+        """Raises ValueError where it has no such line."""
+        for line in self.lines:
+            if line["line_seq"] == line_seq:
+                return line
+        raise ValueError(f"order {self.header['ord_num']} has no line {line_seq}")
+
     def commits(self, pen: Pen) -> bool:
         """Whether its open pieces are taken from stock: a held order's are not."""
         return bool(self.header["ord_status"] != pen.settings.held_status)
 
     def commit_open(self, connection: sqlite3.Connection, pen: Pen) -> None:
-        if not self.commits(pen):
+        for line in self.lines:
+            self.take(connection, line, line["open_qty"], pen)
+
+    def take(self, connection: sqlite3.Connection, line: Row, pieces: int, pen: Pen) -> None:
+        """So many pieces of a line more are open, or fewer: the ledger knows, where the order commits stock."""
+        if not pieces or not self.commits(pen):
             return
         house = self.header["customer"] in HOUSE_ACCOUNTS
-        for line in self.lines:
-            if line["open_qty"]:
-                ledger.commit_open(connection, _place(line), line["open_qty"], stamp=pen.stamp, at=pen.at, house=house)
+        if pieces > 0:
+            ledger.commit_open(connection, _place(line), pieces, stamp=pen.stamp, at=pen.at, house=house)
+        else:
+            ledger.move(connection, _place(line), {"op": pieces}, stamp=pen.stamp)
 
     def step(self, connection: sqlite3.Connection, line: Row, name: str, pieces: int, pen: Pen) -> None:
         """Moves pieces of one of its lines; ValueError where it has not so many, or is held."""
@@ -184,7 +202,7 @@ class Booked:
         if not 0 < pieces <= line[step.come_from]:
             raise ValueError(f"order {self.header['ord_num']} line {line['line_seq']} cannot {name} {pieces} pieces")
         committed = self.commits(pen)
-        if not committed and name != "cancel":
+        if not committed and not step.history:
             raise ValueError(f"order {self.header['ord_num']} is held")
         line[step.come_from] -= pieces
         line[step.go_to] += pieces
@@ -192,6 +210,9 @@ class Booked:
         if committed:
             moved = {type_: sign * pieces for type_, sign in step.types.items()}
             ledger.move(connection, _place(line), moved, stamp=pen.stamp)
+        if step.history:
+            values = (pen.at, self.header["ord_num"], line["line_seq"], line.get("upc") or "", line["location"])
+            connection.execute(_CANCELLED, (*values, step.history, pieces))
 
     def turn(self, connection: sqlite3.Connection, status: str, pen: Pen) -> None:
         """Gives it another status: what is held frees its open pieces, what is released takes them."""
@@ -213,6 +234,10 @@ class Booked:
 
     def _sum(self, name: str) -> int:
         return sum(line[name] for line in self.lines)
+
+
+_CANCELLED = """
+INSERT INTO cancels (at, ord_num, line_seq, upc, location, rec_type, pieces) VALUES (?, ?, ?, ?, ?, ?, ?)"""
 
 
 def _place(line: Row) -> Place:

@@ -53,7 +53,7 @@ async def serving(folder: Path, *, port: int = 0, settings: BlueCherrySettings |
         app = web.Application(middlewares=[gateway.guard], client_max_size=BODY_CEILING)
         app.add_routes(admin_app_routes(world))
         app.add_routes(Doors(world, pens, job, stock).routes())
-        app.add_routes(Api(world, gateway, inventory, settings, tasks).routes())
+        app.add_routes(Api(world, gateway, inventory, settings, pens, tasks).routes())
         world.about = {"base_url": f"/{settings.merchant_code}", "settings": _shown(settings)}
 
         async def anew() -> None:

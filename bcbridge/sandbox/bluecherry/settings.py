@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 SUBSCRIPTION_KEY = "sandbox-bluecherry-subscription-key"
@@ -25,6 +26,9 @@ class BlueCherrySettings:
     """Sales orders of other channels that the season starts with."""
     refuse_duplicates: bool = False
     """Whether a ``po_num`` that this customer already has is refused when it is posted to the API again."""
+    change_path: str = ""
+    """The resource under ``/api/`` that takes corrections of booked orders, as ``orderchange``; assumed. "": there is
+    none, as none is documented."""
     held_status: str = "H"
     """``ord_status`` of an order that takes no stock until it is released."""
     stock_cycle_seconds: float = 0.0
@@ -55,6 +59,8 @@ class BlueCherrySettings:
         for name, known in STOCK_CHOICES.items():
             if getattr(self, name) not in known:
                 raise ValueError(f"{name} is one of {', '.join(known)}, not {getattr(self, name)!r}")
+        if not re.fullmatch(r"[A-Za-z0-9]*", self.change_path) or self.change_path in ("order", "PhysicalInventoryTM"):
+            raise ValueError(f"change_path is a resource of its own, in letters and digits, not {self.change_path!r}")
 
 
 STOCK_CHOICES = {
@@ -84,6 +90,8 @@ FAULTS = {
     "late_acceptance": "drops the connection at once and accepts late_ms later",
     "error_500_after": "accepts, then answers 500",
     "timeout_after": "accepts, then never answers (a 504 after timeout_seconds)",
+    "change_answer_lost": "makes a correction, then drops the connection without an answer",
+    "change_call_lost": "drops the connection of a correction without an answer and changes nothing",
     "refuse_errorMessage": "refuses with errors[].errorMessage",
     "refuse_message": "refuses with errors[].message",
     "refuse_message_list": "refuses with message[].message",
