@@ -36,6 +36,7 @@ from bcbridge.errors import Misconfigured, Mistake
 from bcbridge.flows.dispatches.settings import DispatchSettings
 from bcbridge.flows.orders.settings import OrderSettings
 from bcbridge.flows.stock.settings import StockSettings
+from bcbridge.model.calendar import Calendar
 
 DEFAULT_FILE = Path("config.toml")
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -318,6 +319,8 @@ class Settings:
     connections: Mapping[str, Connection]
     channels: Mapping[str, Channel]
     alerts: AlertsSection
+    calendars: Mapping[str, Calendar]
+    """By warehouse of the ERP; one without works every day."""
 
     @property
     def secrets(self) -> Secrets:
@@ -445,7 +448,7 @@ ROLES = {"channel": "a channel", "erp": "an ERP"}
 MISSING = "is missing"
 SECTIONS = (
     *("store", "web", "mappings", "log", "retention", "backup", "watches", "alerts"),
-    *("sandbox", "connections", "channels"),
+    *("sandbox", "connections", "channels", "calendars"),
 )
 
 
@@ -469,7 +472,8 @@ class _Loading:
         watches = self._section(table, "watches", WatchesSection)
         sandbox = self._section(table, "sandbox", SandboxSection)
         connections = self._connections(self._table(table, "connections"))
-        channels = self._channels(self._table(table, "channels"), connections)
+        calendars = self._calendars(self._table(table, "calendars"))
+        channels = self._channels(self._table(table, "channels"), connections, calendars)
         alerts = self._alerts(table)
         if self._mistakes:
             raise Misconfigured(self._mistakes)
@@ -486,6 +490,7 @@ class _Loading:
             connections=connections,
             channels=channels,
             alerts=alerts,
+            calendars=calendars,
         )
 
     def _mistake(self, where: str, what: str, instead: str = "") -> None:
@@ -591,12 +596,24 @@ class _Loading:
                 if isinstance(text, str) and text and not is_reference(text):
                     self._mistake(".".join((*at, field)), "a secret must not stand in this file", REFERENCE)
 
-    def _channels(self, tables: Table, connections: Mapping[str, Connection]) -> dict[str, Channel]:
+    def _calendars(self, tables: Table) -> dict[str, Calendar]:
+        found = {}
+        for warehouse, table in tables.items():
+            at = ("calendars", warehouse)
+            if not isinstance(table, dict):
+                self._mistake(".".join(at), f"must be a table, written [calendars.{warehouse}]")
+            elif (calendar := self._validated(table, Calendar, at)) is not None:
+                found[warehouse] = calendar
+        return found
+
+    def _channels(
+        self, tables: Table, connections: Mapping[str, Connection], calendars: Mapping[str, Calendar]
+    ) -> dict[str, Channel]:
         found = {}
         for name, table in tables.items():
             channel = self._channel(name, table, connections)
             if channel is not None:
-                found[name] = channel
+                found[name] = replace(channel, orders=channel.orders.by_calendars(calendars))
         self._told_apart(found.values())
         return found
 

@@ -67,6 +67,7 @@ async def _problems(config_file: Path) -> list[Problem]:
         *(Problem.of(mistake) for mistake in config.undated(settings, real)),
         *_of_mappings(settings.mappings.folder, list(settings.connections)),
         *_of_pools(settings),
+        *_of_days(settings),
         *(problem for one in settings.enabled for problem in _of_credentials(settings, one, natures[one.name])),
         *_of_doors(settings),
         *_of_alerts(settings, to_come=bool(settings.enabled) and not real),
@@ -106,16 +107,41 @@ def _of_pools(settings: Settings) -> Iterator[Problem]:
         if channel.stock is None or not settings.connections[name].enabled:
             continue
         fed = {warehouse for warehouses in channel.stock.pools.values() for warehouse in warehouses}
-        sections = (said.rows_of("warehouses", section) for section in (name, mappings.DEFAULT))
-        booked = {code for rows in sections for code in rows.values() if isinstance(code, str)}
         where = f"channels.{name}.stock.pools"
-        for warehouse in sorted(booked - fed):
+        for warehouse in sorted(_booked_at(said, name) - fed):
             what = f"no pool is fed from {warehouse}, where orders of {name} are booked (warehouses.toml)"
             yield Problem(Severity.WARNING, where, what, "what it sells there is shown as there")
         feeds = Counter(warehouse for warehouses in channel.stock.pools.values() for warehouse in set(warehouses))
         for warehouse in sorted(one for one, pools in feeds.items() if pools > 1):
             what = f"{warehouse} feeds {feeds[warehouse]} locations of {name}: each shows all of its pieces"
             yield Problem(Severity.WARNING, where, what, "a shop that adds its locations up shows them as often")
+
+
+def _of_days(settings: Settings) -> Iterator[Problem]:
+    """Releases and calendars are of warehouses; one that no order is booked at is misspelt, or over."""
+    try:
+        said = mappings.load(settings.mappings.folder, list(settings.connections))
+    except Misconfigured:
+        return  # told already
+    at = {name: _booked_at(said, name) for name in settings.channels}
+    for name, channel in settings.channels.items():
+        for warehouse in sorted(channel.orders.releases.keys() - at[name]):
+            what = f"no order of {name} is booked at {warehouse} (warehouses.toml): nothing waits for these releases"
+            yield Problem(Severity.WARNING, f"channels.{name}.releases.{warehouse}", what, _known(at[name]))
+    everywhere = frozenset[str]().union(*at.values())
+    for warehouse in sorted(settings.calendars.keys() - everywhere):
+        what = f"no order is booked at {warehouse} (warehouses.toml): nothing asks for this calendar"
+        yield Problem(Severity.WARNING, f"calendars.{warehouse}", what, _known(everywhere))
+
+
+def _booked_at(said: mappings.Mappings, channel: str) -> frozenset[str]:
+    """The ERP's warehouses that orders of a channel may leave from."""
+    sections = (said.rows_of("warehouses", section) for section in (channel, mappings.DEFAULT))
+    return frozenset(code for rows in sections for code in rows.values() if isinstance(code, str))
+
+
+def _known(warehouses: Iterable[str]) -> str:
+    return f"booked at: {', '.join(sorted(warehouses)) or 'no warehouse yet'}"
 
 
 def _of_doors(settings: Settings) -> Iterator[Problem]:

@@ -385,6 +385,18 @@ def test_a_warehouse_that_feeds_two_locations_of_one_shop_is_told(cli: Cli) -> N
     assert (problem["severity"], "NJ1 feeds 2 locations" in problem["what"]) == ("warning", True)
 
 
+def test_releases_and_calendars_of_a_warehouse_that_nothing_is_booked_at_are_told(cli: Cli) -> None:
+    with (cli.folder / "config.toml").open("a") as file:
+        file.write("[calendars.NJ2]\n[calendars.NJ1]\n[channels.shopify_us.releases]\n")
+        file.write('NJ1 = { at = ["10:00"] }\nJN1 = { at = ["10:00"] }\n')
+    (cli.folder / "mappings/warehouses.toml").write_text('[default]\n"(none)" = "NJ1"\n')
+    told = {one["where"]: one for one in cli("check", "--json").json["problems"]}
+    assert told.keys() >= {"calendars.NJ2", "channels.shopify_us.releases.JN1"}
+    assert not told.keys() & {"calendars.NJ1", "channels.shopify_us.releases.NJ1"}
+    assert told["calendars.NJ2"]["severity"] == "warning"
+    assert told["calendars.NJ2"]["instead"] == "booked at: NJ1"
+
+
 # -- stock -------------------------------------------------------------------------------------------------------
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -16,7 +17,9 @@ from bcbridge.flows.orders.releases import release_after
 from bcbridge.flows.orders.settings import Release
 from bcbridge.model.order import Hold, Order
 from bcbridge.model.outcome import Blocked, NotYet, Outcome, Ready
+from bcbridge.model.work import Again, Done
 from tests.flows.at_hand import DRESS, HOUSE, SHIRT, House, line, order
+from tests.flows.scene import scene
 
 NEW_YORK = ZoneInfo("America/New_York")
 TWICE_A_DAY = {"at": ["10:00", "14:00"], "days": "mon-fri", "cut_off_minutes": 30, "groups": ["VIP"]}
@@ -190,3 +193,25 @@ def test_a_release_is_never_before_the_order_nor_out_of_turn_and_within_a_week(
 def test_what_is_no_release_is_refused_in_words(said: dict[str, Any], words: str) -> None:
     with pytest.raises(ValidationError, match=words):
         OrderSettings.model_validate({"code": "SU", "releases": {"NJ1": said}})
+
+
+# -- the story -------------------------------------------------------------------------------------------------------
+
+
+async def test_what_waits_takes_in_edits_and_goes_at_its_release(tmp_path: Path) -> None:
+    async with scene(tmp_path) as s:
+        soon = s.b.clock() + timedelta(hours=1)
+        releases = {"NJ1": Release.model_validate({"at": [soon.time()]})}
+        s.flow.settings = s.flow.settings.model_copy(update={"releases": releases})
+        made = s.sold()
+        (waiting,) = await s.look(s.shop.put(made))
+        assert waiting == Again(soon - s.b.clock(), "waits_for_release")
+        assert ((await s.row())["state"], (await s.row())["code"]) == ("not_yet", "waits_for_release")
+
+        ref = s.change(made, lines=(line(SHIRT, "80.00"),))
+        await s.look(ref)
+        assert s.b.erp.sent() == []
+        s.b.clock.tick(3600)
+        assert await s.look(ref) == [Done("handed over")]
+        rows = await s.b.store.read.rows("SELECT upc FROM booked_rows")
+        assert [row["upc"] for row in rows] == [SHIRT]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
 
-from bcbridge.model.calendar import EVERY_DAY, ClockTime, ClosedDays, Weekdays, Zone
+from bcbridge.model.calendar import EVERY_DAY, Calendar, ClockTime, ClosedDays, Weekdays, Zone
 from bcbridge.model.record import Moment
 
 
@@ -59,7 +60,12 @@ class Release(_Settings):
     groups: frozenset[str] = frozenset()
     """Customer groups of the ERP that do not wait."""
     time_zone: Zone | None = None
-    """Unset: the channel's."""
+    """Unset: the calendar's, where it says one, else the channel's."""
+
+    def by_calendar(self, calendar: Calendar) -> Release:
+        """What is said of days in the warehouse's calendar, and not here."""
+        unsaid = calendar.model_fields_set & {"days", "closed", "time_zone"} - self.model_fields_set
+        return self.model_copy(update={name: getattr(calendar, name) for name in unsaid})
 
     @property
     def cut_off(self) -> timedelta:
@@ -106,6 +112,11 @@ class OrderSettings(_Settings):
     }
     """How old a ``not_yet`` may grow before somebody is told, by its code where it differs. One that waits for its
     release is as old as that release."""
+
+    def by_calendars(self, calendars: Mapping[str, Calendar]) -> OrderSettings:
+        """With releases on the days of their warehouses."""
+        known = {name: one.by_calendar(calendars[name]) for name, one in self.releases.items() if name in calendars}
+        return self.model_copy(update={"releases": {**self.releases, **known}})
 
     @property
     def grace(self) -> timedelta:
