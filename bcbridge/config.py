@@ -17,7 +17,7 @@ import re
 import stat
 import tomllib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
 from itertools import combinations
@@ -33,6 +33,7 @@ from bcbridge.alerts.settings import AlertsSection
 from bcbridge.alerts.settings import mistakes as mistakes_of_alerts
 from bcbridge.connectors.kinds import KINDS, Kind
 from bcbridge.errors import Misconfigured, Mistake
+from bcbridge.flows.changes.settings import ChangeSettings
 from bcbridge.flows.dispatches.settings import DispatchSettings
 from bcbridge.flows.orders.settings import OrderSettings
 from bcbridge.flows.stock.settings import StockSettings
@@ -53,7 +54,7 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]
 Place = Annotated[Path, Field(strict=False)]
 AnyModel = TypeVar("AnyModel", bound=BaseModel)
-Switched = TypeVar("Switched", StockSettings, DispatchSettings)
+Switched = TypeVar("Switched", StockSettings, DispatchSettings, ChangeSettings)
 Table = dict[str, Any]
 
 
@@ -301,6 +302,8 @@ class Channel:
     """How its stock is kept; None: its numbers are left alone."""
     dispatches: DispatchSettings | None = None
     """How it is told of what left; None: it is not."""
+    changes: ChangeSettings | None = field(default_factory=ChangeSettings)
+    """What becomes of changes after booking; None: they are only noted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -637,14 +640,15 @@ class _Loading:
             self._part(".".join((*at, "erp")), erp, connections, role="erp")
         else:
             self._mistake(".".join((*at, "erp")), MISSING, "name the connection its orders are booked in")
-        of_orders = {key: value for key, value in table.items() if key not in ("erp", "stock", "dispatches")}
+        of_orders = {key: value for key, value in table.items() if key not in ("erp", "stock", "dispatches", "changes")}
         before = len(self._mistakes)
         orders = self._validated(self._shared(at, of_orders, connections.get(name)), OrderSettings, at)
         if self._unreadable(name):  # what is missing here may stand there
             self._mistakes[before:] = [one for one in self._mistakes[before:] if one.what != MISSING]
         stock = self._beside(at, table, "stock", StockSettings)
         dispatches = self._beside(at, table, "dispatches", DispatchSettings)
-        return Channel(name, str(erp), orders, stock, dispatches) if orders is not None else None
+        changes = self._beside(at, {"changes": {}, **table}, "changes", ChangeSettings)
+        return Channel(name, str(erp), orders, stock, dispatches, changes) if orders is not None else None
 
     def _beside(self, at: tuple[str, ...], table: Table, name: str, model: type[Switched]) -> Switched | None:
         """What a channel does beside its orders; None where it is not asked for, or switched off."""

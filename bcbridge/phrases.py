@@ -104,6 +104,10 @@ def _because(data: Mapping[str, Any]) -> str:
     return f": {reason}" if reason else ""
 
 
+def _side(data: Mapping[str, Any]) -> str:
+    return "ERP" if data.get("side") == "erp" else "channel"
+
+
 _SENTENCES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "came_in": lambda data: "seen in the channel for the first time",
     "not_yet": lambda data: f"not yet to be booked{_because(data)}",
@@ -125,6 +129,19 @@ _SENTENCES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "found_by_read_back": lambda data: f"found in the ERP under {data.get('number', '?')} by asking for its reference",
     "booked": lambda data: f"booked as {data.get('number', '?')}{_of_part(data)}",
     "differs_in_erp": lambda data: f"the ERP holds something else than was sent: {_said(data.get('differences', ''))}",
+    "change_accepted": lambda data: f"the {_side(data)} was asked to {data.get('what', '?')}, and took it",
+    "change_rejected": lambda data: (
+        f"the {_side(data)} was asked to {data.get('what', '?')}, and refuses{_because(data)}"
+    ),
+    "change_not_sent": lambda data: (
+        f"the {_side(data)} was to {data.get('what', '?')}; the call had no effect{_because(data)}"
+    ),
+    "change_in_doubt": lambda data: (
+        f"the {_side(data)} was asked to {data.get('what', '?')}: no definite answer{_because(data)}"
+    ),
+    "differences_agreed": lambda data: (
+        f"its differences are all right, says {data.get('who', 'somebody')}{_because({'reason': data.get('why')})}"
+    ),
     "shipped": lambda data: (
         f"{data.get('pieces', '?')} pieces left with {data.get('shipment', '?')}"
         f" ({data.get('tracks') or 'no'} tracking numbers)"

@@ -42,6 +42,7 @@ for command in (
     reads.exceptions,
     acts.retry,
     acts.skip,
+    acts.agree,
     acts.resolve,
     acts.confirm,
     reads.jobs,

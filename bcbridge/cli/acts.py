@@ -89,6 +89,21 @@ def skip(
     after_asking(at, "skip", {"selection": selection.model_dump(), "why": reason(why)}, yes=yes, dry_run=dry_run)
 
 
+def agree(
+    order: Annotated[str, typer.Argument(help="The order whose two sides differ.")],
+    why: Why,
+    yes: Yes = False,
+    dry_run: DryRun = False,
+    config_file: ConfigFile = DEFAULT,
+    as_json: AsJson = False,
+) -> None:
+    """The shop and the ERP differ on this order, and that is all right as it stands."""
+    at = desk(config_file, as_json)
+    if not as_json:
+        _show(at.settings, order)
+    after_asking(at, "agree", {"order": order, "why": reason(why)}, yes=yes, dry_run=dry_run)
+
+
 def resolve(
     order: Annotated[str, typer.Argument(help="The order in doubt.")],
     why: Why,

@@ -20,7 +20,7 @@ from bcbridge.house.stock_acts import StockActs
 from bcbridge.model.acts import ActResult, LeftOut, NotFound, Refusal, Resolution, Selection, Word
 from bcbridge.model.person import Whose
 from bcbridge.store import acts as kept
-from bcbridge.store import backup, queue, views
+from bcbridge.store import backup, changing, queue, views
 from bcbridge.store.acts import Wanted
 from bcbridge.store.db import Store
 from bcbridge.store.queue import Wish
@@ -125,6 +125,21 @@ class PersonActs:
         result = await self.store.write(unit)
         self.ring()
         return result
+
+    async def agree(self, order: str, *, why: str, who: str, dry_run: bool) -> ActResult:
+        """The differences between the two sides of an order are all right as they stand."""
+        order_id, _ = await self._one(order)
+
+        def unit(tx: sqlite3.Connection) -> ActResult:
+            rows = kept.standing(tx, [order_id])
+            if not changing.differs(tx, order_id):
+                raise Refusal(f"the two sides of {order} do not differ")
+            if not dry_run:
+                changing.agree(tx, order_id, who=who, why=why, now=self.now())
+                self._write_down(tx, "agree", rows, who=who, why=why)
+            return _result(rows, (), dry_run=dry_run)
+
+        return await self.store.write(unit)
 
     def _resolve(
         self, tx: sqlite3.Connection, parts: Sequence[sqlite3.Row], resolution: Resolution, *, who: str, why: str

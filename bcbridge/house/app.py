@@ -37,7 +37,7 @@ from bcbridge.house.wiring import ChannelHouse, ErpHouse, House, Wiring, build, 
 from bcbridge.runtime.circuit import Circuit
 from bcbridge.runtime.leftover import end_left_circuit, end_unused
 from bcbridge.runtime.poller import sweep_to_jobs
-from bcbridge.store import acts, dispatching, incidents, mends, meta, outbox, queue, releases
+from bcbridge.store import acts, changing, dispatching, incidents, mends, meta, outbox, queue, releases
 from bcbridge.store.aside import Aside
 from bcbridge.store.db import Store
 from bcbridge.store.orders import open_refs, ready
@@ -53,6 +53,7 @@ from bcbridge.web.server import serving, serving_owner
 log = structlog.get_logger()
 
 DRAIN_SECONDS = 30.0
+CHANGES_AGAIN_SECONDS = 300.0
 DISPATCHES_AGAIN_SECONDS = 300.0
 """What left and was not told is looked at again this often."""
 RELEASES_EVERY_SECONDS = 1.0
@@ -164,7 +165,7 @@ async def _recover(house: House) -> None:
 
     def unit(tx: sqlite3.Connection) -> None:
         now = house.now()
-        doubts = outbox.recover(tx, now=now) + dispatching.recover(tx, now=now)
+        doubts = outbox.recover(tx, now=now) + dispatching.recover(tx, now=now) + changing.recover(tx, now=now)
         put_back, dead = queue.recover(tx, now=now)
         for erp in house.erps.values():
             rows = outbox.in_doubt(tx, erp.writer.sink.name)
@@ -269,6 +270,8 @@ async def _work_until_told(house: House, signals: Signals, systemd: Systemd) -> 
             flows.start_soon(channel.looks.run)
             if channel.dispatches is not None:
                 flows.start_soon(channel.dispatches.run)
+            if channel.changes is not None:
+                flows.start_soon(channel.changes.run)
             flows.start_soon(_work_on_channel, house, channel)
         await anext(signals)
         log.info("draining")
@@ -321,6 +324,7 @@ def _start_loops(house: House, loops: TaskGroup) -> None:
             loops.start_soon(one.run)
         loops.start_soon(_keep_subscriptions, house, channel)
         loops.start_soon(_sweep, house, channel)
+    loops.start_soon(_look_at_changes_again, house)
     house.stock.start(loops)
     loops.start_soon(house.mappings.watch)
     loops.start_soon(_advance_releases, house)
@@ -432,6 +436,12 @@ async def _read_shipments(erp: ErpHouse, reader: ShipmentReader) -> None:
             looked = anyio.current_time()
             await _tried(None, "looking at dispatches again", reader.look_again)
         await anyio.sleep(erp.connection.poll_every_seconds)
+
+
+async def _look_at_changes_again(house: House) -> None:
+    while True:
+        await _tried(None, "looking at changes again", house.changes.look_again)
+        await anyio.sleep(CHANGES_AGAIN_SECONDS)
 
 
 async def _keep_subscriptions(house: House, channel: ChannelHouse) -> None:

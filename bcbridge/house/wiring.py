@@ -20,12 +20,14 @@ from bcbridge.config import Connection, Settings
 from bcbridge.connectors.base import Channel, Connector, Dispatches, Erp, Finding, Sink, Tools
 from bcbridge.connectors.kinds import KINDS
 from bcbridge.errors import Misconfigured, Mistake, StoreBusy
+from bcbridge.flows.changes.story import CHANGES, Changes
 from bcbridge.flows.dispatches.story import DISPATCHES, Dispatching
 from bcbridge.flows.orders.looks import LOOKS, Looks
 from bcbridge.flows.orders.reference import parse_reference
 from bcbridge.flows.orders.story import ORDERS, Orders
 from bcbridge.flows.stock.pull import Pulls
 from bcbridge.house.acts import PersonActs
+from bcbridge.house.changes import ChangeDesk
 from bcbridge.house.dispatches import ShipmentReader
 from bcbridge.house.erasure import About, Erasure
 from bcbridge.house.feeds import FeedHouse
@@ -44,6 +46,7 @@ from bcbridge.runtime.poller import ListPoller, documents_to, heads_to_jobs, nob
 from bcbridge.runtime.worker import Bell, Worker
 from bcbridge.runtime.writer import DOUBTS, DocumentWriter, Evidence, StepObserver, unobserved
 from bcbridge.store import catalog, meta, outbox, queue, releases
+from bcbridge.store.changing import ChangeMemory
 from bcbridge.store.db import Store
 from bcbridge.store.dispatching import DispatchMemory
 from bcbridge.store.memory import OrderMemory
@@ -110,6 +113,8 @@ class ChannelHouse:
     """Up to when its orders are known."""
     dispatches: Worker | None = None
     """Tells it what left; None where it is not told."""
+    changes: Worker | None = None
+    """Compares the sides of its booked orders; None where changes are only noted."""
     kept: Sequence[Finding] | None = None
     """What was found when its webhook subscriptions were last looked after; None before the first time."""
 
@@ -132,6 +137,7 @@ class House:
     now: Callable[[], datetime]
     mappings: MappingsInForce
     stock: StockHouse
+    changes: ChangeDesk
     suspects: anyio.Lock = field(default_factory=anyio.Lock)
     erps: dict[str, ErpHouse] = field(default_factory=dict)
     channels: dict[str, ChannelHouse] = field(default_factory=dict)
@@ -153,7 +159,9 @@ class House:
         return [*(erp.circuit for erp in self.erps.values()), *(one.circuit for one in self.channels.values())]
 
     def workers(self) -> list[Worker]:
-        of_channels = [worker for one in self.channels.values() for worker in (one.worker, one.looks, one.dispatches)]
+        of_channels = [
+            worker for one in self.channels.values() for worker in (one.worker, one.looks, one.dispatches, one.changes)
+        ]
         return [*(erp.doubts for erp in self.erps.values()), *(worker for worker in of_channels if worker)]
 
     def not_permitted(self, erp: str, write: str) -> str:
@@ -179,10 +187,12 @@ class House:
         return ShipmentReader(erp, self.erps[erp].connector.shipments, self.store, self.now, bells)
 
     def stock_writes(self) -> dict[str, str]:
-        """Every write beside sales orders that a person confirms, and its connection: numbers told, counts set, and
-        what left."""
+        """Every write beside sales orders that a person confirms, and its connection: numbers told, counts set, what
+        left, what is asked for after a change."""
         told = {f"{name}.stock": name for name in self.stock.outlets}
         told |= {f"{name}.dispatches": name for name, one in self.channels.items() if one.dispatches}
+        told |= {f"{name}.amendments": name for name, one in self.channels.items() if amends(one)}
+        told |= {f"{name}.changes": name for name, erp in self.erps.items() if erp.connector.corrections}
         counted = {f"{name}.counts": name for name, feed in self.stock.feeds.items() if feed.pulls.echoes}
         return told | counted
 
@@ -247,7 +257,8 @@ def build(settings: Settings, store: Store, tools: Tools, wiring: Wiring) -> Hou
     book = RuleBook(store, lambda: mappings.current, tools.now, on_due=lambda: house.stock.ring())
     passing = Passing(store, tools.now, on_due=lambda channels: house.stock.due(channels))
     stock = StockHouse(book, passing)
-    house = House(settings=settings, store=store, now=tools.now, mappings=mappings, stock=stock)
+    changes = ChangeDesk(store, tools.now)
+    house = House(settings=settings, store=store, now=tools.now, mappings=mappings, stock=stock, changes=changes)
     for name in {settings.channels[channel].erp for channel in channels}:
         house.erps[name] = _erp(house, settings.connections[name], tools, wiring)
     for name in channels:
@@ -279,6 +290,8 @@ def _erp(house: House, connection: Connection, tools: Tools, wiring: Wiring) -> 
         on_step=wiring.on_step,
         evidence=wiring.evidence,
         skew=connector.stock.rules.skew,
+        on_sight=house.changes.of_erp(connection.name),
+        on_change=house.changes.ring,
     )
     doubts = Worker(
         flow=DOUBTS,
@@ -370,7 +383,7 @@ def _channel(house: House, connection: Connection, tools: Tools) -> ChannelHouse
     flow = Orders(
         channel=ConnectorName(connection.name),
         source=connector.orders,
-        memory=OrderMemory(house.store, connection.name, channel.erp, tools.now, on_due=house.stock.due),
+        memory=_order_memory(house, connection.name),
         carrier=erp.writer,
         settings=channel.orders,
         mappings=lambda: house.mappings.current,
@@ -427,7 +440,54 @@ def _channel(house: House, connection: Connection, tools: Tools) -> ChannelHouse
     known.expect(one.heads.name for one in lists)
     known.hurry = lambda: _hurry(lists)
     dispatches = _dispatches(house, connection.name, connector, circuit)
-    return ChannelHouse(connection, connector, circuit, channel.erp, lists, worker, looks, known, dispatches)
+    changes = _changes(house, flow, connector, circuit)
+    return ChannelHouse(connection, connector, circuit, channel.erp, lists, worker, looks, known, dispatches, changes)
+
+
+def _order_memory(house: House, name: str) -> OrderMemory:
+    erp, on_change = house.settings.channels[name].erp, house.changes.of_channel(name)
+    return OrderMemory(house.store, name, erp, house.now, on_due=house.stock.due, on_change=on_change)
+
+
+def amends(channel: ChannelHouse) -> bool:
+    """Whether the channel is ever asked for anything after a change."""
+    return channel.changes is not None and getattr(channel.connector, "amendments", None) is not None
+
+
+def _changes(house: House, orders: Orders, connector: Channel, circuit: Circuit) -> Worker | None:
+    name = orders.channel
+    channel = house.settings.channels[name]
+    settings, erp = channel.changes, house.erps[channel.erp]
+    if settings is None:
+        return None
+    flow = Changes(
+        channel=name,
+        source=connector.orders,
+        sink=erp.writer.sink,
+        memory=ChangeMemory(house.store, name, channel.erp, house.now),
+        settings=settings,
+        desk=lambda order: orders.desk([order]),
+        now=house.now,
+        amendments=getattr(connector, "amendments", None),
+        corrections=erp.connector.corrections,
+        may_amend=lambda: house.not_permitted(name, f"{name}.amendments"),
+        may_correct=lambda: house.not_permitted(channel.erp, f"{channel.erp}.changes"),
+    )
+    worker = Worker(
+        flow=CHANGES,
+        connector=name,
+        handler=flow,
+        store=house.store,
+        circuit=circuit,
+        suspects=house.suspects,
+        now=house.now,
+        batch=DISPATCHES_AT_ONCE,
+        batches_at_once=LOOKS_AT_ONCE,
+    )
+    house.changes.bells[name] = worker.bell
+    if settings.mark:
+        house.changes.greeted.add(name)
+    return worker
 
 
 def _dispatches(house: House, name: str, connector: Channel, circuit: Circuit) -> Worker | None:

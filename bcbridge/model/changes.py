@@ -7,12 +7,17 @@ for again where it is still wanting; nothing is ever undone by it.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 
 from bcbridge.model.dispatch import LinePieces
 from bcbridge.model.ids import Ref, Reference, Upc
 from bcbridge.model.order import Address
+from bcbridge.model.outcome import Problem
 from bcbridge.model.record import Record
+from bcbridge.model.sales_order import BookedOrder
+from bcbridge.model.shipment import BookedRow
 
 
 class CancelledRow(Record):
@@ -52,3 +57,64 @@ class Amendment(Record):
     lines: tuple[LinePieces, ...] = ()
     mark: str = ""
     words: str = ""
+
+
+class Stage(StrEnum):
+    """How far the ERP has gone with an order: the furthest of its pieces."""
+
+    OPEN = "open"
+    PICKED = "picked"
+    PART_SHIPPED = "part_shipped"
+    SHIPPED = "shipped"
+    CANCELLED = "cancelled"
+    """No piece is held any more, and none left."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a side was asked for, and how often, while both stood as ``against`` says. ``refused``: its words, where
+    the last answer was no."""
+
+    what: str
+    against: str
+    times: int
+    refused: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One of an order's documents: the body that was sent, how what the ERP held differed from it at the booking, and
+    what the ERP holds of it now, as last seen (None: not seen since something was asked of it)."""
+
+    reference: Reference
+    body: bytes = field(repr=False)
+    differed: tuple[str, ...]
+    held: BookedOrder | None
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeStanding:
+    """One order as it is remembered. ``settled``: all its documents are booked, none is under way. ``marked``: the
+    channel took its mark. ``amended``: the channel took an amendment from us. ``doubt``: when the last request without
+    an answer had ended. ``agreed``: the differences a person said are all right."""
+
+    order_id: int
+    name: str
+    settled: bool
+    booked: tuple[BookedRow, ...]
+    documents: tuple[Document, ...]
+    marked: bool = False
+    amended: bool = False
+    doubt: datetime | None = None
+    asked: tuple[Asked, ...] = ()
+    agreed: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeReport:
+    """How the two sides of an order stand: what a person is to judge, and a digest of it all that ``agreed`` repeats.
+    Nothing to judge: they agree."""
+
+    stage: Stage
+    problems: tuple[Problem, ...] = ()
+    digest: str = ""

@@ -111,12 +111,17 @@ class DocumentWriter:
     on_doubt: Callable[[], None] = lambda: None
     on_sent: Callable[[], None] = lambda: None
     on_open: Callable[[], Awaitable[None]] | None = None
+    on_sight: Callable[[sqlite3.Connection, Row, BookedOrder], bool] = lambda tx, row, booked: False
+    """Told of every sight of a document, within the unit; whether somebody is to be rung."""
+    on_change: Callable[[], None] = lambda: None
+    """What the ERP changed is somebody's to look at."""
     pace: Pace = field(default_factory=Pace)
     _listed: bool = False
     _stopped: str = ""
     _unwritten: dict[int, tuple[Row, PutAnswer]] = field(default_factory=dict)
     """What the ERP answered and the store could not take: written down before anything else is posted."""
     _asked_up_to: int = 0
+    _changed: bool = False
 
     # -- may we post? --------------------------------------------------------------------------------------
 
@@ -333,6 +338,7 @@ class DocumentWriter:
             return news, strangers
 
         news, strangers = await self.store.write(unit)
+        self._ring_if_changed()
         if strangers and not at_start:
             self._stopped = ANOTHER_WRITER
         if news:
@@ -360,11 +366,18 @@ class DocumentWriter:
                 news += 1
                 if row.accepted is not None:
                     self.pace.posting_lag = (self.now() - row.accepted).total_seconds()
+            if row.state != "closed":
+                self._changed |= self.on_sight(tx, row, booked[0])
         for skus in compute.slices(sorted(moved)):
             compute.mark(tx, skus, now=self.now())
         if news:
             queue.hurry(tx, flow=DOUBTS, connector=self.erp, many=HURRIED, now=self.now())
         return news
+
+    def _ring_if_changed(self) -> None:
+        if self._changed:
+            self._changed = False
+            self.on_change()
 
     def _differences(self, row: Row, booked: BookedOrder) -> tuple[str, ...]:
         """One that cannot be compared is a difference of its own: it holds up none of its page."""
@@ -405,6 +418,7 @@ class DocumentWriter:
             return
         await self.on_step("before_link", next(iter(hits)))
         news = await self.store.write(lambda tx: self._confirm(tx, hits))
+        self._ring_if_changed()
         if news:
             self._count_posted(news)
             await self.on_step("after_link", next(iter(hits)))

@@ -28,6 +28,8 @@ class OrderMemory:
     now: Callable[[], datetime]
     on_due: Callable[[frozenset[str]], None] = lambda channels: None
     """Told in which channels a number has to be written because of what was looked at."""
+    on_change: Callable[[sqlite3.Connection, Ref], None] = lambda tx, ref: None
+    """Told, within the unit, which order on its way or booked the channel changed."""
 
     async def documents(self, refs: Sequence[Ref]) -> dict[Ref, Document]:
         return await inbox.documents(self.store, self.channel, "orders", refs)
@@ -54,16 +56,13 @@ class OrderMemory:
             await self.store.write(unit)
 
     async def note_change(self, order_id: int, facts: Facts, words: Sequence[str]) -> None:
-        await self.store.write(
-            lambda tx: orders.note_change(
-                tx,
-                order_id,
-                content_hash=facts.content_hash,
-                modified=facts.modified or self.now(),
-                words=words,
-                now=self.now(),
-            )
-        )
+        def unit(tx: sqlite3.Connection) -> None:
+            modified = facts.modified or self.now()
+            changed, now = facts.content_hash, self.now()
+            if orders.note_change(tx, order_id, content_hash=changed, modified=modified, words=words, now=now):
+                self.on_change(tx, facts.ref)
+
+        await self.store.write(unit)
 
     async def note_reuse(self, order_id: int, ref: Ref, created: datetime, text: str) -> None:
         """An order created then came under this ref, and what we know of the ref is about another."""

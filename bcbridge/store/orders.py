@@ -163,8 +163,8 @@ def note_change(
     modified: datetime,
     words: Sequence[str],
     now: datetime,
-) -> None:
-    """The channel changed an order that is booked or on its way: kept in the event log, nothing else yet.
+) -> bool:
+    """The channel changed an order that is booked or on its way: kept in the event log. Returns whether it is news.
 
     Empty ``words`` re-baseline in silence (a new version of the hash, not a change of the order). Noted once, however
     many look at the order at the same time.
@@ -172,6 +172,7 @@ def note_change(
     noted = tx.execute(_NOTED, (content_hash, stamp(modified), order_id, content_hash)).rowcount == 1
     if noted and words:
         events.add(tx, order_id, "changed_after_booking", now=now, changes=list(words))
+    return noted and bool(words)
 
 
 ID_REUSED = "id_reused"

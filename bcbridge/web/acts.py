@@ -39,6 +39,11 @@ class _Resolve(_Ask):
     why: str = Why
 
 
+class _Agree(_Ask):
+    order: str
+    why: str = Why
+
+
 class _Confirm(_Ask):
     write: str
     why: str = Why
@@ -105,6 +110,11 @@ async def _resolve(acts: Acts, body: bytes) -> ActResult:
     return await acts.resolve(ask.order, ask.resolution, why=ask.why, who=ask.who, dry_run=ask.dry_run)
 
 
+async def _agree(acts: Acts, body: bytes) -> ActResult:
+    ask = _Agree.model_validate_json(body)
+    return await acts.agree(ask.order, why=ask.why, who=ask.who, dry_run=ask.dry_run)
+
+
 async def _confirm(acts: Acts, body: bytes) -> ActResult:
     ask = _Confirm.model_validate_json(body)
     return await acts.confirm(ask.write, why=ask.why, who=ask.who, dry_run=ask.dry_run)
@@ -159,6 +169,7 @@ ACTS: dict[str, Act] = {
     "retry": _retry,
     "skip": _skip,
     "resolve": _resolve,
+    "agree": _agree,
     "confirm": _confirm,
     "set_mapping": _set_mapping,
     "erase": _erase,

@@ -80,6 +80,9 @@ class Said:
     async def resolve(self, order: str, resolution: Resolution, *, why: str, who: str, dry_run: bool) -> ActResult:
         return self._done("resolve", order, resolution, why, who, dry_run)
 
+    async def agree(self, order: str, *, why: str, who: str, dry_run: bool) -> ActResult:
+        return self._done("agree", order, why, who, dry_run)
+
     async def confirm(self, write: str, *, why: str, who: str, dry_run: bool) -> ActResult:
         return self._done("confirm", write, why, who, dry_run)
 

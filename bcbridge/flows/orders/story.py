@@ -126,7 +126,7 @@ class Orders:
     async def _judged(self, jobs: Sequence[Job], settle: Settle, looked: Mapping[Ref, Looked]) -> None:
         read = {ref: self._read(look) for ref, look in looked.items()}
         standings = await self.memory.standings(list(looked))
-        desk = await self._desk([order for order in read.values() if isinstance(order, Order)])
+        desk = await self.desk([order for order in read.values() if isinstance(order, Order)])
         for job in jobs:
             ref = Ref(job.ref)
             verdict = _stale(job, looked[ref]) or await self._one(ref, read[ref], looked[ref], standings.get(ref), desk)
@@ -187,7 +187,8 @@ class Orders:
         except Malformed as fault:
             return fault
 
-    async def _desk(self, orders: Sequence[Order]) -> Desk:
+    async def desk(self, orders: Sequence[Order]) -> Desk:
+        """What lies on the desk while these are judged."""
         mappings, links = self.mappings(), await self._links(orders)
         return Desk(
             channel=self.channel,
@@ -221,7 +222,7 @@ class Orders:
         under a known one's id, count nothing: what was known stands."""
         read = {ref: self._read(look) for ref, look in looked.items()}
         standings = await self.memory.standings(list(looked))
-        desk = await self._desk([order for order in read.values() if isinstance(order, Order)])
+        desk = await self.desk([order for order in read.values() if isinstance(order, Order)])
         current = [Ref(job.ref) for job in jobs if _stale(job, looked[Ref(job.ref)]) is None]
         looks = (_counted(read[ref], looked[ref], standings.get(ref), desk) for ref in current)
         gone = {ref: looked[ref].asked for ref in current if looked[ref].is_gone}
