@@ -357,7 +357,7 @@ async def test_the_shipments_that_are_published_are_read_to_exactly_this() -> No
     assert store.calls == {"v2/orders": 1, "v2/orders/shipments": 1}
 
 
-@pytest.mark.parametrize("status", [400, 404, 413, 422])
+@pytest.mark.parametrize("status", [400, 404, 410, 413, 422])
 async def test_every_reason_of_a_no_is_kept(status: int) -> None:
     said = [{"status": status, "message": "a"}, {"status": status, "message": "b" * 300}]
     assert await answered(status, said) == Rejected(("a", "b" * 200))
@@ -384,7 +384,7 @@ async def test_what_was_not_taken_may_go_again() -> None:
     assert isinstance(busy, NotSent)
     assert busy.after is not None
     assert busy.after.total_seconds() == 4
-    for status in (409, 423):
+    for status in (409, 423, 425):
         assert isinstance(await answered(status, [{"status": status, "message": "locked"}]), NotSent)
     room = a_room("http://127.0.0.1:9")
     try:
@@ -393,10 +393,12 @@ async def test_what_was_not_taken_may_go_again() -> None:
         await room.aclose()
 
 
-@pytest.mark.parametrize("status", [401, 403])
-async def test_a_missing_scope_closes_the_door(status: int) -> None:
+@pytest.mark.parametrize(
+    ("status", "said"), [(401, {"status": 401}), (403, {"status": 403}), (404, b"<html>"), (405, []), (507, {})]
+)
+async def test_a_missing_scope_or_a_wrong_address_closes_the_door(status: int, said: object) -> None:
     with pytest.raises(OpenCircuit):
-        await answered(status, {"status": status, "title": "Forbidden"})
+        await answered(status, said)
 
 
 # -- looking at what is odd ----------------------------------------------------------------------------------------
