@@ -21,6 +21,7 @@ from pydantic import ValidationError
 from bcbridge.connectors.budget import Share
 from bcbridge.connectors.http import Answer, Http, decide_read, decide_write
 from bcbridge.connectors.shopify.failures import (
+    LONGEST_TEXT,
     TooCostly,
     change_failure,
     decision,
@@ -32,7 +33,7 @@ from bcbridge.connectors.shopify.queries import query
 from bcbridge.connectors.shopify.throttle import Cost, Throttle
 from bcbridge.connectors.shopify.token import AccessToken
 from bcbridge.errors import BridgeError, OpenCircuit, Retry
-from bcbridge.model.answers import Doubtful, NotSent
+from bcbridge.model.answers import Accepted, Doubtful, NotSent, PutAnswer, Rejected
 
 Data = dict[str, Any]
 """A decoded JSON object of theirs."""
@@ -151,6 +152,25 @@ class Client:
                 await _sleep(self._throttle.wait_after_refusal(throttled), deadline)
             except Retry as busy:
                 return NotSent(str(busy), busy.after)
+
+    async def put(
+        self, name: str, variables: Mapping[str, object], made: str, *, errors: str = "userErrors"
+    ) -> PutAnswer:
+        """``change``, read as an answer: a payload has what was ``made``, with its id, or ``errors``. Whatever is
+        neither a yes nor a no is a doubt."""
+        payload = await self.change(name, variables)
+        if not isinstance(payload, dict):
+            return payload
+        try:
+            with as_agreed(name):
+                reasons, done = payload[errors], payload[made]
+                if reasons and done is None:
+                    return Rejected(tuple(str(one["message"])[:LONGEST_TEXT] for one in reasons))
+                if done is not None and not reasons:
+                    return Accepted(str(done["id"]))
+        except OddAnswer as odd:
+            return Doubtful(str(odd))
+        return Doubtful(f"Shopify answered {name} with a result and with errors, or with neither")
 
     def _said(self, name: str, answer: Answer) -> tuple[Cost | None, Data | Doubtful]:
         """What the answer to a mutation says; its cost, where it was refused for want of points."""

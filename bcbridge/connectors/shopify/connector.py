@@ -7,6 +7,7 @@ from datetime import datetime
 from bcbridge.connectors.base import Finding, Tools
 from bcbridge.connectors.budget import Budget
 from bcbridge.connectors.http import Http
+from bcbridge.connectors.shopify.amendments import Amendments
 from bcbridge.connectors.shopify.client import Client, as_agreed
 from bcbridge.connectors.shopify.dispatches import Dispatches
 from bcbridge.connectors.shopify.doctor import Doctor
@@ -25,7 +26,8 @@ CALLS_AT_ONCE = 10
 
 
 class Shopify:
-    """A Connector. Offers ``orders`` (a Source), ``stock`` (a Shelf), ``dispatches``, ``webhook`` and ``keeper``."""
+    """A Connector. Offers ``orders`` (a Source), ``stock`` (a Shelf), ``dispatches``, ``amendments``, ``webhook`` and
+    ``keeper``."""
 
     kind = "shopify"
 
@@ -45,6 +47,7 @@ class Shopify:
         self.orders = Orders(self._client, settings, now=tools.now, since=since)
         self.stock = Stock(self._client, settings)
         self.dispatches = Dispatches(f"{name}.dispatches", self._client)
+        self.amendments = Amendments(f"{name}.amendments", self._client)
         self.webhook = Webhook(settings.shop, [tools.secret(reference) for reference in settings.signing_secrets])
         self.keeper = Keeper(self._client, name, settings.topics)
         self._doctor = Doctor(self._client, self.keeper, settings)

@@ -13,8 +13,8 @@ from datetime import datetime
 import orjson
 
 from bcbridge.connectors.budget import Share
-from bcbridge.connectors.shopify.client import Client, Data, Gone, OddAnswer, as_agreed
-from bcbridge.model.answers import Accepted, Doubtful, NotSent, PutAnswer, Rejected
+from bcbridge.connectors.shopify.client import Client, Data, Gone, as_agreed
+from bcbridge.model.answers import PutAnswer
 from bcbridge.model.dispatch import Dispatch, DispatchView, Fulfillable, Fulfilment, LinePieces
 from bcbridge.model.ids import Ref
 from bcbridge.model.order import Hold
@@ -109,27 +109,12 @@ class Dispatches:
 
     async def put(self, body: bytes) -> PutAnswer:
         """Once. A refusal changes nothing: Shopify takes a fulfilment whole or not at all."""
-        return await self._changed("fulfil", orjson.loads(body))
+        return await self._client.put("fulfil", orjson.loads(body), "fulfillment")
 
     async def retrack(self, fulfilment: Ref, dispatch: Dispatch) -> PutAnswer:
         """The company and numbers of a fulfilment that stands; told twice it is as told once."""
         asked = {"id": fulfilment, "tracking": _tracking(dispatch), "notify": dispatch.notify}
-        return await self._changed("retrack", asked)
-
-    async def _changed(self, document: str, variables: Data) -> PutAnswer:
-        payload = await self._client.change(document, variables)
-        if isinstance(payload, NotSent | Doubtful):
-            return payload
-        try:
-            with as_agreed(document):
-                errors, made = payload["userErrors"], payload["fulfillment"]
-                if errors and made is None:
-                    return Rejected(tuple(str(one["message"])[:200] for one in errors))
-                if made is not None and not errors:
-                    return Accepted(str(made["id"]))
-        except OddAnswer as odd:
-            return Doubtful(str(odd))
-        return Doubtful("Shopify answered with a fulfilment and with errors, or with neither")
+        return await self._client.put("retrack", asked, "fulfillment")
 
 
 def _tracking(dispatch: Dispatch) -> Data:
