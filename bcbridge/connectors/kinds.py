@@ -37,7 +37,9 @@ class Kind:
 
 
 def _sales_orders(name: str, room: BlueCherrySettings) -> Mapping[str, str]:
-    return {f"{name}.orders": room.read_back}
+    """Orders, and corrections of them where the profile names a write for these."""
+    changes = {f"{name}.changes": room.changes_read_back} if room.profile.order_changes else {}
+    return {f"{name}.orders": room.read_back, **changes}
 
 
 KINDS: Mapping[str, Kind] = {

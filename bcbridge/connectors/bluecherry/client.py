@@ -1,4 +1,5 @@
-"""BlueCherry's endpoints: lists by page, one record by key, orders by reference, and the post of an order.
+"""BlueCherry's endpoints: lists by page, one record by key, orders by reference, and the posts: orders, counts,
+corrections.
 
 Every call looks at the quiet hours first. What is not the documented envelope is a contract break and opens the
 circuit by content; what the gateway or the ERP says in an error is kept whole, without the key.
@@ -187,17 +188,19 @@ class Client:
 
     async def post_order(self, body: bytes) -> Answer | NotSent | Doubtful:
         """Send one array of orders once. Raises OpenCircuit where we were not let in, or during quiet hours."""
-        self._mind_quiet_hours()
-        return await self._http.write(
-            self._profile.paths.order, content=body, params=self._environment(), decide=self._decide_write
-        )
+        return await self._post(self._profile.paths.order, body)
+
+    async def post_change(self, body: bytes) -> Answer | NotSent | Doubtful:
+        """Send one array of corrections once, where the profile names a write for them. Raises as ``post_order``."""
+        return await self._post(self._profile.changes_path, body)
 
     async def post_count(self, body: bytes) -> Answer | NotSent | Doubtful:
-        """Send one array of stock counts once. Raises OpenCircuit where we were not let in, or during quiet hours."""
+        """Send one array of stock counts once. Raises as ``post_order``."""
+        return await self._post(self._profile.paths.count, body)
+
+    async def _post(self, path: str, body: bytes) -> Answer | NotSent | Doubtful:
         self._mind_quiet_hours()
-        return await self._http.write(
-            self._profile.paths.count, content=body, params=self._environment(), decide=self._decide_write
-        )
+        return await self._http.write(path, content=body, params=self._environment(), decide=self._decide_write)
 
     def _decide_write(self, answer: Answer) -> BridgeError | NotSent | Doubtful | None:
         decision = decide_write(answer)

@@ -1,4 +1,5 @@
-"""One configured BlueCherry: styles, warehouses, ship vias, figures of stock, and the sink of sales orders."""
+"""One configured BlueCherry: styles, warehouses, ship vias, figures of stock, the sink of sales orders
+and, where its profile names a write for them, corrections of these."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ from datetime import datetime
 
 from bcbridge.connectors.base import Corrections, Erp, Finding, ShipmentFeed, Sink, Source, StockFeed, Tools
 from bcbridge.connectors.bluecherry.client import Client
+from bcbridge.connectors.bluecherry.corrections import OrderChanges
 from bcbridge.connectors.bluecherry.doctor import examine
 from bcbridge.connectors.bluecherry.masters import Styles, ship_vias, warehouses
 from bcbridge.connectors.bluecherry.orders import SalesOrders
@@ -33,7 +35,7 @@ class BlueCherry:
         self._orders = SalesOrders(f"{name}.orders", client, settings)
         self.sales_orders: Sink[SalesOrder] = self._orders
         self.shipments: ShipmentFeed = Shipments(client, settings)
-        self.corrections: Corrections | None = None
+        self.corrections: Corrections | None = corrections(name, client, settings)
         self.stock: StockFeed = figures(name, client, settings)
         self.widths = settings.profile.widths
 
@@ -53,6 +55,10 @@ class BlueCherry:
 
 def figures(name: ConnectorName, client: Client, settings: BlueCherrySettings) -> StockFeed:
     return (WideStock if settings.profile.by_type else Stock)(name, client, settings)
+
+
+def corrections(name: ConnectorName, client: Client, settings: BlueCherrySettings) -> Corrections | None:
+    return OrderChanges(f"{name}.changes", client, settings) if settings.profile.order_changes else None
 
 
 def build(name: ConnectorName, settings: BlueCherrySettings, tools: Tools) -> Erp:

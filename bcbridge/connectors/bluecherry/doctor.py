@@ -13,7 +13,7 @@ from bcbridge.connectors.bluecherry import mapper, watch
 from bcbridge.connectors.bluecherry.client import Client
 from bcbridge.connectors.bluecherry.masters import Styles, warehouses
 from bcbridge.connectors.bluecherry.orders import SalesOrders
-from bcbridge.connectors.bluecherry.settings import COUNT, INVENTORY, INVOICE, BlueCherrySettings
+from bcbridge.connectors.bluecherry.settings import CHANGES, COUNT, INVENTORY, INVOICE, BlueCherrySettings
 from bcbridge.connectors.bluecherry.walk import Mark, Row
 from bcbridge.connectors.budget import Share
 from bcbridge.connectors.looks import Look, looked_over
@@ -36,7 +36,7 @@ async def examine(client: Client, orders: SalesOrders, settings: BlueCherrySetti
         watch.figures(client, settings, pause=anyio.sleep),
         _styles(client, settings),
     )
-    return [*_unverified(settings), *await looked_over((_seen(look), _blind) for look in looks)]
+    return [*_unverified(settings), _changes(settings), *await looked_over((_seen(look), _blind) for look in looks)]
 
 
 def _seen(findings: AsyncIterator[Finding]) -> Look:
@@ -160,14 +160,28 @@ async def _locations(client: Client, settings: BlueCherrySettings) -> AsyncItera
     yield Finding(Severity.INFO if codes else Severity.ERROR, "locations", text)
 
 
+def _changes(settings: BlueCherrySettings) -> Finding:
+    if not settings.profile.order_changes:
+        text = (
+            "no write for corrections is named: what a shop changes after the booking, a person changes in BlueCherry"
+        )
+        return Finding(
+            Severity.INFO, "corrections", text, "profile.order_changes names one, where this BlueCherry has it"
+        )
+    text = f"booked orders are corrected by {settings.profile.changes_path}: path and shape are assumed"
+    fix = "on staging: cancel one piece twice over by the same call, and see that one is cancelled"
+    return Finding(Severity.INFO, "corrections", text, fix)
+
+
 def _unverified(settings: BlueCherrySettings) -> list[Finding]:
-    """The count is written only where an echo SKU is named; figures and invoices are only read."""
+    """The count is written only where an echo SKU is named, corrections where their write is; figures and invoices are
+    only read."""
     text = "names and shapes are assumed and not confirmed for this BlueCherry"
     write = "try it against staging, with its read-back; `bcbridge confirm` lets it write"
     fixes = {
         INVENTORY: "compare a few SKUs with BlueCherry's own screen, number by number",
         INVOICE: "compare a few shipments with BlueCherry's own screen: pieces, tracking numbers, a void one",
     }
-    idle = () if settings.profile.echo_sku else (COUNT,)
-    names = [name for name in settings.profile.unverified if name not in idle]
+    used = {COUNT: bool(settings.profile.echo_sku), CHANGES: bool(settings.profile.order_changes)}
+    names = [name for name in settings.profile.unverified if used.get(name, True)]
     return [Finding(Severity.WARNING, f"resource {name}", text, fixes.get(name, write)) for name in names]

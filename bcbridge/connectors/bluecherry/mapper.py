@@ -18,6 +18,7 @@ from bcbridge.connectors.bluecherry.clock import ErpClock, parse_stamp
 from bcbridge.connectors.bluecherry.settings import ORDER, Profile
 from bcbridge.errors import Malformed
 from bcbridge.model.catalog import CatalogSku, ShipVia, Warehouse
+from bcbridge.model.changes import Correction
 from bcbridge.model.ids import Ref, Reference, SkuParts, Upc
 from bcbridge.model.order import Address
 from bcbridge.model.sales_order import BookedLine, BookedOrder, CodedAmount, SalesOrder, SalesOrderLine
@@ -225,6 +226,18 @@ def body(order: SalesOrder, profile: Profile) -> bytes:
     return orjson.dumps([wire.renamed(ours, profile.aliases.get(ORDER, {}))])
 
 
+def correction_body(correction: Correction, profile: Profile) -> bytes:
+    """The call that corrects one booked order: an array of one, in the names that orders have. Assumed as a whole."""
+    rows = [{"line_seq": row.line_seq, "upc": row.upc, "cxl_qty": row.cancelled} for row in correction.rows]
+    children = {"orderdetail": rows, "orderaddress": _whole_address("ST", correction.ship_to or Address())}
+    ours = {
+        "po_num": correction.reference,
+        "ord_num": correction.number,
+        **{name: {"rows": said} for name, said in children.items() if said},
+    }
+    return orjson.dumps([wire.renamed(ours, profile.aliases.get(ORDER, {}))])
+
+
 def _header(order: SalesOrder, profile: Profile) -> dict[str, Any]:
     return {
         "customer": order.customer,
@@ -279,22 +292,31 @@ def _detail(line: SalesOrderLine, order: SalesOrder, profile: Profile) -> dict[s
 
 
 def _address(kind: str, address: Address) -> list[dict[str, Any]]:
-    """One row, or none for an empty address. A company takes the name's place, the person is its contact."""
-    fields = _filled(
-        {
-            "name": address.company or address.name,
-            "contact": address.name if address.company else "",
-            "addr1": address.address1,
-            "addr2": address.address2,
-            "city": address.city,
-            "state": address.state,
-            "zipcode": address.postcode,
-            "country": address.country,
-            "email": address.email,
-            "phone": address.phone,
-        }
-    )
+    """One row, or none for an empty address."""
+    fields = _filled(_address_fields(address))
     return [{"addr_type": kind, **fields}] if fields else []
+
+
+def _whole_address(kind: str, address: Address) -> list[dict[str, Any]]:
+    """As ``_address``, and what has nothing to say says so: an old second line must not stay under a new first one."""
+    fields = _address_fields(address)
+    return [{"addr_type": kind, **fields}] if _filled(fields) else []
+
+
+def _address_fields(address: Address) -> dict[str, Any]:
+    """A company takes the name's place, the person is its contact."""
+    return {
+        "name": address.company or address.name,
+        "contact": address.name if address.company else "",
+        "addr1": address.address1,
+        "addr2": address.address2,
+        "city": address.city,
+        "state": address.state,
+        "zipcode": address.postcode,
+        "country": address.country,
+        "email": address.email,
+        "phone": address.phone,
+    }
 
 
 def _coded(name: str, one: CodedAmount, profile: Profile) -> dict[str, Any]:

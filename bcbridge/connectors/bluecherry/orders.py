@@ -10,15 +10,14 @@ from dataclasses import dataclass, field
 import structlog
 
 from bcbridge.connectors.base import Found, PostedPage, PostingRules, Unproven
-from bcbridge.connectors.bluecherry import mapper, wire
+from bcbridge.connectors.bluecherry import mapper, writes
 from bcbridge.connectors.bluecherry.client import Client, Hits, read_each
 from bcbridge.connectors.bluecherry.clock import ErpClock
 from bcbridge.connectors.bluecherry.settings import ORDER, BlueCherrySettings
 from bcbridge.connectors.bluecherry.walk import Mark, Row
 from bcbridge.connectors.budget import Share
-from bcbridge.connectors.http import Answer
-from bcbridge.errors import Malformed, OpenCircuit
-from bcbridge.model.answers import Accepted, Doubtful, PutAnswer, Rejected
+from bcbridge.errors import Malformed
+from bcbridge.model.answers import PutAnswer
 from bcbridge.model.documents import Cursor
 from bcbridge.model.ids import Reference
 from bcbridge.model.order import Address
@@ -69,33 +68,8 @@ class SalesOrders:
     # -- making one --------------------------------------------------------------------------------------------
 
     async def put(self, body: bytes) -> PutAnswer:
-        """Send those bytes once. A 200 is read to its end: a refusal may hide in it, and so may nothing at all."""
-        try:
-            answer = await self.client.post_order(body)
-        except OpenCircuit as fault:
-            told = self._discreet(str(fault), body)
-            raise OpenCircuit(told, after=fault.after, by_content=fault.by_content, planned=fault.planned) from None
-        return self._read(answer, body) if isinstance(answer, Answer) else answer
-
-    def _read(self, answer: Answer, body: bytes) -> PutAnswer:
-        try:
-            reply = wire.parse(answer.body)
-        except wire.Unreadable as fault:
-            return Doubtful(f"answered {answer.status}: {fault}")
-        key, said = wire.receipt(reply), wire.messages(reply)
-        refused = answer.status >= 400 or bool(reply.get("errors"))
-        if key is not None:
-            return Doubtful("answered with a receipt and an error") if refused else Accepted(key)
-        if said:
-            return Rejected(tuple(self._discreet(text, body) for text in said))
-        return Doubtful(f"answered {answer.status} with neither a receipt nor an error")
-
-    def _discreet(self, text: str, body: bytes) -> str:
-        """The ERP's own words, without the key and without what it quotes of the customer."""
-        text = self.client.without_key(text)
-        for word in mapper.private_words(body, self.settings.profile):
-            text = re.sub(re.escape(word), "(customer)", text, flags=re.IGNORECASE)
-        return text
+        """Send those bytes once."""
+        return await writes.put(self.client.post_order, body, self.client, self.settings.profile)
 
     # -- finding them ------------------------------------------------------------------------------------------
 

@@ -36,7 +36,8 @@ ORDER = "order"
 INVENTORY = "inventory"
 INVOICE = "invoice"
 COUNT = "count"
-RESOURCES = ("pick", "style", "location", "shipper", ORDER, INVOICE, INVENTORY, COUNT)
+CHANGES = "changes"
+RESOURCES = ("pick", "style", "location", "shipper", ORDER, INVOICE, INVENTORY, COUNT, CHANGES)
 BUCKETS = 24
 BUCKET_NAMES = ("size{:02}_qty", "call{:02}", "upc{:02}", "sz{:02}")
 """A size's quantity, whether it is live, its UPC and what it is called, in a row of buckets; the last two assumed."""
@@ -170,10 +171,13 @@ class Profile(Section):
     """``ord_status`` of orders that take stock off what is open to sell; empty: every one that is posted."""
     statuses_not_committing: Names = ()
     """``ord_status`` of orders that do not, as a held one may not: until it changes, such an order is counted by us."""
+    order_changes: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]*$")] = ""
+    """The resource that takes corrections of booked orders, as ``orderchange``; none is documented, so empty: what a
+    channel changes later is a person's to change. Assumed with all of its shape."""
     posts_in_order: bool = False
     """Whether the ERP posts what it accepted in the order it accepted it; only an operator can know."""
     widths: Widths = Widths()
-    unverified: Names = (ORDER, INVOICE, INVENTORY, COUNT)
+    unverified: Names = (ORDER, INVOICE, INVENTORY, COUNT, CHANGES)
     """Resources nobody has confirmed against this customer's BlueCherry: their writes wait in production."""
 
     stock_evidence: Annotated[tuple[Proof, ...], Field(strict=False, min_length=1)] = (Evidence.EXPORT_WRITTEN,)
@@ -225,6 +229,11 @@ class Profile(Section):
         if (Evidence.ECHO in self.stock_evidence) != (self.echo_sku is not None):
             raise ValueError('stock_evidence "echo" and echo_sku go together')
         return self
+
+    @property
+    def changes_path(self) -> str:
+        """As every resource's, below the base address (NOTES.md 1)."""
+        return f"/api/{self.order_changes}"
 
     @property
     def by_type(self) -> bool:
@@ -321,6 +330,11 @@ class BlueCherrySettings(Section):
     def read_back(self) -> str:
         """How a sales order is found again, in words."""
         return f"sales orders by po_num on {self.profile.paths.order}"
+
+    @property
+    def changes_read_back(self) -> str:
+        """How a correction is seen to have been made, in words."""
+        return f"cancelled pieces of each row, and the ship-to address, on {self.profile.paths.order}"
 
     @property
     def rules(self) -> PostingRules:

@@ -27,7 +27,8 @@ def test_three_settings_are_enough_and_the_documented_names_are_the_defaults() -
     assert found.key_header_name == "Ocp-Apim-Subscription-Key"
     assert (found.page_size, found.page_size_max, found.max_concurrency) == (100, 200, 1)
     assert found.profile.paths.location == "/api/Location"
-    assert found.profile.unverified == ("order", "invoice", "inventory", "count")
+    assert found.profile.unverified == ("order", "invoice", "inventory", "count", "changes")
+    assert found.profile.order_changes == ""
 
 
 def test_a_profile_stands_inline_in_the_same_table() -> None:
@@ -70,6 +71,7 @@ widths = { reference = 20 }
         ('[profile]\nstock_evidence = ["echo"]', "echo_sku"),
         ('[profile.echo_sku]\nupc = "1"\nwarehouse = "NJ1"', "echo"),
         ("[profile.paths]\norders = '/api/order'", "orders"),
+        ('[profile]\norder_changes = "/api/orderchange"', "order_changes"),
     ],
 )
 def test_a_mistake_is_refused_where_it_stands(more: str, where: str) -> None:
