@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import ssl
 from collections.abc import Iterator
 from functools import cache
@@ -17,6 +18,8 @@ from blockbuster import blockbuster_ctx
 
 DAEMON = [f"bcbridge.{part}" for part in ("store", "runtime", "flows", "web", "connectors", "alerts")]
 """What runs in the daemon's loop. The command line and the sandbox's start may block: nobody waits for them."""
+MEMORY = Path("/dev/shm")
+ROOMY_BYTES = 2_000_000_000
 CONTRACTS = Path(__file__).resolve().parents[2] / "shared" / "contracts"
 
 
@@ -77,7 +80,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """One seed for the run, the same in every worker (workers are handed the controller's options)."""
+    _folders_in_memory()
     config.option.seed = config.option.seed or random.SystemRandom().randrange(1, 10**6)
+
+
+def _folders_in_memory() -> None:
+    """Tests' folders go where a sync costs nothing, if that is roomy: who is killed leaves the same there as on a disk,
+    and no test can cut the power. PYTEST_DEBUG_TEMPROOT or TMPDIR names another place.
+    """
+    if "TMPDIR" not in os.environ and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOMY_BYTES:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
 
 def pytest_report_header(config: pytest.Config) -> str:
