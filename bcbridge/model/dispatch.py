@@ -84,14 +84,15 @@ class Dispatch(Record):
 
 @dataclass(frozen=True, slots=True)
 class DispatchStanding:
-    """One order as it is remembered. ``confirmed``: pieces by line that the channel took from us. ``doubt``: when the
-    last call without an answer had ended."""
+    """One order as it is remembered. ``confirmed``: pieces by line that the channel took from us, ``told_at`` when it
+    last did. ``doubt``: when the last call without an answer had ended."""
 
     order_id: int
     booked: tuple[BookedRow, ...]
     shipments: tuple[Shipment, ...]
     confirmed: Mapping[Ref, int]
     doubt: datetime | None
+    told_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

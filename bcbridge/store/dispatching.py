@@ -156,6 +156,7 @@ class DispatchMemory:
             shipments=tuple(Shipment.model_validate_json(row["body"]) for row in shipments),
             confirmed=confirmed,
             doubt=max(doubts, default=None),
+            told_at=max((moment(call["ended_at"]) for call in calls if call["state"] == "confirmed"), default=None),
         )
 
     async def looked(self, order_id: int) -> None:

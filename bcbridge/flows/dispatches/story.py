@@ -110,8 +110,14 @@ class Dispatching:
         left = standing.doubt + self.settings.doubt - self.now()
         return left if left > timedelta(0) else None
 
+    def _may_be_stale(self, standing: DispatchStanding) -> bool:
+        """Some channels answer and show it only later: what is missing so soon was taken back by nobody."""
+        return standing.told_at is not None and self.now() - standing.told_at < self.settings.doubt
+
     async def _told(self, standing: DispatchStanding, view: DispatchView) -> Verdict:
         found = balance(standing.shipments, standing.booked, view, standing.confirmed)
+        if found.taken_back and self._may_be_stale(standing):
+            return Again(LOOK_AGAIN, "told; not shown yet")
         composed = compose(found, view, channel=self.channel, settings=self.settings, mappings=self.mappings())
         calls = [*self._tellings(composed), *_finishing(view)]
         if calls and (why := self.permitted()):

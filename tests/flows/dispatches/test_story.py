@@ -282,9 +282,20 @@ async def test_what_the_shop_takes_back_is_not_told_again(here: Scene) -> None:
     await here.left(shipment("I1", (TEE, 1)))
     await here.until_done()
     here.channel.shown.clear()
+    here.clock.at += DOUBT
     assert await here.round() == Done("blocked")
     assert await here.problems() == ["dispatch_taken_back"]
     assert here.channel.calls == 1
+
+
+async def test_what_is_not_shown_at_once_was_not_taken_back(here: Scene) -> None:
+    await here.left(shipment("I1", (TEE, 1)))
+    await here.round()
+    shown, here.channel.shown = here.channel.shown, []
+    assert isinstance(await here.round(), Again)
+    here.channel.shown = shown
+    assert await here.until_done() == Done("told")
+    assert (await here.problems(), here.channel.calls) == ([], 1)
 
 
 async def test_what_is_void_and_was_not_told_never_is(here: Scene) -> None:
