@@ -49,6 +49,7 @@ ASKED = frozenset(
         *("page", "per_page", "_fields", "include", "status", "orderby", "order", "after", "modified_after"),
         *("dates_are_gmt", "dp", "force", "name", "topic", "delivery_url", "secret"),
         *("offset", "manage_stock", "stock_quantity"),
+        *("meta_data", "note", "tracking_number", "tracking_provider"),
     }
 )
 """Parameters of ours that may be said aloud."""
@@ -76,6 +77,14 @@ class Wall(Retry):
 
 class Gone(OpenCircuit):
     """What the path names is not there, or not any more; who asked for one thing takes it for an answer."""
+
+
+class NoRoute(OpenCircuit):
+    """The shop has no such route at all: a feature or a plugin that is not there, or WooCommerce itself."""
+
+
+class NotAllowed(OpenCircuit):
+    """The keys are known, and their user lacks the right for this call."""
 
 
 class NotTaken(OpenCircuit):
@@ -139,12 +148,12 @@ def _refusal(answer: Answer, complaint: Complaint) -> BridgeError:
         return OpenCircuit(f"{known} ({answer.status})")
     if answer.status == 401:
         return OpenCircuit(f"the keys are refused (401 {UNKNOWN})" if complaint.code == UNKNOWN else UNSEEN)
-    return OpenCircuit("the user of the keys may not do this (403): an administrator or shop manager may")
+    return NotAllowed("the user of the keys may not do this (403): an administrator or shop manager may")
 
 
 def _not_there(complaint: Complaint) -> BridgeError:
     if complaint.code == "rest_no_route":
-        return OpenCircuit("the shop has no such route (404): is WooCommerce active, and its REST API on?")
+        return NoRoute("the shop has no such route (404): is WooCommerce active, and its REST API on?")
     if complaint.code.endswith("_invalid_id"):
         return Gone("the shop has no such record (404)", by_content=True)
     return OpenCircuit("answered 404: is url right, and is WooCommerce active?")

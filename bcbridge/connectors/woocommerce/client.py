@@ -93,22 +93,25 @@ class Client:
                 return found
         raise OpenCircuit(f"{path} has more than {most} rows", by_content=True)
 
-    async def write(self, path: str, body: Data) -> Reply | Doubtful | NotSent:
-        """Send a body once. Raises OpenCircuit where nothing was done: nobody is let in, or (Gone, NotTaken) the call
-        as a whole is refused."""
-        answer = await self._sent(API + path, json.dumps(body).encode())
+    async def write(
+        self, path: str, body: Data, *, method: str = "POST", base: str = API, share: Share = Share.STOCK
+    ) -> Reply | Doubtful | NotSent:
+        """Send a body once. Raises OpenCircuit where nothing was done: nobody is let in, or (Gone, NoRoute, NotAllowed,
+        NotTaken) the call as a whole is refused."""
+        answer = await self._sent(method, base + path, json.dumps(body).encode(), share)
         return _done(answer) if isinstance(answer, Answer) else answer
 
-    async def _sent(self, path: str, content: bytes) -> Answer | Doubtful | NotSent:
+    async def _sent(self, method: str, path: str, content: bytes, share: Share) -> Answer | Doubtful | NotSent:
         """As `_let_in`: keys that were not seen have done nothing."""
         for way in self._in_turn():
-            signed = self._signer.signed(way, "POST", path, {})
+            signed = self._signer.signed(way, method, path, {})
             answer = await self._http.write(
                 path,
+                method=method,
                 content=content,
                 params=signed.params,
                 headers=signed.headers,
-                share=Share.STOCK,
+                share=share,
                 decide=_anything,
             )
             if not isinstance(answer, Answer):

@@ -8,8 +8,10 @@ from bcbridge.connectors.base import Finding, Tools
 from bcbridge.connectors.budget import Budget
 from bcbridge.connectors.http import Http
 from bcbridge.connectors.woocommerce.client import Client
+from bcbridge.connectors.woocommerce.dispatches import Dispatches
 from bcbridge.connectors.woocommerce.doctor import Doctor
 from bcbridge.connectors.woocommerce.keeper import Keeper
+from bcbridge.connectors.woocommerce.means import Inquiry
 from bcbridge.connectors.woocommerce.orders import Orders
 from bcbridge.connectors.woocommerce.settings import WooCommerceSettings
 from bcbridge.connectors.woocommerce.shelf import Shelf
@@ -22,7 +24,7 @@ CALLS_PER_MINUTE = 6000
 
 
 class WooCommerce:
-    """A Channel: ``orders`` (a Source), ``stock`` (a Shelf), ``webhook`` and ``keeper``."""
+    """A Channel: ``orders`` (a Source), ``stock`` (a Shelf), ``dispatches``, ``webhook`` and ``keeper``."""
 
     kind = "woocommerce"
 
@@ -49,6 +51,8 @@ class WooCommerce:
         self._client = client
         self.stock = Shelf(client, settings)
         self.orders = Orders(client, settings, now=tools.now, since=since)
+        inquiry = Inquiry(client, settings.tracking, tools.now)
+        self.dispatches = Dispatches(f"{name}.dispatches", client, settings, inquiry, tools.now)
         self.webhook = Webhook(secret)
         self.keeper = Keeper(client, name, address=settings.address, secret=secret)
         self._doctor = Doctor(client, self.keeper, settings)

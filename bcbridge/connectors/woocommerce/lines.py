@@ -231,10 +231,10 @@ def _given_by(refund: wire.Refund, currency: str) -> Iterator[tuple[int, Given]]
     back = nets(refund.items, refund.amount, currency, sign=-1)
     for item in refund.items:
         pieces = -item.quantity if isinstance(item, wire.LineItem) else 0
-        yield _part_of(item), Given(pieces, back[item.id])
+        yield part_of(item), Given(pieces, back[item.id])
 
 
-def _part_of(item: wire.Item) -> int:
+def part_of(item: wire.Item | wire.SoldLine) -> int:
     """``_refunded_item_id``; 0 where it says none."""
     said = next((str(one.value) for one in item.meta_data if one.key == "_refunded_item_id"), "")
     return int(said) if said.isascii() and said.isdigit() and len(said) < 20 else 0

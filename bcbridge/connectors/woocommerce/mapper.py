@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from bcbridge.connectors.base import Document
 from bcbridge.connectors.woocommerce import wire
 from bcbridge.connectors.woocommerce.lines import Parts, attributes
-from bcbridge.connectors.woocommerce.payment import CANCELLED, Payment
+from bcbridge.connectors.woocommerce.payment import CANCELLED, COMPLETED, Payment
 from bcbridge.connectors.woocommerce.settings import WooCommerceSettings
 from bcbridge.errors import Malformed
 from bcbridge.model.ids import Ref
@@ -56,7 +56,14 @@ def _check_refunds(kept: wire.Document) -> None:
 def _order(kept: wire.Document, document: Document, settings: WooCommerceSettings) -> Order:
     order = kept.order
     parts = Parts(order, kept.refunds, settings.payment_fees)
-    payment = Payment(order, kept.refunds, parts.payments(), parts.payments_given_back(), settings.import_statuses)
+    payment = Payment(
+        order,
+        kept.refunds,
+        parts.payments(),
+        parts.payments_given_back(),
+        settings.import_statuses,
+        tuple(filter(None, (COMPLETED, settings.partial_status))),
+    )
     return Order(
         ref=Ref(str(order.id)),
         id=str(order.id),

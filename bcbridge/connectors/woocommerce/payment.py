@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 
 from bcbridge.connectors.woocommerce import wire
@@ -17,8 +18,11 @@ from bcbridge.model.order import Hold, PaymentStatus, Tender, TenderKind
 
 CANCELLED = "cancelled"
 REFUNDED = "refunded"
+COD = "cod"
 COMPLETED = "completed"
 """All of its pieces were sent, or there were none to send."""
+SAME_MOMENT = timedelta(seconds=2)
+"""What WooCommerce stamps in one save, it may stamp a second apart."""
 TOLD_OTHERWISE = (CANCELLED, REFUNDED)
 """Statuses that stand on our order as what they are."""
 
@@ -33,6 +37,8 @@ class Payment:
     cards: Sequence[tuple[wire.FeeLine, Decimal]]
     cards_back: Sequence[tuple[wire.FeeLine, Decimal]]
     import_statuses: Sequence[str]
+    dispatched: Sequence[str] = (COMPLETED,)
+    """Statuses of what has left, whole or in part: they change nothing of what an order was booked for."""
 
     @property
     def due(self) -> Decimal:
@@ -53,9 +59,23 @@ class Payment:
         return self.order.status in self.import_statuses
 
     @property
+    def is_dispatched(self) -> bool:
+        return self.order.status in self.dispatched
+
+    @property
     def is_paid(self) -> bool:
         """It has a payment date; or there was nothing to pay."""
-        return self.order.date_paid_gmt is not None or (self.is_imported and not self.order.total)
+        if self.order.date_paid_gmt is not None:
+            return not self._paid_by_completing
+        return (self.is_imported or self.is_dispatched) and not self.order.total
+
+    @property
+    def _paid_by_completing(self) -> bool:
+        """Cash on delivery is stamped as paid when its order is completed, whatever has come in: nobody's payment."""
+        paid, completed = self.order.date_paid_gmt, self.order.date_completed_gmt
+        if self.order.payment_method != COD or not paid or not completed:
+            return False
+        return paid >= completed - SAME_MOMENT
 
     @property
     def status(self) -> PaymentStatus:
@@ -65,7 +85,7 @@ class Payment:
             return PaymentStatus.PARTIALLY_REFUNDED
         if self.is_paid:
             return PaymentStatus.PAID
-        return PaymentStatus.AUTHORISED if self.is_imported else PaymentStatus.PENDING
+        return PaymentStatus.AUTHORISED if self.is_imported or self.is_dispatched else PaymentStatus.PENDING
 
     @property
     def outstanding(self) -> Decimal:
@@ -73,9 +93,9 @@ class Payment:
 
     @property
     def holds(self) -> tuple[Hold, ...]:
-        if self.is_imported or not self.is_paid or self.order.status in TOLD_OTHERWISE:
+        if self.is_imported or self.order.status in TOLD_OTHERWISE or not (self.is_paid or self.is_dispatched):
             return ()
-        return (Hold(reason=f"status {self.order.status}", done=self.order.status == COMPLETED),)
+        return (Hold(reason=f"status {self.order.status}", done=self.is_dispatched),)
 
     @property
     def gateways(self) -> tuple[str, ...]:
@@ -96,7 +116,7 @@ class Payment:
     def _paid_or_promised(self) -> tuple[Tender, ...]:
         """The whole in one: WooCommerce keeps no list of payments."""
         order = self.order
-        if not order.total or not (self.is_paid or self.is_imported):
+        if not order.total or not (self.is_paid or self.is_imported or self.is_dispatched):
             return ()
         return (
             Tender(

@@ -14,6 +14,10 @@ Status = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 """An order status as the API spells it: ``processing``, a plugin's ``partial-shipped``."""
 
 
+NO_PART = ("cancelled", "refunded", "failed", "trash", "completed", "pending", "on-hold")
+"""Statuses that say something else than that a part has left."""
+
+
 class Auth(StrEnum):
     """How the keys are shown (contract 1.1). ``auto``: Basic over TLS, in the query where a host strips the header,
     OAuth 1.0a over plain HTTP."""
@@ -22,6 +26,15 @@ class Auth(StrEnum):
     BASIC = "basic"
     QUERY = "query"
     OAUTH1 = "oauth1"
+
+
+class Tracking(StrEnum):
+    """How the shop is told what left (contract 1.6). ``auto``: the first of the others that the shop has."""
+
+    AUTO = "auto"
+    FULFILLMENTS = "fulfillments"
+    SHIPMENT_TRACKING = "shipment_tracking"
+    NOTE = "note"
 
 
 class WooCommerceSettings(BaseModel):
@@ -42,6 +55,11 @@ class WooCommerceSettings(BaseModel):
     """Orders of these statuses are booked; what is paid and of another is held, and said."""
     payment_fees: tuple[str, ...] = ()
     """Names of negative fees that are money and no discount, with ``*``: ``Gift card*``, ``Store credit``."""
+    tracking: Tracking = Tracking.AUTO
+    partial_status: Status | None = None
+    """Given to an order of which a part has left: a plugin's, as ``partial-shipped``. None: it stays as it is."""
+    dispatch_note: str = Field(default="Your parcel is on its way.", min_length=1, max_length=500)
+    """Begins the note to the shopper, in the shop's language, where the shop is told by notes."""
     page_size: int = Field(default=100, ge=1, le=100)
     overlap_seconds: int = Field(default=120, ge=0)
     """How far behind the newest seen stamp the list is read again."""
@@ -61,14 +79,27 @@ class WooCommerceSettings(BaseModel):
             raise ValueError("give the shop's own address, without /wp-json")
         return url
 
+    @field_validator("partial_status")
+    @classmethod
+    def _also_as_the_api_spells_it(cls, status: str | None) -> str | None:
+        if status in NO_PART:
+            raise ValueError(f"an order that is {status} is not one of which a part has left")
+        _check_spelling(status or "")
+        return status
+
     @field_validator("import_statuses")
     @classmethod
     def _as_the_api_spells_them(cls, statuses: tuple[str, ...]) -> tuple[str, ...]:
-        if prefixed := [status for status in statuses if status.startswith("wc-")]:
-            raise ValueError(f"the API spells a status without wc-: {prefixed[0].removeprefix('wc-')}")
+        for status in statuses:
+            _check_spelling(status)
         return statuses
 
     @property
     def address(self) -> str:
         """The base of every call, without a trailing slash."""
         return self.url.rstrip("/")
+
+
+def _check_spelling(status: str) -> None:
+    if status.startswith("wc-"):
+        raise ValueError(f"the API spells a status without wc-: {status.removeprefix('wc-')}")

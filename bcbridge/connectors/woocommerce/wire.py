@@ -151,6 +151,7 @@ class Order(Wire):
     date_created_gmt: Gmt
     date_paid_gmt: Gmt | None = None
     """None: not paid."""
+    date_completed_gmt: Gmt | None = None
     total: Number
     """Tax and all; refunds do not lower it."""
     customer_id: LooseId = 0
@@ -171,6 +172,31 @@ class Order(Wire):
     @property
     def items(self) -> tuple[Item, ...]:
         return (*self.line_items, *self.shipping_lines, *self.fee_lines)
+
+
+class SoldLine(Wire):
+    """A line of an order, or of a refund: pieces alone, below zero there."""
+
+    id: Id
+    quantity: Count = 0
+    name: Text = ""
+    meta_data: tuple[Meta, ...] = ()
+
+
+class Sold(Wire):
+    """An order, as far as its dispatches need it."""
+
+    id: Id
+    status: str
+    line_items: tuple[SoldLine, ...]
+    refunds: tuple[RefundSummary, ...] = ()
+    meta_data: tuple[Meta, ...] = ()
+
+
+class SoldBack(Wire):
+    """A refund, as far as the dispatches need it."""
+
+    line_items: tuple[SoldLine, ...] = ()
 
 
 class Document(Wire):

@@ -17,6 +17,7 @@ def test_the_least_that_must_be_said() -> None:
     assert (found.auth, found.import_statuses, found.payment_fees) == ("auto", ("processing",), ())
     assert (found.page_size, found.overlap_seconds, found.max_parallel) == (100, 120, 2)
     assert (found.request_timeout_seconds, found.webhook_secret) == (60, None)
+    assert (found.tracking, found.partial_status) == ("auto", None)
 
 
 def test_a_shop_may_live_in_a_folder() -> None:
@@ -41,7 +42,12 @@ def test_a_shop_may_live_in_a_folder() -> None:
         {"page_size": 101},
         {"max_parallel": 0},
         {"request_timeout_seconds": 0},
-        {"tracking": "auto"},
+        {"tracking": "mail"},
+        {"partial_status": "wc-partial-shipped"},
+        {"partial_status": "completed"},
+        {"partial_status": "on-hold"},
+        {"dispatch_note": ""},
+        {"surprise": 1},
     ],
 )
 def test_what_is_refused(wrong: dict[str, Any]) -> None:
