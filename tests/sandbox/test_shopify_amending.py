@@ -100,20 +100,15 @@ async def test_a_job_cancels_without_paying_back(tmp_path: Path) -> None:
     assert after == before
 
 
-async def test_a_refund_may_be_asked_for(tmp_path: Path) -> None:
+async def test_money_goes_back_only_where_it_is_asked_for_but_an_authorisation_is_voided(tmp_path: Path) -> None:
     async with shop(tmp_path) as client:
-        order = await sold(client)
-        await ended(client, await cancelled(client, order, method={"originalPaymentMethodsRefund": True}))
-        found = await client.order(order["name"])
-    assert found["displayFinancialStatus"] == "REFUNDED"
-
-
-async def test_what_is_authorised_is_voided_all_the_same(tmp_path: Path) -> None:
-    async with shop(tmp_path) as client:
-        order = await sold(client, payment="authorized")
-        await ended(client, await cancelled(client, order))
-        found = await client.order(order["name"])
-    assert [one["kind"] for one in found["transactions"]] == ["AUTHORIZATION", "VOID"]
+        paid, held = await sold(client), await sold(client, payment="authorized")
+        first = await cancelled(client, paid, method={"originalPaymentMethodsRefund": True})
+        for said in (first, await cancelled(client, held)):
+            await ended(client, said)
+        refunded, voided = [await client.order(one["name"]) for one in (paid, held)]
+    assert refunded["displayFinancialStatus"] == "REFUNDED"
+    assert [one["kind"] for one in voided["transactions"]] == ["AUTHORIZATION", "VOID"]
 
 
 async def test_an_order_is_cancelled_once(tmp_path: Path) -> None:
@@ -139,6 +134,21 @@ async def test_what_has_left_is_not_cancelled_even_if_it_left_before_the_job(tmp
         found = await client.order(order["name"])
     assert "fulfilled" in late["orderCancelUserErrors"][0]["message"]
     assert (found["cancelledAt"], units(found)) == (None, [3, 1])
+
+
+async def test_whoever_subscribes_is_told_of_both(tmp_path: Path) -> None:
+    async with shop(tmp_path) as client:
+        for topic in ("ORDERS_EDITED", "ORDERS_CANCELLED"):
+            asked = {"uri": f"http://127.0.0.1:9/{topic}", "format": "JSON"}
+            said = await client.ask(operation("Subscribe"), topic=topic, s=asked)
+            assert said["webhookSubscriptionCreate"]["userErrors"] == []
+        order = await sold(client)
+        edit = await begun(client, order)
+        await staged(client, edit, 0, 2)
+        await committed(client, edit)
+        await ended(client, await cancelled(client, order))
+        told = (await client.get("/_sandbox/books/deliveries?limit=50"))["deliveries"]
+    assert [one["topic"] for one in told] == ["ORDERS_EDITED", "ORDERS_CANCELLED"]
 
 
 async def test_what_nobody_knows_and_long_notes_are_refused(tmp_path: Path) -> None:

@@ -105,7 +105,7 @@ async def test_doctor_names_each_missing_scope_and_what_is_lost(tmp_path: Path) 
     errors = {one.text.split()[0] for one in findings if one.severity is Severity.ERROR}
     warnings = {one.text.split()[0] for one in findings if one.severity is Severity.WARNING}
     assert errors == {"read_locations", "read_merchant_managed_fulfillment_orders"}
-    assert {"read_all_orders", "read_customers"} <= warnings
+    assert {"read_all_orders", "read_customers", "write_orders", "write_order_edits"} <= warnings
 
 
 async def test_doctor_says_where_the_credentials_belong_to_another_shop(tmp_path: Path) -> None:
