@@ -62,7 +62,7 @@ REFUSALS = {
         "the signature does not match: is the consumer secret right, and is url the address WordPress calls its own?"
     ),
     "The API key provided does not have read permissions.": "the keys may only write: they need Read/Write",
-    "The API key provided does not have write permissions.": "the keys may only read: webhooks need Read/Write",
+    "The API key provided does not have write permissions.": "the keys may only read: they need Read/Write",
 }
 NONCE_USED = "Invalid nonce - nonce has already been used."
 UNSEEN = (

@@ -1,4 +1,5 @@
-"""What ``doctor`` looks at in a shop: everything that would make orders missing, wrong or late, said in plain words.
+"""What ``doctor`` looks at in a shop: everything that would make orders missing, wrong or late, or keep
+what left from being told, in plain words.
 
 It writes nothing. Whether the keys may write is asked by deleting a webhook that no shop has.
 """
@@ -11,10 +12,12 @@ from urllib.parse import urlsplit
 
 from bcbridge.connectors.base import Finding, Severity
 from bcbridge.connectors.looks import Look, by_topic, looked_over
-from bcbridge.connectors.woocommerce.answers import Data, Gone, NotTaken, as_object
+from bcbridge.connectors.woocommerce.answers import Data, Gone, NotAllowed, NotTaken, as_object
 from bcbridge.connectors.woocommerce.client import INDEX, LIST_PAGE, Client, as_agreed
+from bcbridge.connectors.woocommerce.dispatches import FULFILMENTS, MAY_NOT
 from bcbridge.connectors.woocommerce.keeper import Keeper, unreachable
-from bcbridge.connectors.woocommerce.settings import WooCommerceSettings
+from bcbridge.connectors.woocommerce.means import Means, ask, has_fulfilments
+from bcbridge.connectors.woocommerce.settings import Tracking, WooCommerceSettings
 from bcbridge.connectors.woocommerce.signing import Way
 from bcbridge.connectors.woocommerce.webhook import ORDER_TOPICS
 from bcbridge.errors import OpenCircuit
@@ -26,6 +29,11 @@ NAMED = 5
 COUNTED = "sku,manage_stock,stock_quantity,backorders"
 NO_WEBHOOK = "/webhooks/0"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+TOLD = {
+    Tracking.FULFILLMENTS: "as fulfilments",
+    Tracking.SHIPMENT_TRACKING: "in the order's meta data, with a tracking for each number",
+    Tracking.NOTE: "in the order's meta data, with a note for each parcel",
+}
 SHOWN = {
     Way.BASIC: "in the header (Basic)",
     Way.QUERY: "in the query: the host strips the Authorization header",
@@ -46,6 +54,7 @@ class Doctor:
             "shop": self._shop,
             "system": self._system,
             "statuses": self._statuses,
+            "dispatches": self._dispatches,
             "stock": self._stock,
             "skus": self._products,
             "webhooks": self._webhooks,
@@ -72,14 +81,12 @@ class Doctor:
         return []
 
     async def _may_write(self) -> list[Finding]:
-        if not self._settings.webhook_secret:
-            return []
         try:
             await self._client.ask(NO_WEBHOOK, {"force": "true"}, method="DELETE")
         except Gone:
             return [Finding(Severity.INFO, "keys", "the keys may write")]
         except OpenCircuit as refused:
-            text = f"whether the keys may write webhooks: {refused}"
+            text = f"whether the keys may write: {refused}"
             return [Finding(Severity.WARNING, "keys", text, "make keys with the permission Read/Write")]
         return []
 
@@ -117,6 +124,46 @@ class Doctor:
             text = f"the shop does not know each of the statuses to import: {named}"
             return [Finding(Severity.ERROR, "statuses", text, "correct import_statuses")]
         return [Finding(Severity.INFO, "statuses", f"orders are imported at: {named}")]
+
+    # -- dispatches
+
+    async def _dispatches(self) -> list[Finding]:
+        """How the shop is told what left, and what is missing for it."""
+        means = await ask(self._client, self._settings.tracking)
+        return [await self._told(means), *await self._partial()]
+
+    async def _told(self, means: Means) -> Finding:
+        if means.way is Tracking.FULFILLMENTS:
+            return await self._fulfilments()
+        if means.way is Tracking.SHIPMENT_TRACKING and not means.trackings:
+            text = "tracking is set to shipment_tracking, and the shop has no such extension"
+            return Finding(Severity.ERROR, "dispatches", text, "install Shipment Tracking, or change tracking")
+        return Finding(Severity.INFO, "dispatches", f"what left is told {TOLD[means.way]}")
+
+    async def _fulfilments(self) -> Finding:
+        """Whether they are there, and for us: asked of the newest order."""
+        if not await has_fulfilments(self._client):
+            text = "tracking is set to fulfillments, and the shop has no such routes"
+            fix = "switch on the feature fulfillments (WooCommerce 10.1 and later), or change tracking"
+            return Finding(Severity.ERROR, "dispatches", text, fix)
+        newest, _ = await self._client.rows("/orders", {"per_page": "1", "_fields": "id"})
+        try:
+            for one in newest:
+                await self._client.ask(f"/orders/{int(one['id'])}{FULFILMENTS}")
+        except NotAllowed:
+            text, _, fix = MAY_NOT.partition(": ")
+            return Finding(Severity.WARNING, "dispatches", f"what left cannot be told: {text}", fix)
+        return Finding(Severity.INFO, "dispatches", f"what left is told {TOLD[Tracking.FULFILLMENTS]}")
+
+    async def _partial(self) -> list[Finding]:
+        status = self._settings.partial_status
+        try:
+            if status:
+                await self._client.rows("/orders", {"status": status, "per_page": "1", "_fields": "id"})
+        except NotTaken:
+            text = f"the shop does not know the status {status}"
+            return [Finding(Severity.ERROR, "dispatches", text, "correct partial_status")]
+        return []
 
     # -- stock and products
 

@@ -42,33 +42,33 @@ class Inquiry:
 
     async def means(self) -> Means:
         if self._found is None or self._now() - self._asked >= FRESH:
-            self._found, self._asked = await self._ask(), self._now()
+            self._found, self._asked = await ask(self._client, self._wanted), self._now()
         return self._found
 
     def forget(self) -> None:
         """After a route that was there is not."""
         self._found = None
 
-    async def _ask(self) -> Means:
-        fields = {"_fields": "namespaces,timezone_string,gmt_offset"}
-        reply = await self._client.ask(INDEX, fields, base="", share=Share.READ_BACK)
-        with as_agreed(INDEX):
-            shop = as_object(reply.content)
-            trackings, zone = TRACKINGS in shop["namespaces"], zone_of(shop)
-        return Means(await self._way(trackings), trackings, zone)
 
-    async def _way(self, trackings: bool) -> Tracking:
-        if self._wanted is not Tracking.AUTO:
-            return self._wanted
-        if await self.has_fulfilments():
-            return Tracking.FULFILLMENTS
-        return Tracking.SHIPMENT_TRACKING if trackings else Tracking.NOTE
+async def ask(client: Client, wanted: Tracking) -> Means:
+    """What this shop has now. What is ``wanted`` by name is not looked for: it may be missing."""
+    fields = {"_fields": "namespaces,timezone_string,gmt_offset"}
+    reply = await client.ask(INDEX, fields, base="", share=Share.READ_BACK)
+    with as_agreed(INDEX):
+        shop = as_object(reply.content)
+        trackings, zone = TRACKINGS in shop["namespaces"], zone_of(shop)
+    if wanted is not Tracking.AUTO:
+        return Means(wanted, trackings, zone)
+    instead = Tracking.SHIPMENT_TRACKING if trackings else Tracking.NOTE
+    return Means(Tracking.FULFILLMENTS if await has_fulfilments(client) else instead, trackings, zone)
 
-    async def has_fulfilments(self) -> bool:
-        reply = await self._client.ask("", {"_fields": "routes"}, share=Share.READ_BACK)
-        with as_agreed("the list of routes"):
-            routes = as_object(as_object(reply.content)["routes"])
-            return any(one.startswith("/wc/v3/orders/(") and one.endswith(")/fulfillments") for one in routes)
+
+async def has_fulfilments(client: Client) -> bool:
+    """Whether the feature is on: only then are there its routes."""
+    reply = await client.ask("", {"_fields": "routes"}, share=Share.READ_BACK)
+    with as_agreed("the list of routes"):
+        routes = as_object(as_object(reply.content)["routes"])
+        return any(one.startswith("/wc/v3/orders/(") and one.endswith(")/fulfillments") for one in routes)
 
 
 def zone_of(shop: Data) -> tzinfo:

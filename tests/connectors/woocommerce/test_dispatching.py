@@ -106,7 +106,8 @@ def book(ref: Ref, line: Ref, tx: sqlite3.Connection) -> None:
     """
     tx.execute(order, (ref, at, at))
     tx.execute(document, (PART, at))
-    tx.execute("INSERT INTO booked_rows VALUES (?, 1, 1, ?, ?, 4)", (PART, line, TEE))
+    rows = "INSERT INTO booked_rows (reference, line_seq, order_id, line, upc, pieces) VALUES (?, 1, 1, ?, ?, 4)"
+    tx.execute(rows, (PART, line, TEE))
 
 
 def pieces_told(books: dict[str, Any]) -> list[tuple[int, str]]:

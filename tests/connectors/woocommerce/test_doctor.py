@@ -16,8 +16,19 @@ from bcbridge.connectors.woocommerce.doctor import Doctor
 from bcbridge.connectors.woocommerce.keeper import Keeper
 from bcbridge.connectors.woocommerce.signing import Way
 from bcbridge.model.ids import ConnectorName
+from bcbridge.sandbox.woocommerce import WooCommerceSettings as Plan
 from tests.connectors.woocommerce.answers import SETTINGS, recorded
-from tests.connectors.woocommerce.shops import READ_ONLY, World, a_client, a_script, a_shop, said
+from tests.connectors.woocommerce.shops import (
+    QUIET,
+    READ_ONLY,
+    World,
+    a_client,
+    a_script,
+    a_shop,
+    another_room,
+    said,
+    settings,
+)
 from tests.contract.kit import Asked, Reply
 from tests.contract.outside import Handler, saying, serving
 
@@ -82,6 +93,47 @@ async def test_webhooks_that_are_off_or_missing_are_named(shop: World) -> None:
     assert first["topic"] in finding.text
 
 
+# -- what left ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("plan", "text"),
+    [
+        (QUIET, "a note for each parcel"),
+        (settings(shipment_tracking=True), "a tracking for each number"),
+        (settings(fulfillments=True, shipment_tracking=True), "as fulfilments"),
+    ],
+)
+async def test_how_a_shop_is_told_what_left_is_said(tmp_path: Path, plan: Plan, text: str) -> None:
+    async with a_shop(tmp_path, plan=plan) as shop:
+        await shop.place()
+        (finding,) = of(await shop.room.doctor(), "dispatches")
+        assert (finding.severity, text in finding.text) == (Severity.INFO, True)
+
+
+@pytest.mark.parametrize("way", ["fulfillments", "shipment_tracking"])
+async def test_a_way_that_the_shop_lacks_is_an_error(shop: World, way: str) -> None:
+    async with another_room(shop, tracking=way) as room:
+        (finding,) = of(await room.doctor(), "dispatches")
+    assert (finding.severity, way in finding.text) == (Severity.ERROR, True)
+
+
+async def test_a_right_that_is_missing_for_telling_is_said(tmp_path: Path) -> None:
+    async with a_shop(tmp_path, plan=settings(fulfillments=True, key_may_manage=False)) as shop:
+        await shop.place()
+        (finding,) = of(await shop.room.doctor(), "dispatches")
+        assert (finding.severity, "shop manager" in finding.fix) == (Severity.WARNING, True)
+
+
+@pytest.mark.parametrize(("status", "severities"), [("packing", ["info"]), ("partial-ish", ["info", "error"])])
+async def test_a_status_for_parts_that_the_shop_does_not_know_is_an_error(
+    tmp_path: Path, status: str, severities: list[str]
+) -> None:
+    async with a_shop(tmp_path, well_formed=False, partial_status=status) as shop:
+        found = of(await shop.room.doctor(), "dispatches")
+    assert [one.severity for one in found] == severities
+
+
 # -- shops set up badly, by hand --------------------------------------------------------------------------------
 
 
@@ -91,6 +143,7 @@ def a_bad_shop(changed: Mapping[str, Any]) -> Handler:
         "orders": [],
         "0": Reply(404, json.dumps({"code": "woocommerce_rest_shop_webhook_invalid_id", "data": 404}).encode()),
         "wp-json": recorded("wp_json_index.json"),
+        "v3": recorded("namespace_index_wc_v3.json"),
         "system_status": recorded("system_status.json"),
         "woocommerce_manage_stock": {"id": "woocommerce_manage_stock", "value": "yes"},
         "woocommerce_hold_stock_minutes": {"id": "woocommerce_hold_stock_minutes", "value": "60"},
