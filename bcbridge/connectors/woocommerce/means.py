@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import anyio.to_thread
+
 from bcbridge.connectors.budget import Share
 from bcbridge.connectors.woocommerce.answers import Data, as_object
 from bcbridge.connectors.woocommerce.client import INDEX, Client, as_agreed
@@ -56,7 +58,8 @@ async def ask(client: Client, wanted: Tracking) -> Means:
     reply = await client.ask(INDEX, fields, base="", share=Share.READ_BACK)
     with as_agreed(INDEX):
         shop = as_object(reply.content)
-        trackings, zone = TRACKINGS in shop["namespaces"], zone_of(shop)
+        trackings = TRACKINGS in shop["namespaces"]
+        zone = await anyio.to_thread.run_sync(zone_of, shop)  # it may be read from the disk
     if wanted is not Tracking.AUTO:
         return Means(wanted, trackings, zone)
     instead = Tracking.SHIPMENT_TRACKING if trackings else Tracking.NOTE
@@ -75,5 +78,5 @@ def zone_of(shop: Data) -> tzinfo:
     """By name; else by its distance from UTC, in hours."""
     try:
         return ZoneInfo(shop.get("timezone_string") or "")
-    except (ValueError, ZoneInfoNotFoundError):
+    except (ValueError, OSError, ZoneInfoNotFoundError):
         return timezone(timedelta(hours=float(shop.get("gmt_offset") or 0)))

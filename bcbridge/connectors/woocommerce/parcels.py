@@ -6,7 +6,6 @@ hidden meta data, ours alone, is the truth of what was told.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, tzinfo
@@ -24,13 +23,8 @@ from bcbridge.model.record import Moment
 
 META = "_bcbridge_dispatches"
 """Of the order; hidden from whoever looks at it in the shop."""
-ITEMS, NUMBER, PROVIDER, NAME, LINK, AT = (
-    *("_items", "_tracking_number", "_shipment_provider", "_provider_name", "_tracking_url"),
-    "_date_fulfilled",
-)
-OTHER = "other"
-PROVIDER_KEY = re.compile(r"[a-z0-9][a-z0-9-]*")
-"""How WooCommerce writes the carriers that it knows; any other name is one of our own."""
+ITEMS, NUMBER, PROVIDER = "_items", "_tracking_number", "_shipment_provider"
+LINK, AT = "_tracking_url", "_date_fulfilled"
 
 
 class Item(wire.Wire):
@@ -136,7 +130,7 @@ def _of_fulfilment(one: Data, meta: Mapping[str, Any], zone: tzinfo) -> Fulfilme
         ref=Ref(str(one["id"])),
         location=None,
         lines=tuple(_pieces(item) for item in rows(meta[ITEMS])),
-        company=str(meta.get(NAME) or meta.get(PROVIDER) or ""),
+        company=str(meta.get(PROVIDER) or ""),
         tracks=tuple(filter(None, tracks)),
         at=at if at.tzinfo else at.replace(tzinfo=zone),
     )
@@ -148,8 +142,9 @@ def _pieces(item: Data) -> LinePieces:
 
 
 def fulfilment(said: Data) -> Data:
-    """The body that makes one. A fulfilment has room for one number: several stand in it beside each other."""
-    meta = {ITEMS: said["items"], NUMBER: ", ".join(said["numbers"]), **_provider(said["company"])}
+    """The body that makes one. A fulfilment has room for one number: several stand in it beside each other. What the
+    carrier is called is mailed to the shopper as it stands here, so it is never ``other``."""
+    meta = {ITEMS: said["items"], NUMBER: ", ".join(said["numbers"]), PROVIDER: said["company"]}
     if said["links"]:
         meta[LINK] = said["links"][0]
     return {
@@ -158,12 +153,6 @@ def fulfilment(said: Data) -> Data:
         "notify_customer": said["notify"],
         "meta_data": [{"id": 0, "key": key, "value": value} for key, value in meta.items() if value],
     }
-
-
-def _provider(company: str) -> Mapping[str, str]:
-    if not company or PROVIDER_KEY.fullmatch(company):
-        return {PROVIDER: company}
-    return {PROVIDER: OTHER, NAME: company}
 
 
 # -- trackings

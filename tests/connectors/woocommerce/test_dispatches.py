@@ -470,19 +470,17 @@ def test_a_fulfilment_is_told_as_it_was_recorded() -> None:
     assert ours == {**exchange["request"]["body"], "notify_customer": True}
 
 
-@pytest.mark.parametrize(
-    ("company", "provider"),
-    [("ups", ["ups"]), ("Local Courier", ["other", "Local Courier"]), ("", [])],
-)
-def test_a_carrier_that_woocommerce_does_not_know_is_another(company: str, provider: list[str]) -> None:
+@pytest.mark.parametrize(("company", "keys"), [("Local Courier", ["_items", "_shipment_provider"]), ("", ["_items"])])
+def test_a_carrier_is_called_as_the_shopper_is_to_read_it(company: str, keys: list[str]) -> None:
     body = parcels.fulfilment(parcels.told(a_dispatch([PIECE], company=company)))
     said = {one["key"]: one["value"] for one in body["meta_data"]}
-    assert [said[key] for key in ("_shipment_provider", "_provider_name") if key in said] == provider
-    assert "_tracking_number" not in said
+    assert list(said) == keys
+    assert said.get("_shipment_provider", "") == company
 
 
-def test_a_zone_without_a_name_is_a_distance() -> None:
-    at = datetime(2026, 7, 1, 12, tzinfo=zone_of({"timezone_string": "", "gmt_offset": "5.5"}))
+@pytest.mark.parametrize("name", ["", "America", "Nowhere/Else", "../etc/passwd"])
+def test_a_zone_without_a_name_is_a_distance(name: str) -> None:
+    at = datetime(2026, 7, 1, 12, tzinfo=zone_of({"timezone_string": name, "gmt_offset": "5.5"}))
     assert at.astimezone(UTC).hour == 6
 
 
