@@ -131,7 +131,7 @@ class PersonActs:
         order_id, _ = await self._one(order)
 
         def unit(tx: sqlite3.Connection) -> ActResult:
-            rows = kept.standing(tx, [order_id])
+            rows = kept.meant(tx, Wanted(ids=(order_id,), cause=None, code=None, channel=None))
             if not changing.differs(tx, order_id):
                 raise Refusal(f"the two sides of {order} do not differ")
             if not dry_run:

@@ -39,11 +39,16 @@ class ChangeDesk:
 
         def unit(tx: sqlite3.Connection, row: Row, held: BookedOrder) -> bool:
             news = changing.see(tx, erp, row.order_id, held, now=self.now())
-            if not news and not (row.state != "posted" and row.channel in self.greeted):
+            first = row.state != "posted"
+            if not news and not (first and (row.channel in self.greeted or self._waits(tx, row))):
                 return False
             return self._enqueue(tx, [(row.channel, Ref(row.order_ref))], priority=queue.NOW)
 
         return unit
+
+    def _waits(self, tx: sqlite3.Connection, row: Row) -> bool:
+        """Whether a change of its order waits for it to be booked."""
+        return queue.is_waiting(tx, CHANGES, row.channel, row.order_ref)
 
     async def look_again(self) -> None:
         """Every order whose sides differ: what was a person's may be done by now."""

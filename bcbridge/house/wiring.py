@@ -446,7 +446,8 @@ def _channel(house: House, connection: Connection, tools: Tools) -> ChannelHouse
 
 def _order_memory(house: House, name: str) -> OrderMemory:
     erp, on_change = house.settings.channels[name].erp, house.changes.of_channel(name)
-    return OrderMemory(house.store, name, erp, house.now, on_due=house.stock.due, on_change=on_change)
+    ring = house.changes.ring
+    return OrderMemory(house.store, name, erp, house.now, on_due=house.stock.due, on_change=on_change, ring=ring)
 
 
 def amends(channel: ChannelHouse) -> bool:

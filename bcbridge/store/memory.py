@@ -30,6 +30,8 @@ class OrderMemory:
     """Told in which channels a number has to be written because of what was looked at."""
     on_change: Callable[[sqlite3.Connection, Ref], None] = lambda tx, ref: None
     """Told, within the unit, which order on its way or booked the channel changed."""
+    ring: Callable[[], None] = lambda: None
+    """Called when that is on disk."""
 
     async def documents(self, refs: Sequence[Ref]) -> dict[Ref, Document]:
         return await inbox.documents(self.store, self.channel, "orders", refs)
@@ -56,13 +58,17 @@ class OrderMemory:
             await self.store.write(unit)
 
     async def note_change(self, order_id: int, facts: Facts, words: Sequence[str]) -> None:
-        def unit(tx: sqlite3.Connection) -> None:
+        def unit(tx: sqlite3.Connection) -> bool:
             modified = facts.modified or self.now()
             changed, now = facts.content_hash, self.now()
-            if orders.note_change(tx, order_id, content_hash=changed, modified=modified, words=words, now=now):
+            orders.note_payment(tx, order_id, facts)
+            news = orders.note_change(tx, order_id, content_hash=changed, modified=modified, words=words, now=now)
+            if news:
                 self.on_change(tx, facts.ref)
+            return news
 
-        await self.store.write(unit)
+        if await self.store.write(unit):
+            self.ring()
 
     async def note_reuse(self, order_id: int, ref: Ref, created: datetime, text: str) -> None:
         """An order created then came under this ref, and what we know of the ref is about another."""

@@ -69,6 +69,13 @@ ON CONFLICT (flow, connector, ref) WHERE state = 'waiting' DO UPDATE SET
 attempts, deaths, reason."""
 
 
+_IS_WAITING = "SELECT 1 FROM jobs WHERE flow = ? AND connector = ? AND ref = ? AND state = 'waiting'"
+
+
+def is_waiting(tx: sqlite3.Connection, flow: str, connector: str, ref: str) -> bool:
+    return tx.execute(_IS_WAITING, (flow, connector, ref)).fetchone() is not None
+
+
 def enqueue(tx: sqlite3.Connection, wishes: Iterable[Wish], *, now: datetime) -> None:
     """Let jobs wait; one that waits already is only made more urgent. Serves retries and recovery alike."""
     at = stamp(now)

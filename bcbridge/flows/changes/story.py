@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -55,10 +55,10 @@ CHANGES = "changes"
 """This flow's name in the queue."""
 UNDER_WAY = timedelta(seconds=30)
 """Until it is looked again whether every document of an order is booked."""
-LOOK_AGAIN = timedelta(seconds=10)
+LOOK_AGAIN = timedelta(seconds=5)
 """After something was asked for: whether it is so."""
 CLOSED = timedelta(minutes=1)
-"""Until the ERP is asked again that takes no calls."""
+"""Until a side is asked again that takes no calls."""
 OFTEN = 3
 """Times that the same is asked for, said yes to and not done, before it is a person's."""
 ERP, CHANNEL = "erp", "channel"
@@ -141,7 +141,7 @@ class Changes:
         except OpenCircuit as fault:  # the ERP's: its own readers pause it, and this channel goes on
             return Again(CLOSED, str(fault))
         if any(document.held is None for document in standing.documents):
-            return Done("the ERP does not show a document of it")
+            return Done("the ERP does not show a document of it, or shows it twice")
         if standing.doubt is not None:
             await self.memory.looked(standing.order_id)
         return await self._compared(ref, order, standing)
@@ -164,7 +164,7 @@ class Changes:
         if not unseen:
             return standing
         found = await self.sink.find(unseen)
-        held = {reference: hits[0] for reference, hits in found.hits.items() if hits}
+        held = {reference: hits[0] for reference, hits in found.hits.items() if len(hits) == 1}
         await self.memory.seen(standing.order_id, list(held.values()))
         documents = tuple(
             replace(one, held=held.get(one.reference, one.held)) if one.held is None else one
@@ -215,11 +215,13 @@ class Changes:
         still names it; which other one it would get is a person's to say."""
         if order is None:
             return ()
-        found = find_addresses(order, await self.desk(order), Findings()).ship_to
-        wanted = {self.sink.goes_to(address): address for address in found}
+        findings = Findings()
+        found = find_addresses(order, await self.desk(order), findings).ship_to
+        takes = not findings.problems  # one that the ERP's fields cannot hold is a person's
+        wanted = {self.sink.goes_to(address): address if takes else None for address in found}
         return tuple(self._place(document, wanted) for document in standing.documents)
 
-    def _place(self, document: Document, wanted: dict[str, Address]) -> Place:
+    def _place(self, document: Document, wanted: Mapping[str, Address | None]) -> Place:
         sent = self.sink.sent_to(document.body)
         held = document.held.ship_to if document.held else ""
         only = next(iter(wanted)) if len(wanted) == 1 else ""
@@ -260,9 +262,12 @@ class Changes:
             answer = await self._ask(request, standing.order_id, against)
             if isinstance(answer, Doubtful):
                 return Again(self.settings.doubt, answer.reason)
-            if isinstance(answer, NotSent):
+            if isinstance(answer, NotSent) and answer.after == CLOSED:  # nor will it, before somebody looks
+                _leave(request, answer.reason, left)
+                verdict = Again(CLOSED, answer.reason)
+            elif isinstance(answer, NotSent):
                 return Again(answer.after or LOOK_AGAIN, answer.reason)
-            if isinstance(answer, Rejected):
+            elif isinstance(answer, Rejected):
                 _leave(request, "; ".join(answer.reasons), left)
             else:
                 verdict = Again(LOOK_AGAIN, "asked for; whether it is so")
@@ -279,7 +284,7 @@ class Changes:
             with anyio.CancelScope(shield=True):
                 ended = NotSent if isinstance(fault, OpenCircuit) else Doubtful
                 await self.memory.settle(made, ended(plain(fault)))
-            if request.side == ERP and isinstance(fault, OpenCircuit):
+            if isinstance(fault, OpenCircuit):  # a right that is missing, mostly: nobody else waits for it
                 return NotSent(plain(fault), CLOSED)
             raise
         await self.memory.settle(made, answer)

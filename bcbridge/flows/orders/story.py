@@ -24,6 +24,7 @@ from bcbridge.connectors.base import Source
 from bcbridge.errors import CutChanged, Malformed, PostingClosed
 from bcbridge.flows.orders.content import changes, content_hash
 from bcbridge.flows.orders.desk import NO_LINKS, Desk, Masters
+from bcbridge.flows.orders.gate import authorised_until
 from bcbridge.flows.orders.judge import judge
 from bcbridge.flows.orders.pieces import look_of
 from bcbridge.flows.orders.reference import reference
@@ -231,7 +232,7 @@ class Orders:
 
     async def _note_if_changed(self, order: Order | Malformed | None, look: Looked, standing: Standing | None) -> None:
         if isinstance(order, Order) and standing and standing.stands_in_erp and not _another(order, standing):
-            await self._note_change(order, _facts(order), look, standing)
+            await self._note_change(order, _facts(order, self.settings), look, standing)
 
     # -- one order -----------------------------------------------------------------------------------------
 
@@ -242,7 +243,7 @@ class Orders:
             return await self._gone(ref, standing)
         if isinstance(order, Malformed):
             return await self._malformed(ref, order, standing)
-        facts = _facts(order)
+        facts = _facts(order, self.settings)
         if standing and (before := _another(order, standing)):
             await self.memory.note_reuse(standing.id, ref, order.created, _two_under_one_id(order, before))
             return await self._not_booked(order, facts, look, standing)
@@ -432,7 +433,7 @@ def _held_up(standing: Standing) -> bool:
     return any(part.state in ("in_doubt", "rejected") for part in standing.parts)
 
 
-def _facts(order: Order) -> Facts:
+def _facts(order: Order, settings: OrderSettings) -> Facts:
     return Facts(
         ref=order.ref,
         channel_id=order.id,
@@ -442,6 +443,8 @@ def _facts(order: Order) -> Facts:
         currency=order.currency,
         total=order.total,
         content_hash=content_hash(order),
+        payment=order.payment.value,
+        authorised_until=authorised_until(order, settings),
     )
 
 

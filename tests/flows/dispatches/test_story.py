@@ -161,7 +161,7 @@ BOOKED = (
     VALUES (1, 'shop', '{ORDER}', 'booked', '{stamp(BEGIN)}', '{stamp(BEGIN)}')""",
     f"""INSERT INTO outbox (sink, order_id, part, parts, generation, reference, body, body_hash, state, written_at)
     VALUES ('erp.orders', 1, 1, 1, 1, '{PART}', x'00', '', 'posted', '{stamp(BEGIN)}')""",
-    f"INSERT INTO booked_rows VALUES ('{PART}', 1, 1, '{LINE}', '{TEE}', 4)",
+    f"INSERT INTO booked_rows (reference, line_seq, order_id, line, upc, pieces) VALUES ('{PART}', 1, 1, '{LINE}', '{TEE}', 4)",
 )
 """An order of four pieces on one line, booked as one document."""
 
