@@ -81,7 +81,7 @@ class Client:
     async def write(
         self, method: str, path: str, body: Data, *, decide: DecideWritten = written
     ) -> Answer | NotSent | Doubtful:
-        """A call of stock or of a dispatch that changes something, made once. Raises OpenCircuit where nothing was
+        """A call of stock or of an order that changes something, made once. Raises OpenCircuit where nothing was
         changed."""
         async with self._gate:
             try:
@@ -173,6 +173,16 @@ class Client:
         deadline = anyio.current_time() + PATIENCE_SECONDS
         while (wait := self.quota.wait()) > 0:  # another caller may have used it meanwhile
             await _sleep(wait, deadline)
+
+
+def id_of(answer: Answer) -> str:
+    """Of what a v2 write made or changed; empty where its answer names nothing."""
+    try:
+        said = orjson.loads(answer.body)
+    except ValueError:
+        return ""
+    made = said.get("id") if isinstance(said, dict) else None
+    return str(made) if isinstance(made, int) and made > 0 else ""
 
 
 async def _sleep(seconds: float, deadline: float) -> None:

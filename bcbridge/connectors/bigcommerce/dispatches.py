@@ -16,9 +16,9 @@ import orjson
 
 from bcbridge.connectors.bigcommerce import wire
 from bcbridge.connectors.bigcommerce.bundles import refunds, stood_for
-from bcbridge.connectors.bigcommerce.client import Client, Data, as_agreed
+from bcbridge.connectors.bigcommerce.client import Client, Data, as_agreed, id_of
 from bcbridge.connectors.bigcommerce.detail import INCLUDE, every_line
-from bcbridge.connectors.bigcommerce.failures import Missing, reasons, shipped
+from bcbridge.connectors.bigcommerce.failures import Missing, of_one_order, reasons
 from bcbridge.connectors.bigcommerce.heads import ORDERS_PATH
 from bcbridge.connectors.bigcommerce.payment import CANCELLED, DECLINED, INCOMPLETE, REFUNDED, STATUSES
 from bcbridge.connectors.bigcommerce.settings import BigCommerceSettings, Bundles
@@ -85,12 +85,12 @@ class Dispatches:
         """Once. A refusal changes nothing: a shipment is taken whole or not at all."""
         asked = orjson.loads(body)
         path = f"{ORDERS_PATH}/{asked['order']}/shipments"
-        answer = await self._client.write("POST", path, asked["shipment"], decide=shipped)
+        answer = await self._client.write("POST", path, asked["shipment"], decide=of_one_order)
         if isinstance(answer, NotSent | Doubtful):
             return answer
         if answer.status >= 400:
             return Rejected(reasons(answer))
-        made = _id_of(answer.body)
+        made = id_of(answer)
         return Accepted(made) if made else Doubtful("BigCommerce's yes to a shipment names none")
 
 
@@ -124,15 +124,6 @@ def _carrier(dispatch: Dispatch) -> Data:
     if company and not dispatch.links and SLUG.fullmatch(company):
         return {"shipping_provider": "", "tracking_carrier": company}
     return {"shipping_provider": "", **({"shipping_method": company} if company else {})}
-
-
-def _id_of(body: bytes) -> str:
-    try:
-        said = orjson.loads(body)
-    except ValueError:
-        return ""
-    made = said.get("id") if isinstance(said, dict) else None
-    return str(made) if isinstance(made, int) and made > 0 else ""
 
 
 # -- looking -------------------------------------------------------------------------------------------------------

@@ -26,6 +26,12 @@ DISPATCHES = Finding(
     "telling them needs the scope store_v2_orders, which no read can try; the store mails the shopper of each shipment",
     "give the API account orders: modify; the control panel's order notifications say which mails go out",
 )
+AMENDMENTS = Finding(
+    Severity.INFO,
+    "amendments",
+    "cancelling and marking orders needs the scope store_v2_orders, which no read can try; no money moves by it",
+    "give the API account orders: modify; the control panel's order notifications say which mails go out",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +59,7 @@ class Doctor:
         seen = await looks.looked_over(
             (looks.agreeing(look.topic, look.at, as_agreed), _blind(look)) for look in self._looks()
         )
-        return [*seen, DISPATCHES, self._quota()]
+        return [*seen, DISPATCHES, AMENDMENTS, self._quota()]
 
     def _looks(self) -> Sequence[Look]:
         info, warning = "store_v2_information_read_only", Severity.WARNING

@@ -76,8 +76,9 @@ def written(answer: Answer, quota: Quota) -> BridgeError | NotSent | Doubtful | 
     return decision(answer, quota)
 
 
-def shipped(answer: Answer, quota: Quota) -> BridgeError | NotSent | Doubtful | None:
-    """What the answer to a shipment asks for; None where it is good, or a no to this shipment alone."""
+def of_one_order(answer: Answer, quota: Quota) -> BridgeError | NotSent | Doubtful | None:
+    """What the answer to a write of one order asks for, its shipment or itself; None where it is good, or a no to this
+    write alone."""
     asks = written(answer, quota)
     if isinstance(asks, Missing | Reject):
         return None

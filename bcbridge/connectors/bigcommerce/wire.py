@@ -54,6 +54,10 @@ def _spelt(value: object) -> object:
     return value
 
 
+def _respelt(value: object) -> object:
+    return [_spelt(fee) for fee in value] if isinstance(value, list) else ()
+
+
 Number = Annotated[Decimal, BeforeValidator(_no_float), Field(max_digits=24, decimal_places=12)]
 Count = Annotated[int, BeforeValidator(_no_bool), Field(ge=0, le=1_000_000)]
 Id = Annotated[int, BeforeValidator(_no_bool), Field(ge=0, lt=2**63)]
@@ -311,6 +315,16 @@ class Shipping(Wire):
     is_deleted: bool = False
     date_modified: When
     consignments: Consignments
+
+
+class Amendable(Wire):
+    """One order, as far as it says what may be made of it. ``fees``: as they were sent, to be said again."""
+
+    status_id: Annotated[int, BeforeValidator(_no_bool), Field(ge=0, le=14)]
+    items_shipped: Count | None = None
+    is_deleted: bool = False
+    staff_notes: Text = ""
+    fees: Annotated[tuple[dict[str, Any], ...], BeforeValidator(_respelt)] = ()
 
 
 class Shipped(Wire):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -26,6 +27,9 @@ MOST = 250
 USUAL_PAGE = 50
 
 Order = Mapping[str, Any]
+
+
+ONE_ORDER = re.compile(r"/v2/orders/\d+$")
 
 
 class Refused(Exception):
@@ -98,8 +102,8 @@ class Front:
         broken = await self.broken(request)
         if broken is not None:
             return broken
-        ships = request.method == "POST" and request.path.endswith("/shipments")
-        if ships and await self.strikes("fulfil_call_lost"):
+        tells = told_by(request)
+        if tells and await self.strikes(f"{tells}_call_lost"):
             return hang_up(request)
         try:
             await self.welcome(request)
@@ -109,7 +113,7 @@ class Front:
             return self.written(request, refused)
         if said.paid:  # before the answer: whoever was told is in the books
             await self.shop.served_paid(said.paid)
-        if await self.strikes("answer_lost") or (ships and await self.strikes("fulfil_answer_lost")):
+        if await self.strikes("answer_lost") or (tells and await self.strikes(f"{tells}_answer_lost")):
             return hang_up(request)
         return self.written(request, said)
 
@@ -151,6 +155,13 @@ class Front:
         if v2 and "json" not in request.headers.get("Accept", ""):
             return web.Response(text=xml_of(data), status=status, content_type="application/xml", headers=headers)
         return answer(data, status, headers)
+
+
+def told_by(request: web.Request) -> str:
+    """What of an order a call tells, as its faults are called; empty where none."""
+    if request.method == "POST" and request.path.endswith("/shipments"):
+        return "fulfil"
+    return "amend" if request.method == "PUT" and ONE_ORDER.search(request.path) else ""
 
 
 def trouble_v2(refused: Refused) -> list[JSON]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-from bcbridge.sandbox.bigcommerce import changes, orders, shown, statuses
+from bcbridge.sandbox.bigcommerce import changes, orders, shown, statuses, totals
 from bcbridge.sandbox.bigcommerce.front import (
     NOTHING,
     Answer,
@@ -21,7 +21,7 @@ from bcbridge.sandbox.bigcommerce.front import (
 )
 from bcbridge.sandbox.bigcommerce.orders import FILTERS, SORTS, Wanted
 from bcbridge.sandbox.bigcommerce.shop import Shop
-from bcbridge.sandbox.shopping.cart import JSON
+from bcbridge.sandbox.shopping.cart import JSON, BadCart
 
 DATES = ("min_date_created", "max_date_created", "min_date_modified", "max_date_modified")
 WHOLE = ("min_id", "max_id", "customer_id", "status_id", "channel_id")
@@ -29,7 +29,8 @@ FIGURES = ("min_total", "max_total")
 PAGING = {"page", "limit"}
 INCLUDED = {"include", "consignment_structure"}
 INCLUDES = ("consignments", "consignments.line_items", "fees")
-WRITABLE = ("status_id", "staff_notes", "customer_message", "external_order_id", "is_deleted", "channel_id")
+WRITABLE = ("status_id", "staff_notes", "customer_message", "external_order_id", "is_deleted", "channel_id", "fees")
+LONGEST_NOTES = 65_535
 Part = Callable[[JSON], list[JSON]]
 
 
@@ -111,6 +112,8 @@ class OrdersApi:
         unknown = sorted(set(fields) - set(WRITABLE))
         if unknown:
             raise Refused(400, f"The field '{unknown[0]}' is not writable in this sandbox.")
+        if self.shop.world.faults.is_on("put_drops_fees"):
+            fields = {"fees": [], **fields}
         return await self.change(request, lambda order: write(order, fields))
 
     async def archive(self, request: web.Request) -> Answer:
@@ -226,5 +229,24 @@ def included(request: web.Request) -> set[str]:
 
 
 def write(order: JSON, fields: JSON) -> None:
-    order.update(fields)
-    changes.relabel(order, order["status_id"])
+    """Fees that are named replace those that stand (orders.v2.oas2.yml, `PUT /orders/{order_id}`)."""
+    if len(str(fields.get("staff_notes", ""))) > LONGEST_NOTES:
+        raise Refused(400, "The field 'staff_notes' is invalid.")
+    if "fees" in fields:
+        charge(order, fields["fees"])
+    order.update({name: value for name, value in fields.items() if name != "fees"})
+    try:
+        changes.relabel(order, order["status_id"])
+    except BadCart:
+        raise Refused(400, "The field 'status_id' is invalid.") from None
+
+
+def charge(order: JSON, asked: list[JSON]) -> None:
+    """Known by their ids; what is said of one is changed, the rest of it stays."""
+    standing = {one["id"]: one for one in order["fees"]}
+    if any(one.get("id") not in standing for one in asked):
+        raise Refused(400, "The field 'fees' is invalid.")
+    fees = [{**standing[one["id"]], **one} for one in asked]
+    if fees != order["fees"]:
+        order["fees"] = fees
+        totals.add_up(order)
