@@ -16,7 +16,6 @@ import signal
 import socket
 import sqlite3
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -29,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.e2e.books import REFERENCE, Judgement, judge
+from tests.e2e.nursery import Process, ran, started
 from tests.e2e.shops import SHOPIFY, Shop
 from tests.e2e.sold import Sold
 
@@ -38,6 +38,8 @@ BRIDGE_UP_SECONDS = 60.0
 SETTLES_WITHIN_SECONDS = 150.0
 CLI_WITHIN_SECONDS = 90.0
 POLL_SECONDS = 0.1
+ASKING = 2.0
+"""Times as long as asking took, nobody asks: a wait leaves the machine to those who are waited for."""
 SELLS_EVERY_SECONDS = 1.5
 SHOP_DOMAIN = "bcbridge-sandbox.myshopify.com"
 CHANNEL = "shopify_us"
@@ -97,8 +99,8 @@ class World:
     post_every_seconds: float = 0.3
     store_path: str = "var/bcbridge.db"
     ports: dict[str, int] = field(default_factory=dict)
-    sandbox: subprocess.Popen[bytes] | None = None
-    bridge: subprocess.Popen[bytes] | None = None
+    sandbox: Process | None = None
+    bridge: Process | None = None
 
     def __post_init__(self) -> None:
         names = ("web", "bluecherry", "slack", "smtp", *(shop.served for shop in self.shops))
@@ -175,7 +177,7 @@ class World:
 
     def start_sandbox(self) -> None:
         """As a process of its own, on this world's ports."""
-        command = [sys.executable, "-m", "bcbridge.sandbox.main", "--dir", str(self.folder / "var/sandbox")]
+        command = ["-m", "bcbridge.sandbox.main", "--dir", str(self.folder / "var/sandbox")]
         command += ["--slack-port", str(self.ports["slack"]), "--smtp-port", str(self.ports["smtp"])]
         command += ["--serve", f"bluecherry={self.ports['bluecherry']}"]
         settings = {"wholesale_orders": 20, "calls_per_minute": 60_000, **self.simulated_erp}
@@ -184,8 +186,8 @@ class World:
             command += ["--set", f"bluecherry.{setting}={value}"]
         for shop in self.shops:
             command += shop.options(self.ports[shop.served])
-        with (self.folder / "sandbox.log").open("ab") as log:
-            self.sandbox = subprocess.Popen(command, stdout=log, stderr=log, cwd=self.folder, env=environment())
+        log = self.folder / "sandbox.log"
+        self.sandbox = started(command, folder=self.folder, env=environment(), out=log, err=log)
         servers = [self.erp, *map(self.at, self.shops)]
         until(lambda: all(map(self.answers, servers)), SANDBOX_UP_SECONDS, "the sandbox answers")
 
@@ -301,11 +303,11 @@ class World:
 
     # -- the bridge ----------------------------------------------------------------------------------------
 
-    def start_bridge(self, *arguments: str, program: Path | None = None) -> subprocess.Popen[bytes]:
-        """``tests/e2e/daemon.py`` by default: the product's own app, with what the arguments wire otherwise."""
-        command = [sys.executable, str(program or ROOT / "tests/e2e/daemon.py"), str(self.config), *arguments]
-        with (self.folder / "bridge.log").open("ab") as log:
-            self.bridge = subprocess.Popen(command, stdout=log, stderr=log, cwd=self.folder, env=environment())
+    def start_bridge(self, *arguments: str) -> Process:
+        """``tests/e2e/daemon.py``: the product's own app, with what the arguments wire otherwise."""
+        command = [str(ROOT / "tests/e2e/daemon.py"), str(self.config), *arguments]
+        log = self.folder / "bridge.log"
+        self.bridge = started(command, folder=self.folder, env=environment(), out=log, err=log)
         return self.bridge
 
     def run_bridge(self) -> None:
@@ -359,16 +361,8 @@ class World:
 
     def cli(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """``bcbridge ...`` in this folder."""
-        command = [sys.executable, "-m", "bcbridge.cli", *arguments]
-        return subprocess.run(
-            command,
-            cwd=self.folder,
-            env=environment(),
-            capture_output=True,
-            text=True,
-            timeout=CLI_WITHIN_SECONDS,
-            check=False,
-        )
+        command = ["-m", "bcbridge.cli", *arguments]
+        return ran(command, folder=self.folder, env=environment(), within=CLI_WITHIN_SECONDS)
 
     def did(self, *arguments: str) -> Any:
         """The command's answer in JSON; it must have ended well."""
@@ -512,7 +506,7 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(ROOT)}
 
 
-def kill(process: subprocess.Popen[bytes] | None) -> None:
+def kill(process: Process | None) -> None:
     if process is not None and process.poll() is None:
         process.kill()
         process.wait(10)
@@ -537,9 +531,11 @@ def call(url: str, body: object = None, *, method: str | None = None, timeout: f
 
 
 def until(condition: Callable[[], bool], seconds: float, what: str, *, tell: Callable[[], str] = lambda: "") -> None:
-    """Wait for a condition of the world, with a deadline."""
+    """Wait for a condition of the world, with a deadline. What is dear to ask (whole books) is asked less often."""
     deadline = time.monotonic() + seconds
+    asked = time.monotonic()
     while not condition():
         if time.monotonic() > deadline:
             raise AssertionError(f"did not come about within {seconds} s: {what}\n{tell()}")
-        time.sleep(POLL_SECONDS)
+        time.sleep(max(POLL_SECONDS, ASKING * (time.monotonic() - asked)))
+        asked = time.monotonic()
