@@ -35,8 +35,8 @@ def at(text: str) -> datetime:
     ("start", "days", "end"),
     [
         ("2026-11-09 10:00", 3, "2026-11-13 00:00"),  # Monday: Tuesday, Wednesday, Thursday
-        ("2026-11-09 14:00", 3, "2026-11-13 00:00"),  # the cut-off itself is not late
-        ("2026-11-09 14:01", 3, "2026-11-14 00:00"),
+        ("2026-11-09 13:59", 3, "2026-11-13 00:00"),
+        ("2026-11-09 14:00", 3, "2026-11-14 00:00"),  # the cut-off itself is late
         ("2026-11-13 15:00", 1, "2026-11-18 00:00"),  # Friday after the cut-off: of Monday
         ("2026-11-14 09:00", 0, "2026-11-17 00:00"),  # Saturday, on the day itself: by the end of Monday
         ("2026-12-24 15:00", 0, "2026-12-29 00:00"),  # Friday is Christmas
@@ -59,6 +59,17 @@ def test_what_comes_later_is_due_no_earlier(calendar: Calendar, start: datetime,
     due = calendar.deadline(start, days)
     assert start < due <= calendar.deadline(start + after, days)
     assert due < calendar.deadline(start, days + 1)
+
+
+@given(ANY_CALENDAR, ANY_MOMENT, st.timedeltas(timedelta(0), timedelta(days=30)), st.integers(0, 9))
+@settings(max_examples=300, deadline=None)
+def test_what_is_overdue_is_past_its_deadline_and_nothing_else(
+    calendar: Calendar, start: datetime, after: timedelta, days: int
+) -> None:
+    now = start + after
+    overdue = calendar.overdue_before(now, days)
+    assert (start < overdue) == (calendar.deadline(start, days) <= now)
+    assert calendar.deadline(overdue, days) > now >= calendar.deadline(overdue - timedelta(microseconds=1), days)
 
 
 @pytest.mark.parametrize(

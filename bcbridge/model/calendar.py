@@ -86,13 +86,15 @@ def moment_at(day: date, clock: time, zone: ZoneInfo) -> datetime:
     return datetime.combine(day, clock, zone).astimezone(UTC)
 
 
-def open_days(first: date, days: frozenset[int], closed: frozenset[date]) -> Iterator[date]:
-    """From ``first`` on, without end."""
+def open_days(
+    first: date, days: frozenset[int], closed: frozenset[date], *, step: timedelta = ONE_DAY
+) -> Iterator[date]:
+    """From ``first`` on, without end; backwards with a step below zero."""
     day = first
     while True:
         if day.weekday() in days and day not in closed:
             yield day
-        day += ONE_DAY
+        day += step
 
 
 class Calendar(BaseModel):
@@ -103,7 +105,7 @@ class Calendar(BaseModel):
     time_zone: Zone = "UTC"
     days: Weekdays = EVERY_DAY
     cut_off: ClockTime | None = None
-    """What comes after it on a working day is taken up on the next one."""
+    """What comes then or later on a working day is taken up on the next one."""
     closed: ClosedDays = frozenset()
 
     def taken_up(self, start: datetime) -> date:
@@ -111,7 +113,7 @@ class Calendar(BaseModel):
         zone = zone_of(self.time_zone)
         local = start.astimezone(zone)
         today = local.date()
-        late = self.cut_off is not None and start > moment_at(today, self.cut_off, zone)
+        late = self.cut_off is not None and start >= moment_at(today, self.cut_off, zone)
         return next(open_days(today + late * ONE_DAY, self.days, self.closed))
 
     def deadline(self, start: datetime, working_days: int) -> datetime:
@@ -119,6 +121,16 @@ class Calendar(BaseModel):
         after = open_days(self.taken_up(start), self.days, self.closed)
         last = next(islice(after, working_days, None))
         return moment_at(last + ONE_DAY, time(), zone_of(self.time_zone))
+
+    def overdue_before(self, now: datetime, working_days: int) -> datetime:
+        """What came before this moment, in UTC, is past the deadline of so many working days."""
+        zone = zone_of(self.time_zone)
+        yesterday = now.astimezone(zone).date() - ONE_DAY
+        ended = open_days(yesterday, self.days, self.closed, step=-ONE_DAY)
+        taken_up = next(islice(ended, working_days, None))
+        if self.cut_off is not None:
+            return moment_at(taken_up, self.cut_off, zone)
+        return moment_at(taken_up + ONE_DAY, time(), zone)
 
 
 ALWAYS = Calendar()

@@ -23,6 +23,10 @@ class Facts:
     currency: str = ""
     total: Decimal = Decimal(0)
     content_hash: str = ""
+    payment: str = ""
+    """As the channel tells it (model/order.py, PaymentStatus); empty where nothing is known of it."""
+    authorised_until: datetime | None = None
+    """Until when money that is authorised and not captured is held."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,13 +29,18 @@ PROBLEMS_TOLD = 3
 # -- what is booked, and what left -------------------------------------------------------------------------------
 
 _FORGET_ROWS = "DELETE FROM booked_rows WHERE reference = ?"
-_KEEP_ROW = "INSERT INTO booked_rows (reference, line_seq, order_id, line, upc, pieces) VALUES (?, ?, ?, ?, ?, ?)"
+_KEEP_ROW = """
+INSERT INTO booked_rows (reference, line_seq, order_id, line, upc, pieces, warehouse) VALUES (?, ?, ?, ?, ?, ?, ?)
+"""
 
 
 def booked(tx: sqlite3.Connection, order_id: int, write: Write) -> None:
     """The rows of a document, as it is about to be sent."""
     tx.execute(_FORGET_ROWS, (write.reference,))
-    rows = [(write.reference, line.line_seq, order_id, line.line, line.upc, line.quantity) for line in write.item.lines]
+    rows = [
+        (write.reference, line.line_seq, order_id, line.line, line.upc, line.quantity, line.warehouse)
+        for line in write.item.lines
+    ]
     tx.executemany(_KEEP_ROW, rows)
 
 

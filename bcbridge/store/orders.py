@@ -44,15 +44,19 @@ def _standing(row: sqlite3.Row) -> Standing:
 
 
 _SEE = """
-INSERT INTO orders (connector, ref, channel_id, name, state, since, first_seen, created_at, modified, currency, total)
-VALUES (:connector, :ref, :channel_id, :name, 'ready', :now, :now, :created_at, :modified, :currency, :total)
+INSERT INTO orders (connector, ref, channel_id, name, state, since, first_seen, created_at, modified, currency, total,
+                    payment, authorised_until)
+VALUES (:connector, :ref, :channel_id, :name, 'ready', :now, :now, :created_at, :modified, :currency, :total,
+        :payment, :authorised_until)
 ON CONFLICT (connector, ref) DO UPDATE SET
     channel_id = CASE WHEN excluded.channel_id <> '' THEN excluded.channel_id ELSE channel_id END,
     name = CASE WHEN excluded.name <> '' THEN excluded.name ELSE name END,
     created_at = coalesce(excluded.created_at, created_at),
     modified = coalesce(excluded.modified, modified),
     currency = CASE WHEN excluded.currency <> '' THEN excluded.currency ELSE currency END,
-    total = CASE WHEN excluded.currency <> '' THEN excluded.total ELSE total END
+    total = CASE WHEN excluded.currency <> '' THEN excluded.total ELSE total END,
+    authorised_until = CASE WHEN excluded.payment <> '' THEN excluded.authorised_until ELSE authorised_until END,
+    payment = CASE WHEN excluded.payment <> '' THEN excluded.payment ELSE payment END
 RETURNING id, first_seen = :now AS is_new, state, code, problems
 """
 _MOVE = """
@@ -77,11 +81,17 @@ def see(tx: sqlite3.Connection, connector: str, facts: Facts, *, now: datetime) 
             "modified": stamp(facts.modified) if facts.modified else None,
             "currency": facts.currency,
             "total": str(facts.total),
+            **_paid(facts),
         },
     ).fetchone()
     if row["is_new"]:
         events.add(tx, row["id"], "came_in", now=now, name=facts.name, ref=facts.ref)
     return row
+
+
+def _paid(facts: Facts) -> dict[str, object]:
+    until = facts.authorised_until
+    return {"payment": facts.payment, "authorised_until": stamp(until) if until else None}
 
 
 def record(tx: sqlite3.Connection, connector: str, facts: Facts, outcome: Outcome, *, now: datetime) -> int:
@@ -173,6 +183,14 @@ def note_change(
     if noted and words:
         events.add(tx, order_id, "changed_after_booking", now=now, changes=list(words))
     return noted and bool(words)
+
+
+_NOTE_PAYMENT = "UPDATE orders SET payment = :payment, authorised_until = :authorised_until WHERE id = :id"
+
+
+def note_payment(tx: sqlite3.Connection, order_id: int, facts: Facts) -> None:
+    """How the payment of an order stands that is booked or on its way; of one that is gone nothing is known."""
+    tx.execute(_NOTE_PAYMENT, {"id": order_id, **_paid(facts)})
 
 
 ID_REUSED = "id_reused"

@@ -73,6 +73,16 @@ def _authorised(order: Order, settings: OrderSettings) -> tuple[str, str] | None
     return "authorised", f"The payment is authorised, not captured ({', '.join(refused) or 'no gateway named'})."
 
 
+def authorised_until(order: Order, settings: OrderSettings) -> datetime | None:
+    """Until when the money of an authorised order is held, by the gateway that lets go of it first."""
+    if order.payment is not PaymentStatus.AUTHORISED:
+        return None
+    promised = [one for one in order.tenders if one.kind is TenderKind.AUTHORISED]
+    if promised:
+        return min(one.at + settings.held_for(one.gateway) for one in promised)
+    return order.created + min(settings.held_for(gateway) for gateway in order.gateways or ("*",))
+
+
 def _held(order: Order) -> tuple[str, str] | None:
     if not order.holds:
         return None

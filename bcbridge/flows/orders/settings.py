@@ -16,6 +16,7 @@ class _Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+AUTHORISATION_DAYS = 7
 Fit = Literal["truncate", "block"]
 
 
@@ -81,6 +82,8 @@ class OrderSettings(_Settings):
     """The go-live boundary, by creation; mandatory for a production channel."""
     authorised_gateways: frozenset[str] = frozenset()
     """Gateways whose authorised, not yet captured, orders are booked."""
+    authorisation_days: dict[str, PositiveInt] = {"*": AUTHORISATION_DAYS}
+    """How long a gateway holds money that is authorised and not captured; ``"*"``: any other."""
     partly_refunded: Literal["block", "book_original"] = "block"
     parts_by_warehouse: bool = False
     unit: Unit = Unit()
@@ -122,6 +125,11 @@ class OrderSettings(_Settings):
     def grace(self) -> timedelta:
         chosen = self.grace_seconds
         return timedelta(seconds=(120 if self.supercycle else 0) if chosen is None else chosen)
+
+    def held_for(self, gateway: str) -> timedelta:
+        """How long this gateway holds what is only authorised."""
+        days = self.authorisation_days
+        return timedelta(days=days.get(gateway, days.get("*", AUTHORISATION_DAYS)))
 
     def not_yet_limit(self, code: str) -> timedelta:
         """The age at which a ``not_yet`` with this code becomes somebody's business."""
