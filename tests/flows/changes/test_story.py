@@ -180,7 +180,8 @@ BOOKED = (
     f"""INSERT INTO outbox (sink, order_id, part, parts, generation, reference, body, body_hash, state, written_at)
     VALUES ('erp.orders', 1, 1, 1, 1, '{PART}', x'00', '', 'posted', '{stamp(BEGIN)}')""",
     *(
-        f"INSERT INTO booked_rows (reference, line_seq, order_id, line, upc, pieces) VALUES ('{PART}', {row.line_seq}, 1, '{row.line}', '{row.upc}', {row.pieces})"
+        "INSERT INTO booked_rows (reference, line_seq, order_id, line, upc, pieces)"
+        f" VALUES ('{PART}', {row.line_seq}, 1, '{row.line}', '{row.upc}', {row.pieces})"
         for row in ROWS
     ),
 )

@@ -12,10 +12,10 @@ from bcbridge.flows.changes.settings import ChangeSettings
 from bcbridge.flows.changes.sides import Sides, sides
 from bcbridge.model.changes import AmendmentKind, Document
 from bcbridge.model.ids import Ref, Reference, Upc
-from bcbridge.model.order import Hold, Order
+from bcbridge.model.order import Hold, Order, OrderLine
 from bcbridge.model.sales_order import BookedLine, BookedOrder
 from bcbridge.model.shipment import BookedRow
-from tests.flows.at_hand import CREATED, DRESS, HOME, SKIRT, line, order
+from tests.flows.at_hand import CREATED, DRESS, HOME, SKIRT, line, order, tender
 
 PART = Reference("SH5001P1G1")
 ELSEWHERE = HOME.model_copy(update={"address1": "2 Other Street"})
@@ -36,10 +36,20 @@ def the_order(**said: Any) -> Order:
 def with_pieces(sold: Order, **pieces: int) -> Order:
     """``dress`` and ``skirt``: so many of each from now on."""
     said = {DRESS: pieces.get("dress"), SKIRT: pieces.get("skirt")}
-    lines = tuple(
-        one if said.get(one.sku) is None else one.model_copy(update={"quantity": said[one.sku]}) for one in sold.lines
-    )
-    return sold.model_copy(update={"lines": lines})
+    lines = tuple(one if said.get(one.sku) is None else _of(one, said[one.sku] or 0) for one in sold.lines)
+    return repriced(sold, *lines)
+
+
+def _of(one: OrderLine, pieces: int) -> OrderLine:
+    given = {"quantity": pieces, "ordered": max(pieces, one.ordered), "amount": one.unit_price * pieces}
+    places = tuple(place.model_copy(update={"quantity": pieces}) for place in one.assignments) if pieces else ()
+    return one.model_copy(update={**given, "assignments": places})
+
+
+def repriced(sold: Order, *lines: OrderLine) -> Order:
+    """The order with these lines, paid for what they cost."""
+    total = sum((one.amount for one in lines), Decimal(0))
+    return sold.model_copy(update={"lines": lines, "total": total, "tenders": (tender("card", str(total)),)})
 
 
 def cancelled(sold: Order) -> Order:
