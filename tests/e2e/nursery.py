@@ -1,7 +1,7 @@
 """Processes of tests, forked from one that has imported everything: a start costs 0.1 s of a core instead of 1.5.
 
 What runs is what ``python -m MODULE`` or ``python PROGRAM`` would run, in a process of its own that is killed, limited
-and waited for like any other. Only inside ``forking`` (tests/e2e/conftest.py). What is claimed about a start from nothing
+and waited for like any other. Only inside ``forking`` (tests/e2e/conftest.py). What is claimed of a start from nothing
 is claimed where real ones are: tests/cli/test_running.py, tests/test_process.py, tests/test_sdnotify.py,
 tests/test_dockerfile.py, tests/e2e/test_shipped_config.py, and the proof (tests/chaos).
 """
