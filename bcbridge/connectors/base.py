@@ -187,11 +187,25 @@ class ShipmentFeed(Protocol):
         ...
 
 
+class Retracks(Protocol):
+    """How a channel is told other tracking numbers of what it shows."""
+
+    def render(self, shown: Ref, dispatch: Dispatch) -> bytes:
+        """Pure: the exact body; ``shown`` is the fulfilment, of the dispatch only numbers and company count."""
+        ...
+
+    async def put(self, body: bytes) -> PutAnswer:
+        """A level: told twice is as told once. ``Accepted`` repeats the fulfilment's ref."""
+        ...
+
+
 class Dispatches(Protocol):
     """What a channel is told of pieces that left."""
 
     name: str
     """As ``shopify_us.dispatches``: what an operator confirms for production."""
+    retracks: Retracks | None
+    """None where numbers stand as they were told."""
 
     async def look(self, ref: Ref) -> DispatchView | None:
         """One order's dispatches as they are shown now; None where the order is gone."""

@@ -8,7 +8,7 @@ other.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from bcbridge.model.ids import Ref
@@ -83,6 +83,14 @@ class Dispatch(Record):
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """A shipment that a channel took from us, by the numbers it was last told with."""
+
+    shipment: str
+    tracks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class DispatchStanding:
     """One order as it is remembered. ``confirmed``: pieces by line that the channel took from us, ``told_at`` when it
     last did. ``doubt``: when the last call without an answer had ended."""
@@ -93,6 +101,10 @@ class DispatchStanding:
     confirmed: Mapping[Ref, int]
     doubt: datetime | None
     told_at: datetime | None = None
+    told: Mapping[str, Told] = field(default_factory=dict)
+    """By the channel's receipt: its fulfilment."""
+    finished: frozenset[bytes] = frozenset()
+    """Bodies that finished it, and that the channel took."""
 
 
 @dataclass(frozen=True, slots=True)

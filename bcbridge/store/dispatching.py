@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import orjson
 
 from bcbridge.model.answers import Accepted, Doubtful, NotSent, PutAnswer, Rejected
-from bcbridge.model.dispatch import DispatchReport, DispatchStanding
+from bcbridge.model.dispatch import DispatchReport, DispatchStanding, Told
 from bcbridge.model.ids import Ref, Reference, Upc
 from bcbridge.model.plan import Write
 from bcbridge.model.shipment import BookedRow, Shipment
@@ -25,6 +25,8 @@ from bcbridge.store.stamps import moment, stamp
 
 BLOCKED = "dispatch_blocked"
 PROBLEMS_TOLD = 3
+FINISHING = "order"
+"""What a call is about that is of no one shipment."""
 
 # -- what is booked, and what left -------------------------------------------------------------------------------
 
@@ -97,11 +99,12 @@ def open_orders(tx: sqlite3.Connection, channels: Collection[str]) -> list[tuple
 _ORDER = "SELECT id FROM orders WHERE connector = ? AND ref = ?"
 _ROWS = "SELECT reference, line_seq, line, upc, pieces FROM booked_rows WHERE order_id = ?"
 _SHIPMENTS = "SELECT body FROM shipments WHERE order_id = ? ORDER BY number"
-_CALLS = (
-    "SELECT lines, state, ended_at FROM dispatches WHERE order_id = ? AND state IN ('confirmed', 'in_doubt', 'sending')"
-)
+_CALLS = """
+SELECT shipment, body, lines, tracks, state, ended_at, receipt FROM dispatches
+WHERE order_id = ? AND state IN ('confirmed', 'in_doubt', 'sending') ORDER BY id
+"""
 _BEGIN = """
-INSERT INTO dispatches (order_id, shipment, body, lines, state, made_at) VALUES (?, ?, ?, ?, 'sending', ?)
+INSERT INTO dispatches (order_id, shipment, body, lines, tracks, state, made_at) VALUES (?, ?, ?, ?, ?, 'sending', ?)
 """
 _SETTLE = """
 UPDATE dispatches SET state = :state, ended_at = :now, receipt = :receipt, reason = :reason
@@ -161,14 +164,23 @@ class DispatchMemory:
             shipments=tuple(Shipment.model_validate_json(row["body"]) for row in shipments),
             confirmed=confirmed,
             doubt=max(doubts, default=None),
+            finished=frozenset(
+                call["body"] for call in calls if call["state"] == "confirmed" and call["shipment"] == FINISHING
+            ),
+            told={
+                call["receipt"]: _as_told(call) for call in calls if call["state"] == "confirmed" and call["receipt"]
+            },
             told_at=max((moment(call["ended_at"]) for call in calls if call["state"] == "confirmed"), default=None),
         )
 
     async def looked(self, order_id: int) -> None:
         await self.store.write(lambda tx: tx.execute(_LOOKED, (order_id,)))
 
-    async def begin(self, order_id: int, shipment: str, body: bytes, lines: Mapping[Ref, int]) -> int:
-        given = (order_id, shipment, body, orjson.dumps(dict(lines)).decode(), stamp(self.now()))
+    async def begin(
+        self, order_id: int, shipment: str, body: bytes, lines: Mapping[Ref, int], tracks: Sequence[str] = ()
+    ) -> int:
+        said = (orjson.dumps(dict(lines)).decode(), orjson.dumps(list(tracks)).decode())
+        given = (order_id, shipment, body, *said, stamp(self.now()))
         made = await self.store.write(lambda tx: tx.execute(_BEGIN, given).lastrowid)
         assert made is not None
         return made
@@ -203,6 +215,10 @@ def _report(tx: sqlite3.Connection, channel: str, order_id: int, report: Dispatc
     more = len(report.problems) - PROBLEMS_TOLD
     text = f"{name['name'] or name['ref']}: {said}{f' and {more} more' if more > 0 else ''}"
     incidents.open_one(tx, **about, text=text, now=now, order_id=order_id)
+
+
+def _as_told(call: sqlite3.Row) -> Told:
+    return Told(call["shipment"], tuple(orjson.loads(call["tracks"])))
 
 
 def _row(row: sqlite3.Row) -> BookedRow:

@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import orjson
 
+from bcbridge.connectors.base import Retracks
 from bcbridge.connectors.bigcommerce import wire
 from bcbridge.connectors.bigcommerce.bundles import refunds, stood_for
 from bcbridge.connectors.bigcommerce.client import Client, Data, as_agreed, id_of
@@ -50,6 +51,7 @@ class Dispatches:
 
     def __init__(self, name: str, client: Client, settings: BigCommerceSettings) -> None:
         self.name = name
+        self.retracks: Retracks | None = None
         self._client = client
         self._settings = settings
 

@@ -33,6 +33,7 @@ class Dispatches:
 
     def __init__(self, name: str, client: Client) -> None:
         self.name = name
+        self.retracks = Retracks(client)
         self._client = client
 
     async def look(self, ref: Ref) -> DispatchView | None:
@@ -111,10 +112,18 @@ class Dispatches:
         """Once. A refusal changes nothing: Shopify takes a fulfilment whole or not at all."""
         return await self._client.put("fulfil", orjson.loads(body), "fulfillment")
 
-    async def retrack(self, fulfilment: Ref, dispatch: Dispatch) -> PutAnswer:
-        """The company and numbers of a fulfilment that stands; told twice it is as told once."""
-        asked = {"id": fulfilment, "tracking": _tracking(dispatch), "notify": dispatch.notify}
-        return await self._client.put("retrack", asked, "fulfillment")
+
+class Retracks:
+    """The company and numbers of a fulfilment that stands."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def render(self, shown: Ref, dispatch: Dispatch) -> bytes:
+        return orjson.dumps({"id": shown, "tracking": _tracking(dispatch), "notify": dispatch.notify})
+
+    async def put(self, body: bytes) -> PutAnswer:
+        return await self._client.put("retrack", orjson.loads(body), "fulfillment")
 
 
 def _tracking(dispatch: Dispatch) -> Data:

@@ -11,6 +11,7 @@ import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
+from bcbridge.connectors.base import Retracks
 from bcbridge.connectors.budget import Share
 from bcbridge.connectors.woocommerce import parcels, wire
 from bcbridge.connectors.woocommerce.answers import Data, Gone, NoRoute, NotAllowed, NotTaken, as_object
@@ -53,6 +54,7 @@ class Dispatches:
         self, name: str, client: Client, settings: WooCommerceSettings, inquiry: Inquiry, now: Callable[[], datetime]
     ) -> None:
         self.name = name
+        self.retracks: Retracks | None = None
         self._client = client
         self._settings = settings
         self._inquiry = inquiry

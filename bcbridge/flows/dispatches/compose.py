@@ -7,7 +7,7 @@ not told in part: it is blocked as a whole.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bcbridge.flows.dispatches.owed import Balance, Owed
@@ -16,6 +16,7 @@ from bcbridge.mappings import Carrier, Mappings, cause
 from bcbridge.model.dispatch import Dispatch, DispatchView, Fulfillable
 from bcbridge.model.ids import Ref
 from bcbridge.model.outcome import Problem
+from bcbridge.model.shipment import Shipment
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,9 @@ def _tell(owed: Owed, desk: Desk) -> Iterable[Telling]:
         for piece in _pieces(line, pieces, owed, desk):
             by_location.setdefault(piece.location, []).append(piece)
     for pieces_there in by_location.values():
-        yield Telling(shipment.number, _dispatch(owed, pieces_there, carrier, desk))
+        notify = desk.settings.notify_customer
+        dispatch = dispatch_of(desk.view.ref, shipment, pieces_there, carrier, notify=notify)
+        yield Telling(shipment.number, dispatch)
 
 
 def _is_complete(owed: Owed, carrier: Carrier | None, desk: Desk) -> bool:
@@ -115,15 +118,16 @@ def _not_waiting(view: DispatchView) -> tuple[str, str]:
     return "not_fulfillable", "the channel has no such pieces waiting"
 
 
-def _dispatch(owed: Owed, pieces: list[Fulfillable], carrier: Carrier | None, desk: Desk) -> Dispatch:
-    tracks = owed.shipment.tracks
+def dispatch_of(
+    order: Ref, shipment: Shipment, pieces: Sequence[Fulfillable], carrier: Carrier | None, *, notify: bool
+) -> Dispatch:
     return Dispatch(
-        order=desk.view.ref,
+        order=order,
         pieces=tuple(pieces),
         company=carrier.company if carrier else "",
-        tracks=tracks,
-        links=carrier.links(tracks) if carrier else (),
-        notify=desk.settings.notify_customer,
+        tracks=shipment.tracks,
+        links=carrier.links(shipment.tracks) if carrier else (),
+        notify=notify,
     )
 
 

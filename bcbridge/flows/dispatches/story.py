@@ -5,7 +5,8 @@
 3. balance  what left by the ERP against what is shown, or was taken from us: the difference is owed
 4. compose  one call per shipment and location; what is incomplete or fits nowhere is a person's
 5. tell     each: on disk before the call, its answer after it
-6. finish   what the channel still needs of what it shows: a number, a note, the order marked as complete
+6. finish   what the channel still needs of what it shows: a number, a note, the order marked as complete; numbers that
+            the ERP wrote otherwise since
 7. note     how the order stands: told, blocked with every reason, or owed
 
 Pieces that the channel took from us are never told again, whatever it shows: who takes a fulfilment back in the shop's
@@ -14,7 +15,7 @@ admin has a reason that no machine knows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -23,7 +24,7 @@ import anyio
 
 from bcbridge.connectors.base import Dispatches
 from bcbridge.errors import OpenCircuit, plain
-from bcbridge.flows.dispatches.compose import Composed, compose, lines_of
+from bcbridge.flows.dispatches.compose import Composed, compose, dispatch_of, lines_of
 from bcbridge.flows.dispatches.owed import NOTHING, Balance, balance
 from bcbridge.flows.dispatches.settings import DispatchSettings
 from bcbridge.mappings import Mappings
@@ -55,7 +56,9 @@ class Memory(Protocol):
         """Calls in doubt: what the channel shows now is what came of them."""
         ...
 
-    async def begin(self, order_id: int, shipment: str, body: bytes, lines: Mapping[Ref, int]) -> int: ...
+    async def begin(
+        self, order_id: int, shipment: str, body: bytes, lines: Mapping[Ref, int], tracks: Sequence[str]
+    ) -> int: ...
     async def settle(self, dispatch: int, answer: PutAnswer) -> None: ...
     async def report(self, order_id: int, report: DispatchReport) -> None: ...
 
@@ -71,6 +74,8 @@ class _Call:
     subject: str
     body: bytes
     lines: Mapping[Ref, int]
+    put: Callable[[bytes], Awaitable[PutAnswer]]
+    tracks: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -119,11 +124,11 @@ class Dispatching:
         if found.taken_back and self._may_be_stale(standing):
             return Again(LOOK_AGAIN, "told; not shown yet")
         composed = compose(found, view, channel=self.channel, settings=self.settings, mappings=self.mappings())
-        calls = [*self._tellings(composed), *_finishing(view)]
+        calls = [*self._tellings(composed), *self._finishing(standing, view), *self._retracking(standing, view)]
         if calls and (why := self.permitted()):
             await self._report(standing, found, view, composed, ())
             return Again(CLOSED, why)
-        refused: list[Problem] = []
+        refused = list(self._undone(standing, view))
         for call in calls:
             answer = await self._call(standing.order_id, call)
             if isinstance(answer, Doubtful | NotSent):
@@ -132,18 +137,46 @@ class Dispatching:
             if isinstance(answer, Rejected):
                 refused += [_problem("dispatch_refused", reason, call.subject) for reason in answer.reasons]
         await self._report(standing, found, view, composed, refused)
-        if calls and not refused:
+        if calls and not any(one.code == "dispatch_refused" for one in refused):
             return Again(LOOK_AGAIN, "told; whether it is shown")
         return Done("blocked" if composed.problems or refused else "told")
 
     def _tellings(self, composed: Composed) -> Iterator[_Call]:
         for one in composed.tellings:
-            yield _Call(one.shipment, self.sink.render(one.dispatch), lines_of(one.dispatch))
+            dispatch = one.dispatch
+            body = self.sink.render(dispatch)
+            yield _Call(one.shipment, body, lines_of(dispatch), self.sink.put, dispatch.tracks)
+
+    def _finishing(self, standing: DispatchStanding, view: DispatchView) -> Iterator[_Call]:
+        for body in view.unfinished:
+            if body not in standing.finished:
+                yield _Call(ORDER, body, NOTHING, self.sink.put)
+
+    def _undone(self, standing: DispatchStanding, view: DispatchView) -> Iterator[Problem]:
+        """What finished an order was taken, and is wanting again: somebody undid it, and is asked, not overruled."""
+        if standing.finished.intersection(view.unfinished) and not self._may_be_stale(standing):
+            yield _problem("finish_undone", "it was finished in the channel, and is not any more")
+
+    def _retracking(self, standing: DispatchStanding, view: DispatchView) -> Iterator[_Call]:
+        """Numbers that the ERP wrote otherwise since, where the channel still shows them as they were told: whoever
+        changed them in the channel knew more."""
+        retracks = self.sink.retracks
+        if retracks is None:
+            return
+        shipments = {one.number: one for one in standing.shipments if one.tracks and not one.void}
+        for shown in view.fulfilments:
+            told = standing.told.get(shown.ref)
+            shipment = shipments.get(told.shipment) if told else None
+            if told and shipment and shown.tracks == told.tracks != shipment.tracks:
+                carrier = self.mappings().carrier(self.channel, shipment.ship_via)
+                dispatch = dispatch_of(view.ref, shipment, (), carrier, notify=self.settings.notify_customer)
+                body = retracks.render(shown.ref, dispatch)
+                yield _Call(shipment.number, body, NOTHING, retracks.put, shipment.tracks)
 
     async def _call(self, order_id: int, call: _Call) -> PutAnswer:
-        made = await self.memory.begin(order_id, call.subject, call.body, call.lines)
+        made = await self.memory.begin(order_id, call.subject, call.body, call.lines, call.tracks)
         try:
-            answer = await self.sink.put(call.body)
+            answer = await call.put(call.body)
         except BaseException as fault:
             with anyio.CancelScope(shield=True):  # whatever it was, it may still land; but where nothing was taken
                 ended = NotSent if isinstance(fault, OpenCircuit) else Doubtful
@@ -177,11 +210,6 @@ def _later(answer: Doubtful | NotSent, settings: DispatchSettings) -> Verdict:
     if isinstance(answer, NotSent):
         return Again(answer.after or LOOK_AGAIN, answer.reason)
     return Again(settings.doubt, answer.reason)
-
-
-def _finishing(view: DispatchView) -> Iterator[_Call]:
-    for body in view.unfinished:
-        yield _Call(ORDER, body, NOTHING)
 
 
 def _problem(code: str, text: str, subject: str = ORDER) -> Problem:

@@ -124,7 +124,8 @@ def book(tx: sqlite3.Connection, order: Order) -> None:
         (PART, at),
     )
     rows = [(PART, at, 1, line.ref, line.sku, line.quantity) for at, line in enumerate(order.lines, start=1)]
-    tx.executemany("INSERT INTO booked_rows VALUES (?, ?, ?, ?, ?, ?)", rows)
+    insert = "INSERT INTO booked_rows (reference, line_seq, order_id, line, upc, pieces) VALUES (?, ?, ?, ?, ?, ?)"
+    tx.executemany(insert, rows)
 
 
 @asynccontextmanager
@@ -212,5 +213,6 @@ async def test_a_shipment_that_somebody_took_back_is_not_told_again(here: Scene)
     (made,) = (await here.shown())["shipments"]
     path = f"/stores/abc123/v2/orders/{here.ref}/shipments/{made['id']}"
     (await here.world.http.delete(path, headers={"X-Auth-Token": "sandbox-token"})).raise_for_status()
+    here.at += timedelta(hours=1)
     assert await here.round() == Done("blocked")
     assert await here.problems() == ["dispatch_taken_back"]

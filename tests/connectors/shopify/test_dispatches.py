@@ -109,7 +109,8 @@ async def test_numbers_are_corrected(tmp_path: Path) -> None:
         assert isinstance(made, Accepted)
         right = a_dispatch(view.fulfillable, "7712", company="FedEx")
         for _ in range(2):
-            assert await world.room.dispatches.retrack(Ref(made.key), right) == made
+            retracks = world.room.dispatches.retracks
+            assert await retracks.put(retracks.render(Ref(made.key), right)) == made
         shown = (await looked(world, ref)).fulfilments
     assert [(one.company, one.tracks) for one in shown] == [("FedEx", ("7712",))]
 

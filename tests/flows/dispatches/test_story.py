@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bcbridge.connectors.base import Retracks
 from bcbridge.errors import OpenCircuit
 from bcbridge.flows.dispatches.settings import DispatchSettings
 from bcbridge.flows.dispatches.story import DISPATCHES, Dispatching
@@ -50,6 +51,7 @@ class Channel:
     clock: Clock
     ordered: int = 4
     name: str = "shop.dispatches"
+    retracks: Retracks | None = None
     fates: list[str] = field(default_factory=list)
     shown: list[tuple[int, tuple[str, ...]]] = field(default_factory=list)
     late: list[tuple[datetime, int, tuple[str, ...]]] = field(default_factory=list)
@@ -100,7 +102,7 @@ class Channel:
             assert pieces <= self.ordered - sum(count for count, _ in self.shown), "more than is left"
             self.shown.append((pieces, tuple(tracks)))
         answers: dict[str, PutAnswer] = {
-            "taken": Accepted(f"f{len(self.shown)}"),
+            "taken": Accepted(f"f{len(self.shown) - 1}"),
             "refused": Rejected(("no",)),
             "busy": NotSent("busy", timedelta(seconds=2)),
         }
@@ -161,7 +163,8 @@ BOOKED = (
     VALUES (1, 'shop', '{ORDER}', 'booked', '{stamp(BEGIN)}', '{stamp(BEGIN)}')""",
     f"""INSERT INTO outbox (sink, order_id, part, parts, generation, reference, body, body_hash, state, written_at)
     VALUES ('erp.orders', 1, 1, 1, 1, '{PART}', x'00', '', 'posted', '{stamp(BEGIN)}')""",
-    f"INSERT INTO booked_rows (reference, line_seq, order_id, line, upc, pieces) VALUES ('{PART}', 1, 1, '{LINE}', '{TEE}', 4)",
+    f"""INSERT INTO booked_rows (reference, line_seq, order_id, line, upc, pieces)
+    VALUES ('{PART}', 1, 1, '{LINE}', '{TEE}', 4)""",
 )
 """An order of four pieces on one line, booked as one document."""
 
@@ -320,6 +323,45 @@ async def test_an_order_of_which_everything_left_is_finished_once(here: Scene, f
     await here.left(shipment("I1", (TEE, 4)))
     assert await here.until_done() == Done("told")
     assert (sum(pieces for pieces, _ in here.channel.shown), here.channel.mails) == (4, 1)
+
+
+async def test_what_finished_an_order_and_was_undone_is_a_persons(here: Scene) -> None:
+    here.channel.completes = False
+    await here.left(shipment("I1", (TEE, 4)))
+    await here.until_done()
+    here.clock.at += DOUBT
+    here.channel.mails = 0
+    assert await here.until_done() == Done("blocked")
+    assert (await here.problems(), here.channel.mails) == (["finish_undone"], 0)
+
+
+@dataclass
+class Renumbering:
+    """Takes other numbers for what the channel shows."""
+
+    channel: Channel
+
+    def render(self, shown: Ref, dispatch: Dispatch) -> bytes:
+        return orjson.dumps([shown, list(dispatch.tracks)])
+
+    async def put(self, body: bytes) -> PutAnswer:
+        shown, tracks = orjson.loads(body)
+        at = int(shown[1:])
+        self.channel.shown[at] = (self.channel.shown[at][0], tuple(tracks))
+        return Accepted(shown)
+
+
+async def test_numbers_that_the_erp_corrects_are_corrected_where_nobody_else_did(here: Scene) -> None:
+    here.channel.retracks = Renumbering(here.channel)
+    await here.left(shipment("I1", (TEE, 1), tracks=["WRONG"]))
+    await here.until_done()
+    await here.left(shipment("I1", (TEE, 1), tracks=["RIGHT"]))
+    assert await here.until_done() == Done("told")
+    assert here.channel.shown == [(1, ("RIGHT",))]
+    await here.left(shipment("I1", (TEE, 1), tracks=["AGAIN"]))
+    here.channel.shown[0] = (1, ("BY HAND",))
+    assert await here.until_done() == Done("told")
+    assert here.channel.shown == [(1, ("BY HAND",))]
 
 
 async def test_an_order_is_finished_no_sooner_than_a_doubtful_call_can_have_landed(here: Scene) -> None:
