@@ -7,6 +7,7 @@ from datetime import datetime
 from bcbridge.connectors.base import Finding, Tools
 from bcbridge.connectors.budget import Budget
 from bcbridge.connectors.http import Http
+from bcbridge.connectors.woocommerce.amendments import Amendments
 from bcbridge.connectors.woocommerce.client import Client
 from bcbridge.connectors.woocommerce.dispatches import Dispatches
 from bcbridge.connectors.woocommerce.doctor import Doctor
@@ -24,7 +25,8 @@ CALLS_PER_MINUTE = 6000
 
 
 class WooCommerce:
-    """A Channel: ``orders`` (a Source), ``stock`` (a Shelf), ``dispatches``, ``webhook`` and ``keeper``."""
+    """A Channel: ``orders`` (a Source), ``stock`` (a Shelf), ``dispatches``, ``amendments``, ``webhook`` and
+    ``keeper``."""
 
     kind = "woocommerce"
 
@@ -53,6 +55,7 @@ class WooCommerce:
         self.orders = Orders(client, settings, now=tools.now, since=since)
         inquiry = Inquiry(client, settings.tracking, tools.now)
         self.dispatches = Dispatches(f"{name}.dispatches", client, settings, inquiry, tools.now)
+        self.amendments = Amendments(f"{name}.amendments", client, settings)
         self.webhook = Webhook(secret)
         self.keeper = Keeper(client, name, address=settings.address, secret=secret)
         self._doctor = Doctor(client, self.keeper, settings)

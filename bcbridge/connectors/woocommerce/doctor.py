@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from bcbridge.connectors.base import Finding, Severity
 from bcbridge.connectors.looks import Look, by_topic, looked_over
+from bcbridge.connectors.woocommerce.amendments import waiting
 from bcbridge.connectors.woocommerce.answers import Data, Gone, NotAllowed, NotTaken, as_object
 from bcbridge.connectors.woocommerce.client import INDEX, LIST_PAGE, Client, as_agreed
 from bcbridge.connectors.woocommerce.dispatches import FULFILMENTS, MAY_NOT
@@ -55,6 +56,7 @@ class Doctor:
             "system": self._system,
             "statuses": self._statuses,
             "dispatches": self._dispatches,
+            "amendments": self._amendments,
             "stock": self._stock,
             "skus": self._products,
             "webhooks": self._webhooks,
@@ -164,6 +166,14 @@ class Doctor:
             text = f"the shop does not know the status {status}"
             return [Finding(Severity.ERROR, "dispatches", text, "correct partial_status")]
         return []
+
+    # -- amendments
+
+    async def _amendments(self) -> list[Finding]:
+        """No look without effect can try them."""
+        named = ", ".join(sorted(waiting(self._settings)))
+        text = f"orders are cancelled from {named}, and marked, with keys for Read/Write of a user who may edit orders"
+        return [Finding(Severity.INFO, "amendments", text)]
 
     # -- stock and products
 

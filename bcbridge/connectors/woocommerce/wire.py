@@ -193,6 +193,14 @@ class Sold(Wire):
     meta_data: tuple[Meta, ...] = ()
 
 
+class Amendable(Wire):
+    """An order, as far as it says what may be made of it."""
+
+    id: Id
+    status: str
+    meta_data: tuple[Meta, ...] = ()
+
+
 class SoldBack(Wire):
     """A refund, as far as the dispatches need it."""
 

@@ -28,6 +28,7 @@ WRITES = ("PUT", "POST", "PATCH")
 OF_STOCK = BASE + "/products"
 TRACKINGS = f"/wp-json/{about.TRACKING}" + r"/orders/{id:\d+}/shipment-trackings"
 OF_DISPATCH = re.compile(r"/orders/\d+(/(fulfillments|notes|shipment-trackings)(/\d+)?)?$")
+OF_ORDER = re.compile(r"/orders/\d+$")
 Handler = Callable[[web.Request], Awaitable[Answer]]
 Offered = Callable[[WooCommerceSettings], bool]
 
@@ -51,6 +52,8 @@ FAULTS = {
     "stock_late": "a write of products: hangs up at once, and does what was asked stock_late_ms later",
     "fulfil_call_lost": "a call that tells what left, or marks an order: hangs up, nothing was done",
     "fulfil_answer_lost": "a call that tells what left, or marks an order: does what was asked, then hangs up",
+    "amend_call_lost": "a write of an order itself: hangs up, nothing was done",
+    "amend_answer_lost": "a write of an order itself: does what was asked, then hangs up",
     "batch_500": "a batch of products breaks off with a 500; the first half of it is done",
     "plugin_counts": "after a write of products a plugin counts the first of them anew, and finds one piece less",
     "moving_list": "when a page of orders by date modified has a next one, its first two orders are saved meanwhile",
@@ -165,6 +168,8 @@ class Api:
                 return hang_up(request)
             if of_dispatch(request) and await strikes("fulfil_answer_lost"):
                 return hang_up(request)
+            if of_order(request) and await strikes("amend_answer_lost"):
+                return hang_up(request)
             return response(said, home(request), warned=await strikes("php_warning"))
 
         return call
@@ -200,6 +205,8 @@ class Api:
             return hang_up(request)
         if of_dispatch(request) and await faults.strikes("fulfil_call_lost"):
             return hang_up(request)
+        if of_order(request) and await faults.strikes("amend_call_lost"):
+            return hang_up(request)
         for name in PAGES:
             if await faults.strikes(name):
                 return page(name)
@@ -230,6 +237,11 @@ def of_stock(request: web.Request) -> bool:
 def of_dispatch(request: web.Request) -> bool:
     """Whether it tells what left: a fulfilment, a tracking, a note, or a word of the order itself."""
     return request.method != "GET" and OF_DISPATCH.search(request.path) is not None
+
+
+def of_order(request: web.Request) -> bool:
+    """Whether it writes an order itself."""
+    return request.method in WRITES and OF_ORDER.search(request.path) is not None
 
 
 async def nothing_here(_: web.Request) -> Answer:
