@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,8 +15,11 @@ from bcbridge.model.documents import Cursor
 from bcbridge.model.ids import Reference
 from bcbridge.model.shipment import Shipment
 from bcbridge.runtime.worker import Bell
+from bcbridge.store import changing
 from bcbridge.store.db import Store
-from tests.flows.dispatches.test_owed import TEE, shipment
+from bcbridge.store.stamps import stamp
+from tests.flows.changes.two import the_document
+from tests.flows.dispatches.test_owed import PART, TEE, shipment
 from tests.flows.dispatches.test_story import ORDER, book
 
 AT = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -25,13 +29,14 @@ class Feed:
     """Answers what a test says next."""
 
     pages: tuple[ShipmentPage, ...] = ()
+    by_reference: tuple[Shipment, ...] = ()
 
     async def changed(self, since: Cursor) -> AsyncIterator[ShipmentPage]:
         for page in self.pages:
             yield page
 
     async def of(self, reference: Reference) -> tuple[Shipment, ...]:
-        raise NotImplementedError
+        return tuple(one for one in self.by_reference if one.reference == reference)
 
 
 @pytest.fixture
@@ -88,3 +93,21 @@ async def test_a_shipment_that_cannot_be_read_stands_until_it_can(store: Store) 
     feed.pages = (ShipmentPage((shipment("I1", (TEE, 1)),), "c2"),)
     await reads.read()
     assert await standing(store) == []
+
+
+async def test_what_no_list_showed_is_found_by_what_the_erp_says_of_the_order(store: Store) -> None:
+    reads, feed = reader(store, "shop")
+    feed.by_reference = (shipment("I1", (TEE, 2)),)
+    shown = the_document().held
+    assert shown is not None
+    two_left = (shown.lines[0].model_copy(update={"shipped": 2, "picked": 2}),)
+    held = shown.model_copy(update={"reference": PART, "lines": two_left})
+
+    def unit(tx: sqlite3.Connection) -> None:
+        columns = "reference, order_id, connector, warehouse, pieces, posted_at"
+        tx.execute(f"INSERT INTO leaving ({columns}) VALUES (?, 1, 'shop', 'NJ1', 4, ?)", (PART, stamp(AT)))
+        changing.see(tx, "erp", 1, held, now=AT)
+
+    await store.write(unit)
+    assert (await reads.read_unread(), await reads.read_unread()) == (1, 0)
+    assert await waiting(store) == [("shop", ORDER)]

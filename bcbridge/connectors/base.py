@@ -374,6 +374,8 @@ class Channel(Connector, Protocol):
     webhook: Webhook
     keeper: Keeper
     stock: Shelf
+    dispatches: Dispatches
+    amendments: Amendments
 
 
 class Erp(Connector, Protocol):

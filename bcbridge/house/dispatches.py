@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
+
+import structlog
 
 from bcbridge.connectors.base import ShipmentFeed, ShipmentPage
+from bcbridge.errors import Malformed
 from bcbridge.flows.dispatches.story import DISPATCHES
 from bcbridge.model.ids import Ref
+from bcbridge.model.shipment import Shipment
 from bcbridge.runtime.worker import Bell
 from bcbridge.store import dispatching, inbox, incidents, queue
 from bcbridge.store.db import Store
 
 NOUN, LIST = "shipments", "changed"
 ODD = "malformed"
+UNREAD_AT_ONCE = 20
+log = structlog.get_logger("bcbridge.dispatches")
 
 
 @dataclass(slots=True)
@@ -42,8 +49,8 @@ class ShipmentReader:
         return news
 
     async def look_again(self) -> None:
-        """Everything that left and was not told: what was missing may be there by now. This is the truth; the list of
-        what changed only makes it faster."""
+        """Everything that left and was not told: what was missing may be there by now, and what the list of changes
+        never showed. This is the truth; that list only makes it faster."""
 
         def unit(tx: sqlite3.Connection) -> None:
             self._enqueue(tx, dispatching.open_orders(tx, self.bells.keys()), priority=queue.BULK)
@@ -51,6 +58,26 @@ class ShipmentReader:
         await self.store.write(unit)
         for bell in self.bells.values():
             bell.ring()
+
+    async def read_unread(self) -> int:
+        """Shipments that the list of what changed never showed, found by what the ERP says of the orders themselves;
+        returns how many orders something is news of."""
+        channels = self.bells.keys()
+        wanting = await self.store.write(lambda tx: dispatching.unread(tx, channels, most=UNREAD_AT_ONCE))
+        news = 0
+        for reference in wanting:
+            try:
+                shipments = await self.feed.of(reference)
+            except Malformed as fault:  # the list tells of it
+                log.warning("shipments not read", reference=reference, why=str(fault))
+                continue
+            news += len(await self.store.write(partial(self._keep, shipments)))
+        return news
+
+    def _keep(self, shipments: Sequence[Shipment], tx: sqlite3.Connection) -> list[tuple[str, Ref]]:
+        touched = dispatching.keep(tx, self.erp, shipments, now=self.now())
+        self._enqueue(tx, touched, priority=queue.BULK)
+        return touched
 
     def _enqueue(self, tx: sqlite3.Connection, orders: Iterable[tuple[str, Ref]], *, priority: int) -> None:
         now = self.now()

@@ -38,6 +38,7 @@ INSERT INTO held_orders (reference, order_id, erp, body, content, seen_at)
 VALUES (:reference, :order, :erp, :body, :content, :now)
 ON CONFLICT (reference) DO UPDATE SET body = excluded.body, content = excluded.content, seen_at = excluded.seen_at
 """
+_LEAVES = "UPDATE leaving SET cancelled = :cancelled, shipped_in_erp = :shipped WHERE reference = :reference"
 _DIFFERS = "SELECT 1 FROM compared_sides WHERE order_id = ? AND digest <> ''"
 
 
@@ -48,6 +49,8 @@ def see(tx: sqlite3.Connection, erp: str, order_id: int, held: BookedOrder, *, n
     content = _content(held)
     given = {"reference": held.reference, "order": order_id, "erp": erp, "content": content, "now": stamp(now)}
     tx.execute(_SEE, {**given, "body": held.model_dump_json()})
+    gone = {name: sum(getattr(line, name) for line in held.lines) for name in ("cancelled", "shipped")}
+    tx.execute(_LEAVES, {**gone, "reference": held.reference})
     if known is None:
         return False
     return bool(known["content"] != content) or tx.execute(_DIFFERS, (order_id,)).fetchone() is not None

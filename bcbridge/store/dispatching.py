@@ -94,6 +94,18 @@ def open_orders(tx: sqlite3.Connection, channels: Collection[str]) -> list[tuple
     return [(row["connector"], Ref(row["ref"])) for row in tx.execute(_OPEN, asked)]
 
 
+_UNREAD = """
+SELECT reference FROM leaving
+WHERE shipped_in_erp > shipped AND connector IN (SELECT value FROM json_each(?)) LIMIT ?
+"""
+
+
+def unread(tx: sqlite3.Connection, channels: Collection[str], *, most: int) -> list[Reference]:
+    """Documents of which more left than their shipments say: at least one of these was not read."""
+    asked = (orjson.dumps(sorted(channels)).decode(), most)
+    return [Reference(row["reference"]) for row in tx.execute(_UNREAD, asked)]
+
+
 # -- one order, for the flow -------------------------------------------------------------------------------------
 
 _ORDER = "SELECT id FROM orders WHERE connector = ? AND ref = ?"

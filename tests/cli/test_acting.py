@@ -19,7 +19,7 @@ from bcbridge.model.person import Whose
 from bcbridge.store.db import Store
 from bcbridge.store.views import FlowPulse, Pulse
 from bcbridge.web.app import Front, Parts
-from bcbridge.web.protocols import Figure, IncidentActs, StockActs, Unconfirmed
+from bcbridge.web.protocols import Figure, IncidentActs, ReconcileActs, StockActs, Unconfirmed
 from bcbridge.web.server import serving_owner
 
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
@@ -51,6 +51,9 @@ class Bridge:
     async def skip(self, selection: Selection, *, why: str, who: str, dry_run: bool) -> ActResult:
         return self._answer("skip", selection, why, who, dry_run=dry_run)
 
+    async def agree(self, order: str, *, why: str, who: str, dry_run: bool) -> ActResult:
+        return self._answer("agree", order, why, who, dry_run=dry_run)
+
     async def resolve(self, order: str, resolution: Resolution, *, why: str, who: str, dry_run: bool) -> ActResult:
         return self._answer("resolve", order, resolution, why, who, dry_run=dry_run)
 
@@ -72,6 +75,10 @@ class Bridge:
     @property
     def stock(self) -> StockActs:
         raise AssertionError("nobody acts on stock here")
+
+    @property
+    def reconciling(self) -> ReconcileActs:
+        raise AssertionError("nobody reconciles here")
 
     async def note_backup(self, file: str, *, who: str, dry_run: bool) -> ActResult:
         return self._answer("note_backup", file, who, dry_run=dry_run)

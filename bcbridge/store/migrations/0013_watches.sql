@@ -22,7 +22,7 @@ CREATE TABLE leaving (
     posted_at TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX leaving_by_order ON leaving (order_id);
-CREATE INDEX leaving_open ON leaving (connector, warehouse, posted_at) WHERE shipped + cancelled < pieces;
+CREATE INDEX leaving_open ON leaving (connector, warehouse, posted_at) WHERE pieces > shipped + cancelled;
 
 CREATE VIEW booked_documents AS
 SELECT outbox.reference, outbox.order_id, orders.connector, sum(booked_rows.pieces) AS pieces, outbox.posted_at,
