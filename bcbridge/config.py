@@ -246,6 +246,13 @@ class WatchesSection(Section):
     no_orders: bool = True
     no_orders_after_minutes: Seconds = 30.0
     """No silence shorter than this is looked at, however busy the shop."""
+    not_dispatched_after_days: Annotated[int, Field(ge=0, le=366)] = 3
+    """Working days of a warehouse's calendar that booked pieces may take to leave."""
+    dispatch_not_told_after_minutes: Seconds = 30.0
+    tracking_missing_after_hours: Seconds = 4.0
+    dispatched_not_captured_after_hours: Seconds = 24.0
+    authorisation_warning_days: Annotated[int, Field(ge=0)] = 2
+    """So long before authorised money is let go somebody is told."""
     credential_warning_days: Annotated[int, Field(ge=1)] = 30
     erp_slow_seconds: Seconds = 5.0
     starved_minutes: Seconds = 15.0

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from functools import partial
+from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from bcbridge import mappings
+from bcbridge.cli import report
 from bcbridge.cli.common import DEFAULT, AsJson, ConfigFile, desk, now, out, read, say, the_order
 from bcbridge.cli.story import print_story
 from bcbridge.mappings import TABLES, Mappings
 from bcbridge.phrases import act_text, age, attention, moment_text, money, words
 from bcbridge.store import views
 from bcbridge.store.incident import Incident
-from bcbridge.store.views import Act, ExceptionGroup, Exceptions, Job, Jobs, Reads, Story, Unmapped
+from bcbridge.store.views import Act, Due, ExceptionGroup, Exceptions, Job, Jobs, Reads, Story, Unmapped
 
 NAMES_IN_A_ROW = 4
 EXCEPTIONS = frozenset({"packs", "skus", "stock"})
@@ -46,11 +49,17 @@ async def _story(reads: Reads, *, text: str) -> Story:
 def exceptions(
     channel: Annotated[str | None, typer.Option(help="Only orders of this connection.")] = None,
     every_name: Annotated[bool, typer.Option("--all", help="Name every order, not the oldest of a cause.")] = False,
+    csv: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Each thing to do on a line of its own; - writes it out.")
+    ] = None,
     config_file: ConfigFile = DEFAULT,
     as_json: AsJson = False,
 ) -> None:
-    """Blocked orders grouped by cause, with age and value; and the incidents that stand."""
+    """Blocked orders grouped by cause, with age and value; what left and cannot be told; the incidents that stand."""
     at = desk(config_file, as_json)
+    if csv is not None:
+        report.write(csv, read(at.settings, partial(report.due, settings=at.settings, channel=channel, now=now())))
+        return
     names = None if every_name else views.NAMES_SHOWN
     found = read(at.settings, partial(views.all_exceptions, channel=channel, names=names))
     at.answer(found, lambda: _print_exceptions(found, names=None if every_name else NAMES_IN_A_ROW))
@@ -61,8 +70,28 @@ def _print_exceptions(found: Exceptions, *, names: int | None) -> None:
     if found.groups:
         out.print(_groups_table(found.groups, names))
         say("One order may stand under several causes. See one: bcbridge show ORDER", style="dim")
+    if found.dispatches:
+        say(_left(len({(one.channel, one.order) for one in found.dispatches})), style="bold")
+        out.print(_dispatches_table(found.dispatches))
     for incident in found.incidents:
         _print_incident(incident)
+
+
+def _left(orders: int) -> str:
+    if orders == 1:
+        return "1 order left, and its shop cannot be told"
+    return f"{orders} orders left, and their shops cannot be told"
+
+
+def _dispatches_table(found: tuple[Due, ...]) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for name in ("order", "ERP", "problem", "what"):
+        table.add_column(name, overflow="fold")
+    table.add_column("oldest", justify="right", no_wrap=True)
+    for one in found:
+        what = f"{one.subject}: {one.text}"
+        table.add_row(*map(escape, (f"{one.channel}:{one.order}", one.numbers, one.code, what)), age(one.since, now()))
+    return table
 
 
 def _groups_table(groups: tuple[ExceptionGroup, ...], names: int | None) -> Table:

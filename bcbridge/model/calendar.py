@@ -133,4 +133,4 @@ class Calendar(BaseModel):
         return moment_at(taken_up + ONE_DAY, time(), zone)
 
 
-ALWAYS = Calendar()
+ALWAYS = Calendar(time_zone="UTC")  # said, so that the zone is loaded here

@@ -622,18 +622,99 @@ async def exceptions(
 
 
 @dataclass(frozen=True, slots=True)
+class Due:
+    """One thing of one order that a person is to do. ``numbers``: the ERP's of its documents; ``amount``: its total."""
+
+    since: datetime
+    channel: str
+    order: str
+    numbers: str
+    code: str
+    subject: str
+    text: str
+    cause: str
+    amount: Decimal
+    currency: str
+
+
+_OF_ORDER = """o.connector AS channel, coalesce(nullif(o.name, ''), o.ref) AS name, o.currency, o.total,
+    coalesce((SELECT group_concat(number, ' ') FROM outbox WHERE outbox.order_id = o.id AND number <> ''), '')
+        AS numbers"""
+_DUE_BLOCKED = f"""
+    SELECT o.since, {_OF_ORDER}, coalesce(json_extract(p.value, '$.code'), o.code) AS code,
+           coalesce(json_extract(p.value, '$.subject'), '') AS subject,
+           coalesce(json_extract(p.value, '$.text'), o.reason) AS text,
+           coalesce(json_extract(p.value, '$.cause'), '') AS cause
+    FROM orders o LEFT JOIN json_each(o.problems) p
+    WHERE o.state = 'blocked' AND (:channel IS NULL OR o.connector = :channel) ORDER BY o.since, o.id
+"""  # noqa: S608 - constants of this file
+_DUE_DISPATCHES = f"""
+    SELECT d.since, {_OF_ORDER}, json_extract(p.value, '$.code') AS code, json_extract(p.value, '$.subject') AS subject,
+           json_extract(p.value, '$.text') AS text, coalesce(json_extract(p.value, '$.cause'), '') AS cause
+    FROM dispatched d CROSS JOIN orders o ON o.id = d.order_id JOIN json_each(d.problems) p
+    WHERE (d.owed > 0 OR d.problems <> '[]') AND d.problems <> '[]' AND (:channel IS NULL OR o.connector = :channel)
+    ORDER BY d.since, o.id LIMIT :limit
+"""  # noqa: S608
+_DUE_TO_LEAVE = f"""
+    SELECT l.posted_at AS since, {_OF_ORDER}, 'not_dispatched' AS code, l.warehouse AS subject, '' AS cause,
+           (l.pieces - l.shipped - l.cancelled) || ' of ' || l.pieces || ' pieces' AS text
+    FROM leaving l CROSS JOIN orders o ON o.id = l.order_id
+    WHERE l.connector = :channel AND l.warehouse = :warehouse AND l.pieces > l.shipped + l.cancelled
+      AND l.posted_at < :before ORDER BY l.posted_at, o.id
+"""  # noqa: S608
+
+
+async def due_blocked(reads: Reads, *, channel: str | None) -> list[Due]:
+    """Every problem of every blocked order, the longest blocked first."""
+    return [_due(row) for row in await reads.rows(_DUE_BLOCKED, {"channel": channel})]
+
+
+async def due_dispatches(reads: Reads, *, channel: str | None, limit: int | None = None) -> list[Due]:
+    """Every problem of what left and cannot be told, the longest standing first."""
+    asked: dict[str, object] = {"channel": channel, "limit": -1 if limit is None else limit}
+    return [_due(row) for row in await reads.rows(_DUE_DISPATCHES, asked)]
+
+
+async def due_to_leave(reads: Reads, *, channel: str, warehouse: str, before: datetime) -> list[Due]:
+    """Documents booked before a moment whose pieces have not all left a warehouse; ``subject`` is the warehouse."""
+    asked: dict[str, object] = {"channel": channel, "warehouse": warehouse, "before": stamp(before)}
+    return [_due(row) for row in await reads.rows(_DUE_TO_LEAVE, asked)]
+
+
+def _due(row: sqlite3.Row) -> Due:
+    return Due(
+        since=moment(row["since"]),
+        channel=row["channel"],
+        order=row["name"],
+        numbers=row["numbers"],
+        code=row["code"],
+        subject=row["subject"],
+        text=row["text"],
+        cause=row["cause"],
+        amount=Decimal(row["total"]),
+        currency=row["currency"],
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Exceptions:
-    """What needs a person: blocked orders by cause, and the incidents that stand."""
+    """What needs a person: blocked orders by cause, what left and cannot be told, and the incidents that stand."""
 
     blocked_orders: int
     groups: tuple[ExceptionGroup, ...]
+    dispatches: tuple[Due, ...]
     incidents: tuple[Incident, ...]
 
 
 async def all_exceptions(reads: Reads, *, channel: str | None, names: int | None = NAMES_SHOWN) -> Exceptions:
     counted = await counts(reads)
     blocked = sum(n for (name, state), n in counted.items() if state == "blocked" and channel in (None, name))
-    return Exceptions(blocked, await exceptions(reads, channel=channel, names=names), await incidents(reads))
+    return Exceptions(
+        blocked_orders=blocked,
+        groups=await exceptions(reads, channel=channel, names=names),
+        dispatches=tuple(await due_dispatches(reads, channel=channel, limit=None if names is None else LIST_LIMIT)),
+        incidents=await incidents(reads),
+    )
 
 
 # -- jobs, incidents, confirmations ------------------------------------------------------------------------------

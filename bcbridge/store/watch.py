@@ -129,7 +129,10 @@ WHERE state IN ('ready', 'sending') AND since < ? AND +connector = ?
 
 async def waiting(reads: Reads, connector: str, *, before: datetime) -> Standstill | None:
     """Orders that wait for nothing but us and the ERP since before a moment. Those held by a release wait for it."""
-    row = await reads.row(_OURS_TO_MOVE, (stamp(before), connector))
+    return _standstill(await reads.row(_OURS_TO_MOVE, (stamp(before), connector)))
+
+
+def _standstill(row: sqlite3.Row | None) -> Standstill | None:
     if row is None or not row["orders"]:
         return None
     return Standstill(row["code"], row["orders"], row["name"], moment(row["since"]), row["id"])
@@ -156,6 +159,99 @@ async def doubts(reads: Reads, sink: str, *, before: datetime) -> Doubts | None:
     if row is None or not row["documents"]:
         return None
     return Doubts(row["documents"], row["reference"], moment(row["since"]), row["order_id"])
+
+
+# -- what does not leave, and what is not told ---------------------------------------------------------------------
+
+_LEAVING_FROM = "SELECT DISTINCT warehouse FROM leaving WHERE connector = ? AND pieces > shipped + cancelled"
+_NOT_LEFT = """
+SELECT leaving.order_id AS id, coalesce(nullif(orders.name, ''), orders.ref) AS name, min(leaving.posted_at) AS since,
+       count(*) OVER () AS orders
+FROM leaving JOIN orders ON orders.id = leaving.order_id
+WHERE leaving.connector = :connector AND leaving.warehouse = :warehouse
+  AND leaving.pieces > leaving.shipped + leaving.cancelled AND leaving.posted_at < :before
+GROUP BY leaving.order_id ORDER BY since, id LIMIT :names
+"""
+OLDEST_NAMED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class NotLeft:
+    """So many orders have pieces that are to leave a warehouse, and were booked before a moment; ``oldest`` by name."""
+
+    orders: int
+    oldest: tuple[str, ...]
+    since: datetime
+    order_id: int
+
+
+async def leaving_from(reads: Reads, connector: str) -> list[str]:
+    """The warehouses that pieces of a channel's booked orders are still to leave from; '' is one that is not known."""
+    return sorted(row["warehouse"] for row in await reads.rows(_LEAVING_FROM, (connector,)))
+
+
+async def not_left(reads: Reads, connector: str, warehouse: str, *, before: datetime) -> NotLeft | None:
+    asked: dict[str, object] = {"connector": connector, "warehouse": warehouse, "before": stamp(before)}
+    rows = await reads.rows(_NOT_LEFT, {**asked, "names": OLDEST_NAMED})
+    if not rows:
+        return None
+    first = rows[0]
+    return NotLeft(first["orders"], tuple(row["name"] for row in rows), moment(first["since"]), first["id"])
+
+
+_NOT_TOLD = """
+SELECT '' AS code, count(*) AS orders, min(dispatched.since) AS since,
+       coalesce(nullif(orders.name, ''), orders.ref) AS name, orders.id
+FROM dispatched CROSS JOIN orders ON orders.id = dispatched.order_id
+WHERE (dispatched.owed > 0 OR dispatched.problems <> '[]') AND dispatched.since < :before
+  AND dispatched.owed > 0 AND dispatched.problems = '[]' AND +orders.connector = :connector
+"""
+_BLOCKED_BY = """
+SELECT :code AS code, count(*) AS orders, min(dispatched.since) AS since,
+       coalesce(nullif(orders.name, ''), orders.ref) AS name, orders.id
+FROM dispatched CROSS JOIN orders ON orders.id = dispatched.order_id
+WHERE (dispatched.owed > 0 OR dispatched.problems <> '[]') AND dispatched.since < :before
+  AND EXISTS (SELECT 1 FROM json_each(dispatched.problems) WHERE json_extract(value, '$.code') = :code)
+  AND +orders.connector = :connector
+"""
+
+
+async def not_told(reads: Reads, connector: str, *, before: datetime) -> Standstill | None:
+    """Orders of a channel that it is to be told of since before a moment, and that nothing is wrong with."""
+    return _standstill(await reads.row(_NOT_TOLD, {"connector": connector, "before": stamp(before)}))
+
+
+async def dispatches_blocked_by(reads: Reads, connector: str, code: str, *, before: datetime) -> Standstill | None:
+    """Orders whose dispatches have had this problem, among others, since before a moment."""
+    return _standstill(await reads.row(_BLOCKED_BY, {"connector": connector, "code": code, "before": stamp(before)}))
+
+
+# -- what is not paid --------------------------------------------------------------------------------------------
+
+_LAPSING = """
+SELECT '' AS code, count(*) AS orders, min(authorised_until) AS since, coalesce(nullif(name, ''), ref) AS name, id
+FROM orders
+WHERE payment = 'authorised' AND connector = :connector AND authorised_until < :before AND state <> 'never'
+"""
+_NOT_CAPTURED = """
+SELECT '' AS code, count(*) AS orders, min(dispatched.since) AS since,
+       coalesce(nullif(orders.name, ''), orders.ref) AS name, orders.id
+FROM orders CROSS JOIN dispatched ON dispatched.order_id = orders.id
+WHERE orders.payment = 'authorised' AND orders.connector = :connector AND orders.authorised_until > ''
+  AND dispatched.told > 0 AND dispatched.owed = 0 AND dispatched.problems = '[]' AND dispatched.since < :before
+  AND NOT EXISTS (SELECT 1 FROM leaving WHERE leaving.order_id = orders.id
+                  AND leaving.pieces > leaving.shipped + leaving.cancelled)
+"""
+
+
+async def lapsing(reads: Reads, connector: str, *, before: datetime) -> Standstill | None:
+    """Orders whose money is authorised, not captured, and held no longer than to a moment; ``since``: until when."""
+    return _standstill(await reads.row(_LAPSING, {"connector": connector, "before": stamp(before)}))
+
+
+async def not_captured(reads: Reads, connector: str, *, before: datetime) -> Standstill | None:
+    """Orders that have left in full, as their channel was told before a moment, and whose money is only authorised."""
+    return _standstill(await reads.row(_NOT_CAPTURED, {"connector": connector, "before": stamp(before)}))
 
 
 # -- what is usual -----------------------------------------------------------------------------------------------

@@ -121,7 +121,7 @@ def _stands(one: Standstill, channel: str, now: datetime) -> str:
     return f"{stands}. bcbridge show {order_argument(channel, one.oldest)}"
 
 
-def _just_back(circuit: Circuit, started: datetime, *, now: datetime, limit: timedelta) -> bool:
+def just_back(circuit: Circuit, started: datetime, *, now: datetime, limit: timedelta) -> bool:
     """The ERP is left alone for the night, or could not be used until lately: what waited for that is on its way."""
     view = circuit.view()
     lately = started < view.since and not view.is_open and now - view.since < limit
@@ -135,7 +135,7 @@ async def _waiting_too_long(house: House, channel: ChannelHouse, started: dateti
         return []
     now = house.now()
     limit = timedelta(minutes=house.settings.watches.waiting_limit_minutes)
-    if _just_back(writer.circuit, started, now=now, limit=limit):
+    if just_back(writer.circuit, started, now=now, limit=limit):
         return None
     one = await facts.waiting(house.store.read, name, before=now - limit)
     if one is None:
@@ -151,7 +151,7 @@ async def _waiting_too_long(house: House, channel: ChannelHouse, started: dateti
 async def _in_doubt_too_long(house: House, erp: ErpHouse, started: datetime) -> Sequence[Cause] | None:
     now, name = house.now(), erp.connection.name
     limit = timedelta(minutes=house.settings.watches.in_doubt_limit_minutes)
-    if _just_back(erp.circuit, started, now=now, limit=limit):
+    if just_back(erp.circuit, started, now=now, limit=limit):
         return None
     one = await facts.doubts(house.store.read, erp.writer.sink.name, before=now - limit)
     if one is None:

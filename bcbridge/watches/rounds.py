@@ -6,13 +6,15 @@ from datetime import timedelta
 
 from bcbridge.house.wiring import House
 from bcbridge.runtime.watchman import Watch, keep_watch
-from bcbridge.watches import habit, machine, orders, sources, stock
+from bcbridge.watches import dispatches, habit, machine, orders, payments, sources, stock
 
 
 def all_of(house: House) -> list[Watch]:
     """Every watch of this house."""
     return [
         *orders.watches(house),
+        *dispatches.watches(house),
+        *payments.watches(house),
         *stock.watches(house),
         *habit.watches(house),
         *sources.watches(house),

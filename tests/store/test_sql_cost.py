@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 import bcbridge.store
+from bcbridge.store import views, watch
 from bcbridge.store.db import connect, migrate
 
 GROWING = frozenset(
@@ -32,6 +33,8 @@ GROWING = frozenset(
         "sku_links",
         "acts",
         "listed",
+        "leaving",
+        "dispatched",
     }
 )
 """``jobs`` are pruned, the ERP's masters are bounded."""
@@ -40,6 +43,8 @@ WHOLE_ON_PURPOSE = frozenset(
     {
         "outbox._ROW_COLUMNS",  # the head of other statements, never run by itself
         "retention._ACTS",  # its first rows only, the oldest
+        "watch._LEAVING_FROM",  # of its partial index, which holds what has not left
+        "dispatching._UNREAD",  # of its partial index, which holds what was not read
     }
 )
 """``module.CONSTANT`` of statements that may walk a whole table, each with its reason beside it."""
@@ -94,3 +99,25 @@ def table_of(sql: str, name: str) -> str:
 def test_no_statement_walks_through_what_is_finished(empty: sqlite3.Connection, name: str, sql: str) -> None:
     if name not in WHOLE_ON_PURPOSE and not name.startswith(BESIDE_THE_BRIDGE):
         assert walked(sql, plan(empty, sql)) == set()
+
+
+@pytest.mark.parametrize(
+    ("name", "index"),
+    [
+        ("_LEAVING_FROM", "leaving_open"),
+        ("_NOT_LEFT", "leaving_open"),
+        ("_NOT_TOLD", "dispatched_open"),
+        ("_BLOCKED_BY", "dispatched_open"),
+        ("_LAPSING", "orders_authorised"),
+        ("_NOT_CAPTURED", "orders_authorised"),
+    ],
+)
+def test_what_stands_still_is_found_among_what_is_open(empty: sqlite3.Connection, name: str, index: str) -> None:
+    first = next(one for one in plan(empty, getattr(watch, name)) if one.startswith(("SEARCH", "SCAN")))
+    assert re.match(rf"SEARCH \w+ USING (COVERING )?INDEX {index} ", first)
+
+
+def test_the_morning_report_costs_what_is_open(empty: sqlite3.Connection) -> None:
+    indexes = {"_DUE_DISPATCHES": "dispatched_open", "_DUE_TO_LEAVE": "leaving_open", "_DUE_BLOCKED": "orders_by_state"}
+    for name, index in indexes.items():
+        assert index in plan(empty, getattr(views, name))[0]

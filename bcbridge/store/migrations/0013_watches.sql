@@ -10,7 +10,7 @@ SELECT shipments.order_id, json_extract(shipments.body, '$.reference') AS refere
 FROM shipments, json_each(shipments.body, '$.lines') AS line WHERE NOT json_extract(shipments.body, '$.void');
 
 -- The pieces of each booked document, and how many have left; kept by the rows themselves. `warehouse`: most of them
--- leave from there. `cancelled`: pieces that the ERP will not ship any more; nobody writes it yet.
+-- leave from there. `cancelled`: pieces that the ERP will not ship any more.
 CREATE TABLE leaving (
     reference TEXT PRIMARY KEY,
     order_id  INTEGER NOT NULL REFERENCES orders (id),
