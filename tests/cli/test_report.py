@@ -24,6 +24,11 @@ __all__ = ["cli", "folder", "store"]
 NOW = datetime.now(UTC)
 WORDS = "the customer Wilhelmina Vogelsang is on credit hold"
 
+TOLD = "INSERT INTO dispatched (order_id, left, told, owed, problems, since, checked_at) VALUES (?, 4, 0, 4, ?, ?, ?)"
+ROW = """
+INSERT INTO booked_rows (reference, line_seq, order_id, line, upc, pieces, warehouse) VALUES (?, 1, ?, 'l', ?, 4, 'NJ1')
+"""
+
 
 def order(tx: sqlite3.Connection, name: str, state: str, problems: list[dict[str, str]], *, days: int) -> int:
     at = stamp(NOW - timedelta(days=days))
@@ -48,7 +53,7 @@ def booked(tx: sqlite3.Connection, name: str, *, days: int) -> int:
         VALUES ('bluecherry.orders', ?, 1, 1, 1, ?, x'7b7d', '', 'accepted', ?)""",
         (made, reference, at),
     )
-    tx.execute("INSERT INTO booked_rows VALUES (?, 1, ?, 'l', ?, 4, 'NJ1')", (reference, made, TEE))
+    tx.execute(ROW, (reference, made, TEE))
     number = f"SO{name[1:]}"
     tx.execute(
         "UPDATE outbox SET state = 'posted', posted_at = ?, number = ? WHERE reference = ?", (at, number, reference)
@@ -58,7 +63,7 @@ def booked(tx: sqlite3.Connection, name: str, *, days: int) -> int:
 
 def not_told(tx: sqlite3.Connection, order_id: int, *problems: dict[str, str], days: int) -> None:
     at = stamp(NOW - timedelta(days=days))
-    tx.execute("INSERT INTO dispatched VALUES (?, 4, 0, 4, ?, ?, ?)", (order_id, json.dumps(problems), at, at))
+    tx.execute(TOLD, (order_id, json.dumps(problems), at, at))
 
 
 def problem(code: str, subject: str, text: str, cause: str = "") -> dict[str, str]:
