@@ -36,6 +36,7 @@ from bcbridge.errors import Misconfigured, Mistake
 from bcbridge.flows.changes.settings import ChangeSettings
 from bcbridge.flows.dispatches.settings import DispatchSettings
 from bcbridge.flows.orders.settings import OrderSettings
+from bcbridge.flows.reconcile.settings import ReconcileSettings
 from bcbridge.flows.stock.settings import StockSettings
 from bcbridge.model.calendar import Calendar
 
@@ -54,7 +55,7 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]
 Place = Annotated[Path, Field(strict=False)]
 AnyModel = TypeVar("AnyModel", bound=BaseModel)
-Switched = TypeVar("Switched", StockSettings, DispatchSettings, ChangeSettings)
+Switched = TypeVar("Switched", StockSettings, DispatchSettings, ChangeSettings, ReconcileSettings)
 Table = dict[str, Any]
 
 
@@ -311,6 +312,8 @@ class Channel:
     """How it is told of what left; None: it is not."""
     changes: ChangeSettings | None = field(default_factory=ChangeSettings)
     """What becomes of changes after booking; None: they are only noted."""
+    reconcile: ReconcileSettings | None = field(default_factory=ReconcileSettings)
+    """How it is compared with the ERP by night; None: only when somebody asks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -456,6 +459,8 @@ def _parse(file: Path) -> Table:
 
 ROLES = {"channel": "a channel", "erp": "an ERP"}
 MISSING = "is missing"
+BESIDE = ("erp", "stock", "dispatches", "changes", "reconcile")
+"""What stands in a channel's table beside what is said of its orders."""
 SECTIONS = (
     *("store", "web", "mappings", "log", "retention", "backup", "watches", "alerts"),
     *("sandbox", "connections", "channels", "calendars"),
@@ -647,7 +652,7 @@ class _Loading:
             self._part(".".join((*at, "erp")), erp, connections, role="erp")
         else:
             self._mistake(".".join((*at, "erp")), MISSING, "name the connection its orders are booked in")
-        of_orders = {key: value for key, value in table.items() if key not in ("erp", "stock", "dispatches", "changes")}
+        of_orders = {key: value for key, value in table.items() if key not in BESIDE}
         before = len(self._mistakes)
         orders = self._validated(self._shared(at, of_orders, connections.get(name)), OrderSettings, at)
         if self._unreadable(name):  # what is missing here may stand there
@@ -655,7 +660,8 @@ class _Loading:
         stock = self._beside(at, table, "stock", StockSettings)
         dispatches = self._beside(at, table, "dispatches", DispatchSettings)
         changes = self._beside(at, {"changes": {}, **table}, "changes", ChangeSettings)
-        return Channel(name, str(erp), orders, stock, dispatches, changes) if orders is not None else None
+        reconcile = self._beside(at, {"reconcile": {}, **table}, "reconcile", ReconcileSettings)
+        return Channel(name, str(erp), orders, stock, dispatches, changes, reconcile) if orders is not None else None
 
     def _beside(self, at: tuple[str, ...], table: Table, name: str, model: type[Switched]) -> Switched | None:
         """What a channel does beside its orders; None where it is not asked for, or switched off."""

@@ -14,6 +14,7 @@ import pytest
 from bcbridge.errors import Misconfigured
 from bcbridge.house.acts import PersonActs
 from bcbridge.house.erasure import Erasure
+from bcbridge.house.reconcile import ReconcileActs
 from bcbridge.house.stock_acts import StockActs
 from bcbridge.mappings import Mappings
 from bcbridge.model.acts import ActResult, NotFound, Refusal, Resolution, Selection, Word
@@ -99,6 +100,7 @@ async def d(tmp_path: Path) -> AsyncIterator[Desk]:
             check_mapping=Mappings().with_value,
             erasure=Erasure(b.store, b.clock, {}),
             stock=StockActs(b.store, b.clock, [ERP], [CHANNEL], starts("pull"), starts("compare"), starts("push")),
+            reconciling=ReconcileActs(b.store, b.clock, {}),
             mapping_now=Mappings({"ship_via": {"shop": {"overnight": "UPG"}}}).row,
         )
         yield Desk(b, acts, rung, confirmed, mapped, started)

@@ -11,7 +11,7 @@ import structlog
 import typer
 
 from bcbridge import __version__
-from bcbridge.cli import acts, checks, incidents, keep, reads, run, stock
+from bcbridge.cli import acts, checks, incidents, keep, reads, reconcile, run, stock
 from bcbridge.cli.common import FAILED, MISCONFIGURED, NOT_FOUND, NOT_RUNNING, AsJson, NotRunning, err, print_json, say
 from bcbridge.errors import BridgeError, Misconfigured
 from bcbridge.model.acts import NotFound
@@ -25,6 +25,7 @@ app = typer.Typer(
 )
 mappings = typer.Typer(help="The cross-reference tables.", no_args_is_help=True)
 numbers = typer.Typer(help="The numbers channels show, and the figures they come from.", no_args_is_help=True)
+reconciling = typer.Typer(help="Each channel compared with the ERP.", no_args_is_help=True)
 incident = typer.Typer(help="What stands in the way, whose it is, and who is on it.", no_args_is_help=True)
 
 
@@ -69,6 +70,9 @@ numbers.command("accept")(stock.accept)
 numbers.command("compare")(stock.compare)
 numbers.command("push")(stock.push)
 app.add_typer(numbers, name="numbers")
+reconciling.command("orders")(reconcile.orders)
+reconciling.command("show")(reconcile.show)
+app.add_typer(reconciling, name="reconcile")
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
 from datetime import timedelta
 from enum import StrEnum
 
@@ -40,6 +41,24 @@ WEIGHTS = {Share.READ_BACK: 4, Share.STOCK: 4, Share.NORMAL: 4, Share.BULK: 1}
 """Turns each share gets while all of them wait."""
 FAVOURED = frozenset({Share.READ_BACK, Share.STOCK})
 """Who may use the reserved part."""
+
+
+_UNHURRIED: ContextVar[bool] = ContextVar("unhurried", default=False)
+
+
+@contextmanager
+def unhurried() -> Iterator[None]:
+    """Whatever is called from within here gives way to everybody else, whatever it would be by itself."""
+    before = _UNHURRIED.set(True)
+    try:
+        yield
+    finally:
+        _UNHURRIED.reset(before)
+
+
+def in_force(share: Share) -> Share:
+    """What a call counts as, here and now."""
+    return Share.BULK if _UNHURRIED.get() else share
 
 
 class Tokens:
@@ -150,7 +169,7 @@ class Budget:
     @asynccontextmanager
     async def turn(self, share: Share = Share.NORMAL, *, within: float = 60.0) -> AsyncIterator[None]:
         """Wait for one call's turn, at most ``within`` seconds. Raises Retry when it does not come in time."""
-        await self._admit(share, within)
+        await self._admit(in_force(share), within)
         try:
             yield
         finally:

@@ -16,6 +16,7 @@ from bcbridge.errors import BridgeError
 from bcbridge.flows.orders.story import ORDERS
 from bcbridge.house.erasure import Erasure
 from bcbridge.house.incident_acts import IncidentActs
+from bcbridge.house.reconcile import ReconcileActs
 from bcbridge.house.stock_acts import StockActs
 from bcbridge.model.acts import ActResult, LeftOut, NotFound, Refusal, Resolution, Selection, Word
 from bcbridge.model.person import Whose
@@ -52,6 +53,7 @@ class PersonActs:
     """table, channel, key -> what that very row says now; None where there is none."""
     erasure: Erasure
     stock: StockActs
+    reconciling: ReconcileActs
     after_retry: Callable[[str | None], Awaitable[None]] = nothing_more
     """A person wants this channel (or all) tried again: circuits that were opened by content are closed."""
 

@@ -37,7 +37,7 @@ from bcbridge.house.wiring import ChannelHouse, ErpHouse, House, Wiring, build, 
 from bcbridge.runtime.circuit import Circuit
 from bcbridge.runtime.leftover import end_left_circuit, end_unused
 from bcbridge.runtime.poller import sweep_to_jobs
-from bcbridge.store import acts, changing, dispatching, incidents, mends, meta, outbox, queue, releases
+from bcbridge.store import acts, changing, dispatching, incidents, mends, meta, outbox, queue, reconciling, releases
 from bcbridge.store.aside import Aside
 from bcbridge.store.db import Store
 from bcbridge.store.orders import open_refs, ready
@@ -167,6 +167,7 @@ async def _recover(house: House) -> None:
         now = house.now()
         doubts = outbox.recover(tx, now=now) + dispatching.recover(tx, now=now) + changing.recover(tx, now=now)
         put_back, dead = queue.recover(tx, now=now)
+        reconciling.recover(tx, now=now)
         for erp in house.erps.values():
             rows = outbox.in_doubt(tx, erp.writer.sink.name)
             queue.enqueue(
@@ -324,6 +325,8 @@ def _start_loops(house: House, loops: TaskGroup) -> None:
             loops.start_soon(one.run)
         loops.start_soon(_keep_subscriptions, house, channel)
         loops.start_soon(_sweep, house, channel)
+    for comparing in house.reconciling.values():
+        loops.start_soon(comparing.run)
     loops.start_soon(_look_at_changes_again, house)
     house.stock.start(loops)
     loops.start_soon(house.mappings.watch)
@@ -434,6 +437,7 @@ async def _read_shipments(erp: ErpHouse, reader: ShipmentReader) -> None:
         await _tried(erp.circuit, "reading shipments", reader.read)
         if anyio.current_time() - looked >= DISPATCHES_AGAIN_SECONDS:
             looked = anyio.current_time()
+            await _tried(erp.circuit, "reading shipments that no list showed", reader.read_unread)
             await _tried(None, "looking at dispatches again", reader.look_again)
         await anyio.sleep(erp.connection.poll_every_seconds)
 

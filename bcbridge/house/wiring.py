@@ -17,14 +17,16 @@ import structlog
 
 from bcbridge.alerts.dispatcher import Dispatcher
 from bcbridge.config import Connection, Settings
-from bcbridge.connectors.base import Channel, Connector, Dispatches, Erp, Finding, Sink, Tools
+from bcbridge.connectors.base import Channel, Connector, Erp, Finding, Sink, Tools
 from bcbridge.connectors.kinds import KINDS
-from bcbridge.errors import Misconfigured, Mistake, StoreBusy
+from bcbridge.errors import StoreBusy
 from bcbridge.flows.changes.story import CHANGES, Changes
 from bcbridge.flows.dispatches.story import DISPATCHES, Dispatching
 from bcbridge.flows.orders.looks import LOOKS, Looks
 from bcbridge.flows.orders.reference import parse_reference
 from bcbridge.flows.orders.story import ORDERS, Orders
+from bcbridge.flows.reconcile.settings import ReconcileSettings
+from bcbridge.flows.reconcile.story import Reconciler
 from bcbridge.flows.stock.pull import Pulls
 from bcbridge.house.acts import PersonActs
 from bcbridge.house.changes import ChangeDesk
@@ -32,6 +34,7 @@ from bcbridge.house.dispatches import ShipmentReader
 from bcbridge.house.erasure import About, Erasure
 from bcbridge.house.feeds import FeedHouse
 from bcbridge.house.passing import Passing
+from bcbridge.house.reconcile import Readings, ReconcileActs, Reconciling, nothing_read
 from bcbridge.house.reload import MappingsInForce
 from bcbridge.house.rulebook import RuleBook
 from bcbridge.house.stock import OutletMaker, StockHouse
@@ -50,6 +53,7 @@ from bcbridge.store.changing import ChangeMemory
 from bcbridge.store.db import Store
 from bcbridge.store.dispatching import DispatchMemory
 from bcbridge.store.memory import OrderMemory
+from bcbridge.store.reconciling import ReconcileMemory
 from bcbridge.store.stock import compute
 from bcbridge.store.stock.figures import FigureMemory
 
@@ -115,6 +119,8 @@ class ChannelHouse:
     """Tells it what left; None where it is not told."""
     changes: Worker | None = None
     """Compares the sides of its booked orders; None where changes are only noted."""
+    flow: Orders | None = None
+    """How its orders are judged."""
     kept: Sequence[Finding] | None = None
     """What was found when its webhook subscriptions were last looked after; None before the first time."""
 
@@ -141,6 +147,7 @@ class House:
     suspects: anyio.Lock = field(default_factory=anyio.Lock)
     erps: dict[str, ErpHouse] = field(default_factory=dict)
     channels: dict[str, ChannelHouse] = field(default_factory=dict)
+    reconciling: dict[str, Reconciling] = field(default_factory=dict)
     production: dict[str, bool] = field(default_factory=dict)
     confirmed: frozenset[str] = frozenset()
     voice: Dispatcher | None = None
@@ -209,6 +216,7 @@ class House:
             mapping_now=self.mappings.row_now,
             erasure=self.erasure(),
             stock=self._stock_acts(),
+            reconciling=ReconcileActs(self.store, self.now, self.reconciling),
             after_retry=self._close_by_word,
         )
 
@@ -264,6 +272,7 @@ def build(settings: Settings, store: Store, tools: Tools, wiring: Wiring) -> Hou
     for name in channels:
         since = settings.channels[name].orders.orders_created_from
         house.channels[name] = _channel(house, settings.connections[name], replace(tools, since=since))
+        house.reconciling[name] = _reconciling(house, house.channels[name], flow=house.channels[name].flow)
     _keep_stock(house)
     return house
 
@@ -441,7 +450,9 @@ def _channel(house: House, connection: Connection, tools: Tools) -> ChannelHouse
     known.hurry = lambda: _hurry(lists)
     dispatches = _dispatches(house, connection.name, connector, circuit)
     changes = _changes(house, flow, connector, circuit)
-    return ChannelHouse(connection, connector, circuit, channel.erp, lists, worker, looks, known, dispatches, changes)
+    return ChannelHouse(
+        connection, connector, circuit, channel.erp, lists, worker, looks, known, dispatches, changes, flow
+    )
 
 
 def _order_memory(house: House, name: str) -> OrderMemory:
@@ -452,7 +463,7 @@ def _order_memory(house: House, name: str) -> OrderMemory:
 
 def amends(channel: ChannelHouse) -> bool:
     """Whether the channel is ever asked for anything after a change."""
-    return channel.changes is not None and getattr(channel.connector, "amendments", None) is not None
+    return channel.changes is not None
 
 
 def _changes(house: House, orders: Orders, connector: Channel, circuit: Circuit) -> Worker | None:
@@ -469,7 +480,7 @@ def _changes(house: House, orders: Orders, connector: Channel, circuit: Circuit)
         settings=settings,
         desk=lambda order: orders.desk([order]),
         now=house.now,
-        amendments=getattr(connector, "amendments", None),
+        amendments=connector.amendments,
         corrections=erp.connector.corrections,
         may_amend=lambda: house.not_permitted(name, f"{name}.amendments"),
         may_correct=lambda: house.not_permitted(channel.erp, f"{channel.erp}.changes"),
@@ -491,14 +502,59 @@ def _changes(house: House, orders: Orders, connector: Channel, circuit: Circuit)
     return worker
 
 
+def _reconciling(house: House, channel: ChannelHouse, *, flow: Orders | None) -> Reconciling:
+    assert flow is not None
+    name, erp, settings = (
+        channel.connection.name,
+        house.erps[channel.erp],
+        house.settings.channels[channel.connection.name],
+    )
+    workers = {ORDERS: channel.worker, CHANGES: channel.changes, DISPATCHES: channel.dispatches}
+    told = channel.dispatches is not None
+
+    def ring() -> None:
+        for worker in workers.values():
+            if worker is not None:
+                worker.bell.ring()
+
+    async def read_shipments() -> None:
+        if (reader := house.shipments(channel.erp)) is not None:
+            await reader.read()
+
+    readings = Readings(channel.lists, lambda: erp.confirmed, erp.sent.ring, read_shipments if told else nothing_read)
+    rules = settings.reconcile or ReconcileSettings(enabled=False)
+    reconciler = Reconciler(
+        channel=ConnectorName(name),
+        source=channel.connector.orders,
+        sink=erp.writer.sink,
+        shipments=erp.connector.shipments,
+        dispatches=channel.connector.dispatches if told else None,
+        memory=ReconcileMemory(house.store, name, channel.erp, house.now, ring),
+        desk=lambda order: flow.desk([order]),
+        ours=lambda reference: parse_reference(reference, [settings.orders.code]) is not None,
+        settled=readings.once_more,
+        closed=lambda: erp.writer.closed_because,
+        flows=frozenset(flow for flow, worker in workers.items() if worker is not None),
+        young=rules.young,
+        now=house.now,
+    )
+    return Reconciling(
+        channel=name,
+        time_zone=settings.orders.time_zone,
+        settings=rules,
+        reconciler=reconciler,
+        store=house.store,
+        circuits=(channel.circuit, erp.circuit),
+        now=house.now,
+        begins=settings.orders.orders_created_from,
+    )
+
+
 def _dispatches(house: House, name: str, connector: Channel, circuit: Circuit) -> Worker | None:
     settings = house.settings.channels[name].dispatches
     if settings is None:
         return None
-    sink: Dispatches | None = getattr(connector, "dispatches", None)
-    if sink is None:
-        what = f"dispatches cannot be told to a {connector.kind} yet"
-        raise Misconfigured([Mistake(f"channels.{name}.dispatches", what, "remove this table")])
+    sink = connector.dispatches
     flow = Dispatching(
         channel=ConnectorName(name),
         sink=sink,

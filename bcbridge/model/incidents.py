@@ -90,6 +90,7 @@ STANDING = _by_code(
         Failure("dispatched_not_captured", "Orders left in full, and their money was not taken", NORMAL, FINANCE),
         Failure("authorisation_lapses", "Authorised money is about to be let go", NORMAL, FINANCE),
         Failure("dispatch_blocked", "Pieces left, and their shop cannot be told", NORMAL, OPERATIONS),
+        Failure("reconcile_found", "A shop and the ERP do not agree", NORMAL, OPERATIONS),
         Failure("disk_space", "The disk is nearly full", CRITICAL, ENGINEERS),
         Failure("backup_old", "The last backup is too old", NORMAL, ENGINEERS),
         Failure("wal_grows", "The store's write-ahead log has grown large", LOW, ENGINEERS),

@@ -92,6 +92,12 @@ class _PushStock(_CompareStock):
     why: str = Why
 
 
+class _Reconcile(_Ask):
+    channel: str = ""
+    since: Moment | None = None
+    heal: bool = True
+
+
 Act = Callable[[Acts, bytes], Awaitable[ActResult]]
 
 
@@ -165,6 +171,12 @@ async def _push_stock(acts: Acts, body: bytes) -> ActResult:
     return await acts.stock.start_push(ask.channel, why=ask.why, who=ask.who, dry_run=ask.dry_run)
 
 
+async def _reconcile(acts: Acts, body: bytes) -> ActResult:
+    ask = _Reconcile.model_validate_json(body)
+    start = acts.reconciling.start
+    return await start(ask.channel, since=ask.since, heal=ask.heal, who=ask.who, dry_run=ask.dry_run)
+
+
 ACTS: dict[str, Act] = {
     "retry": _retry,
     "skip": _skip,
@@ -180,6 +192,7 @@ ACTS: dict[str, Act] = {
     "stock_accept": _accept_stock,
     "stock_compare": _compare_stock,
     "stock_push": _push_stock,
+    "reconcile": _reconcile,
 }
 
 

@@ -99,6 +99,14 @@ class StockActs(Protocol):
     async def start_push(self, channel: str, *, why: str, who: str, dry_run: bool) -> ActResult: ...
 
 
+class ReconcileActs(Protocol):
+    """A channel compared with the ERP now; as ``Acts``."""
+
+    async def start(self, channel: str, *, since: datetime | None, heal: bool, who: str, dry_run: bool) -> ActResult:
+        """``channel``: empty means all; ``since``: None as by night."""
+        ...
+
+
 class Acts(Protocol):
     """What a person may do. Each records who and when. With ``dry_run`` it only counts.
 
@@ -110,6 +118,9 @@ class Acts(Protocol):
 
     @property
     def stock(self) -> StockActs: ...
+
+    @property
+    def reconciling(self) -> ReconcileActs: ...
 
     async def retry(self, selection: Selection, *, who: str, dry_run: bool) -> ActResult: ...
 

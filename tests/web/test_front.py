@@ -21,7 +21,7 @@ from bcbridge.model.person import Whose
 from bcbridge.store.db import Store
 from bcbridge.store.views import FlowPulse, Pulse
 from bcbridge.web.app import Front, Parts
-from bcbridge.web.protocols import Figure, IncidentActs, StockActs, Unconfirmed
+from bcbridge.web.protocols import Figure, IncidentActs, ReconcileActs, StockActs, Unconfirmed
 from bcbridge.web.server import serving, serving_owner
 
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
@@ -101,6 +101,10 @@ class Said:
     @property
     def stock(self) -> StockActs:
         raise AssertionError("nobody acts on stock here")
+
+    @property
+    def reconciling(self) -> ReconcileActs:
+        raise AssertionError("nobody reconciles here")
 
     async def note_backup(self, file: str, *, who: str, dry_run: bool) -> ActResult:
         return self._done("note_backup", file, who, dry_run)

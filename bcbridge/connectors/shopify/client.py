@@ -18,7 +18,7 @@ import anyio
 import orjson
 from pydantic import ValidationError
 
-from bcbridge.connectors.budget import Share
+from bcbridge.connectors.budget import Share, in_force
 from bcbridge.connectors.http import Answer, Http, decide_read, decide_write
 from bcbridge.connectors.shopify.failures import (
     LONGEST_TEXT,
@@ -193,7 +193,7 @@ class Client:
 
     async def _points(self, name: str, deadline: float, share: Share) -> None:
         """Wait until there are enough. Raises Retry where there will not be within the deadline."""
-        with self._throttle.turn(name, bulk=share is Share.BULK) as turn:
+        with self._throttle.turn(name, bulk=in_force(share) is Share.BULK) as turn:
             while (wait := self._throttle.wait(turn)) > 0:  # an answer may say that there are fewer than was thought
                 await _sleep(wait, deadline)
 
