@@ -94,6 +94,8 @@ class Table:
 def decide(table: Table) -> Decision:
     for line in table.sides.differing:
         _line(line, table)
+    if table.sides.cancelled and not table.sides.gone:
+        _left_all_the_same(table)
     for place in table.places:
         _place(place, table)
     _beside(table)
@@ -121,6 +123,14 @@ def _line(line: LineSides, table: Table) -> None:
         _to_channel(line, table)
     else:
         table.leave(DIFFERS, line.label, f"{_both(line)}: {_who(line)}")
+
+
+def _left_all_the_same(table: Table) -> None:
+    """An order that a shop deletes years later is no news; one that it cancelled, and that is on its way, is."""
+    for line in table.sides.lines:
+        if line.shipped:
+            text = f"{line.shipped} left, and the order is cancelled: stop the parcel, or make a return of it"
+            table.leave(NOT_STOPPED, line.label, text)
 
 
 def _both(line: LineSides) -> str:

@@ -101,14 +101,18 @@ def test_what_is_picked_of_a_cancelled_order_is_a_persons_and_the_rest_is_cancel
     assert "1 picked, stop the parcel" in found.problems[0].text
 
 
-def test_what_left_of_a_cancelled_order_is_a_return_and_the_rest_is_stopped() -> None:
+def test_what_left_of_a_cancelled_order_is_a_persons_and_the_rest_is_stopped() -> None:
     two = erp(dress=(2, 0, 2, 2)).but(order=cancelled(the_order()))
-    assert corrected(two.decided(write=True)) == [(SKIRT, 1)]
-    assert [problem.subject for problem in two.decided().problems] == [SKIRT]
+    found = two.decided(write=True)
+    assert corrected(found) == [(SKIRT, 1)]
+    assert [(problem.code, problem.subject) for problem in found.problems] == [(NOT_STOPPED, DRESS)]
+    assert [problem.subject for problem in two.decided().problems] == [SKIRT, DRESS]
 
 
-def test_a_cancelled_order_that_left_whole_is_not_told_here() -> None:
-    assert nothing(erp(dress=(2, 0, 2, 2), skirt=(1, 0, 1, 1)).but(order=cancelled(the_order())).decided())
+def test_a_cancelled_order_that_left_whole_is_a_persons_and_a_deleted_one_is_nobodys() -> None:
+    left = erp(dress=(2, 0, 2, 2), skirt=(1, 0, 1, 1))
+    assert codes(left.but(order=cancelled(the_order())).decided()) == [NOT_STOPPED] * 2
+    assert nothing(left.but(order=None).decided())
 
 
 def test_a_cancelled_order_that_the_erp_cancelled_too_agrees() -> None:
