@@ -94,7 +94,7 @@ def chaos(plan: Plan, folder: Path, console: Console | None = None) -> Outcome:
     )
     try:
         with _listening(arena), _bar(console) as bar:
-            arena.start_sandbox()
+            arena.start_sandbox(fresh=True)
             arena.well_stocked(PIECES_MORE + plan.orders // 20)
             return Run(arena, plan, watch=_watching(plan, bar, console)).go()
     finally:

@@ -36,7 +36,8 @@ class Reaper:
         self.born = time.monotonic()
         step = self.life is not None and self.life.ends != RANDOM
         deadly = ("--die-at", self.life.ends, "--time", str(self.life.time)) if step and self.life else ()
-        self.arena.start_bridge(*deadly, *self.wiring)
+        stays = self.life is None  # its command line is looked at
+        self.arena.start_bridge(*deadly, *self.wiring, fresh=stays)
 
     def _next(self) -> Life | None:
         if not self.lives:

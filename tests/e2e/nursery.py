@@ -2,8 +2,8 @@
 
 What runs is what ``python -m MODULE`` or ``python PROGRAM`` would run, in a process of its own that is killed, limited
 and waited for like any other. Only inside ``forking`` (tests/e2e/conftest.py). What is claimed of a start from nothing
-is claimed where real ones are: tests/cli/test_running.py, tests/test_process.py, tests/test_sdnotify.py,
-tests/test_dockerfile.py, tests/e2e/test_shipped_config.py, and the proof (tests/chaos).
+is claimed where there are such: tests/cli/test_running.py, tests/test_process.py, tests/test_sdnotify.py,
+tests/test_dockerfile.py, tests/e2e/test_shipped_config.py.
 """
 
 from __future__ import annotations
@@ -72,9 +72,14 @@ class Forked:
 Process = Forked | subprocess.Popen[bytes]
 
 
-def started(command: Sequence[str], *, folder: Path, env: Mapping[str, str], out: Path, err: Path) -> Process:
-    """A process of this Python; ``command`` is what would follow its name. What it says is appended to the files."""
-    if _Nursery.context is not None:
+def started(
+    command: Sequence[str], *, folder: Path, env: Mapping[str, str], out: Path, err: Path, fresh: bool = False
+) -> Process:
+    """A process of this Python; ``command`` is what would follow its name. What it says is appended to the files.
+
+    ``fresh``: started from nothing in any case.
+    """
+    if _Nursery.context is not None and not fresh:
         process = _Nursery.context.Process(target=_become, args=(command, folder, dict(env), out, err), daemon=True)
         process.start()
         return Forked(process)
