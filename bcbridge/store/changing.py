@@ -64,9 +64,10 @@ def _content(held: BookedOrder) -> str:
 
 
 _OPEN = """
-SELECT orders.connector, orders.ref FROM compared_sides JOIN orders ON orders.id = compared_sides.order_id
-WHERE compared_sides.problems <> '[]' AND orders.connector IN (SELECT value FROM json_each(?))
-ORDER BY compared_sides.checked_at LIMIT ?
+SELECT orders.connector, orders.ref FROM (
+    SELECT order_id, checked_at FROM compared_sides INDEXED BY compared_sides_open WHERE problems <> '[]'
+) AS open CROSS JOIN orders ON orders.id = open.order_id
+WHERE orders.connector IN (SELECT value FROM json_each(?)) ORDER BY open.checked_at LIMIT ?
 """
 MOST_OPEN = 2_000
 
