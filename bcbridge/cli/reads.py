@@ -55,7 +55,7 @@ def exceptions(
     config_file: ConfigFile = DEFAULT,
     as_json: AsJson = False,
 ) -> None:
-    """Blocked orders grouped by cause, with age and value; what left and cannot be told; the incidents that stand."""
+    """Blocked orders by cause, with age and value; what left and cannot be told; what differs; what else stands."""
     at = desk(config_file, as_json)
     if csv is not None:
         report.write(csv, read(at.settings, partial(report.due, settings=at.settings, channel=channel, now=now())))
@@ -71,10 +71,23 @@ def _print_exceptions(found: Exceptions, *, names: int | None) -> None:
         out.print(_groups_table(found.groups, names))
         say("One order may stand under several causes. See one: bcbridge show ORDER", style="dim")
     if found.dispatches:
-        say(_left(len({(one.channel, one.order) for one in found.dispatches})), style="bold")
-        out.print(_dispatches_table(found.dispatches))
+        say(_left(_orders(found.dispatches)), style="bold")
+        out.print(_due_table(found.dispatches))
+    if found.changes:
+        say(_differ(_orders(found.changes)), style="bold")
+        out.print(_due_table(found.changes))
     for incident in found.incidents:
         _print_incident(incident)
+
+
+def _orders(found: tuple[Due, ...]) -> int:
+    return len({(one.channel, one.order) for one in found})
+
+
+def _differ(orders: int) -> str:
+    if orders == 1:
+        return "1 booked order is not the same in its shop and in the ERP"
+    return f"{orders} booked orders are not the same in their shops and in the ERP"
 
 
 def _left(orders: int) -> str:
@@ -83,7 +96,7 @@ def _left(orders: int) -> str:
     return f"{orders} orders left, and their shops cannot be told"
 
 
-def _dispatches_table(found: tuple[Due, ...]) -> Table:
+def _due_table(found: tuple[Due, ...]) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     for name in ("order", "ERP", "problem", "what"):
         table.add_column(name, overflow="fold")

@@ -42,12 +42,14 @@ class Line:
 
 
 async def due(reads: Reads, *, settings: Settings, channel: str | None, now: datetime) -> list[Line]:
-    """Blocked orders, dispatches that cannot be told, and what should have left; the oldest first."""
+    """Blocked orders, dispatches that cannot be told, orders whose two sides differ, and what should have left; the
+    oldest first."""
     blocked = [_blocked(one) for one in await views.due_blocked(reads, channel=channel)]
     dispatches = [_untold(one) for one in await views.due_dispatches(reads, channel=channel)]
     late = [_late(one) for name in settings.channels if channel in (None, name)
             for one in await _overdue(reads, settings, name, now)]  # fmt: skip
-    return sorted([*blocked, *dispatches, *late], key=lambda line: line.due.since)
+    changes = [_differs(one) for one in await views.due_changes(reads, channel=channel)]
+    return sorted([*blocked, *dispatches, *changes, *late], key=lambda line: line.due.since)
 
 
 async def _overdue(reads: Reads, settings: Settings, channel: str, now: datetime) -> list[Due]:
@@ -75,6 +77,11 @@ def _untold(one: Due) -> Line:
     else:
         action = f"docs/dispatches.md says what to do of {one.code}; bcbridge show {_named(one)}"
     return Line(one, "dispatch_blocked", one.subject if one.code in FOREIGN else _what(one), action)
+
+
+def _differs(one: Due) -> Line:
+    action = f"Do it on the other side, or bcbridge agree {_named(one)} --why '...'"
+    return Line(one, one.code, _what(one), action)
 
 
 def _late(one: Due) -> Line:

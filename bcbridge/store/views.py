@@ -655,6 +655,13 @@ _DUE_DISPATCHES = f"""
     WHERE (d.owed > 0 OR d.problems <> '[]') AND d.problems <> '[]' AND (:channel IS NULL OR o.connector = :channel)
     ORDER BY d.since, o.id LIMIT :limit
 """  # noqa: S608
+_DUE_CHANGES = f"""
+    SELECT c.since, {_OF_ORDER}, json_extract(p.value, '$.code') AS code, json_extract(p.value, '$.subject') AS subject,
+           json_extract(p.value, '$.text') AS text, '' AS cause
+    FROM compared_sides c INDEXED BY compared_sides_open CROSS JOIN orders o ON o.id = c.order_id
+    JOIN json_each(c.problems) p
+    WHERE c.problems <> '[]' AND (:channel IS NULL OR o.connector = :channel) ORDER BY c.since, o.id LIMIT :limit
+"""  # noqa: S608
 _DUE_TO_LEAVE = f"""
     SELECT l.posted_at AS since, {_OF_ORDER}, 'not_dispatched' AS code, l.warehouse AS subject, '' AS cause,
            (l.pieces - l.shipped - l.cancelled) || ' of ' || l.pieces || ' pieces' AS text
@@ -673,6 +680,12 @@ async def due_dispatches(reads: Reads, *, channel: str | None, limit: int | None
     """Every problem of what left and cannot be told, the longest standing first."""
     asked: dict[str, object] = {"channel": channel, "limit": -1 if limit is None else limit}
     return [_due(row) for row in await reads.rows(_DUE_DISPATCHES, asked)]
+
+
+async def due_changes(reads: Reads, *, channel: str | None, limit: int | None = None) -> list[Due]:
+    """Every difference between the two sides of a booked order that is a person's, the longest standing first."""
+    asked: dict[str, object] = {"channel": channel, "limit": -1 if limit is None else limit}
+    return [_due(row) for row in await reads.rows(_DUE_CHANGES, asked)]
 
 
 async def due_to_leave(reads: Reads, *, channel: str, warehouse: str, before: datetime) -> list[Due]:
@@ -698,11 +711,13 @@ def _due(row: sqlite3.Row) -> Due:
 
 @dataclass(frozen=True, slots=True)
 class Exceptions:
-    """What needs a person: blocked orders by cause, what left and cannot be told, and the incidents that stand."""
+    """What needs a person: blocked orders by cause, what left and cannot be told, booked orders whose two sides differ,
+    and the incidents that stand."""
 
     blocked_orders: int
     groups: tuple[ExceptionGroup, ...]
     dispatches: tuple[Due, ...]
+    changes: tuple[Due, ...]
     incidents: tuple[Incident, ...]
 
 
@@ -713,6 +728,7 @@ async def all_exceptions(reads: Reads, *, channel: str | None, names: int | None
         blocked_orders=blocked,
         groups=await exceptions(reads, channel=channel, names=names),
         dispatches=tuple(await due_dispatches(reads, channel=channel, limit=None if names is None else LIST_LIMIT)),
+        changes=tuple(await due_changes(reads, channel=channel, limit=None if names is None else LIST_LIMIT)),
         incidents=await incidents(reads),
     )
 

@@ -13,7 +13,7 @@ import pytest
 
 from bcbridge.cli import report
 from bcbridge.model.ids import Reference
-from bcbridge.store import dispatching
+from bcbridge.store import changing, dispatching
 from bcbridge.store.db import migrate
 from bcbridge.store.stamps import stamp
 from tests.cli.test_looking import Cli, cli, folder, store
@@ -162,3 +162,21 @@ def test_nothing_to_do_is_a_line_of_headings(cli: Cli, folder: Path) -> None:
     path.parent.mkdir()
     migrate(path)
     assert cli("exceptions", "--csv", "-").out == ",".join(report.COLUMNS) + "\n"
+
+
+def test_what_differs_between_the_sides_of_an_order_is_in_it_until_somebody_agrees(
+    cli: Cli, busy: sqlite3.Connection
+) -> None:
+    at = stamp(NOW - timedelta(days=3))
+    ours = booked(busy, "#2005", days=3)
+    said = json.dumps([problem("order_differs", "TEE", "booked 2, the channel wants 1, the ERP holds 2")])
+    insert = """INSERT INTO compared_sides (order_id, stage, problems, digest, since, checked_at)
+        VALUES (?, 'open', ?, 'd', ?, ?)"""
+    busy.execute(insert, (ours, said, at, at))
+    (line,) = [one for one in lines(cli("exceptions", "--csv", "-").out) if one["code"] == "order_differs"]
+    assert (line["order"], line["team"], line["erp_number"]) == ("#2005", "customer_service", "SO2005")
+    assert "bcbridge agree 'shopify_us:#2005'" in line["next_action"]
+    assert "1 booked order is not the same" in cli("exceptions").out
+    assert [one["code"] for one in cli("exceptions", "--json").json["changes"]] == ["order_differs"]
+    changing.agree(busy, ours, who="ann", why="a gift", now=NOW)
+    assert cli("exceptions", "--json").json["changes"] == []
