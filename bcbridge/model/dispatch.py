@@ -61,6 +61,8 @@ class DispatchView(Record):
     """Bodies of calls that are still due although the pieces of them are shown: a number or a note for the shopper
     that is missing, an order of which everything left and that is not marked as complete. The look after each says
     whether it was made."""
+    again: bool = False
+    """What is told may leave something unfinished: look again after it."""
     whole: bool = True
     """False where the channel has more fulfilments than can be read: then nothing follows from what is not shown."""
 

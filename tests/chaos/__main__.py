@@ -24,7 +24,7 @@ from types import FrameType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from tests.chaos.arena import HURRIED, LOOKED_AT_AGAIN, Arena, erp_settings, simulated_erp
+from tests.chaos.arena import DISPATCHES, HURRIED, LOOKED_AT_AGAIN, Arena, erp_settings, simulated_erp
 from tests.chaos.plan import Plan
 from tests.chaos.run import Outcome, Run
 from tests.chaos.table import for_terminal, write
@@ -90,6 +90,7 @@ def chaos(plan: Plan, folder: Path, console: Console | None = None) -> Outcome:
         erp_settings=erp_settings(plan.stock_cycle_seconds),
         channel=LOOKED_AT_AGAIN,
         stock="",
+        dispatches=DISPATCHES,
         simulated_erp=simulated_erp(plan.stock_cycle_seconds),
     )
     try:

@@ -25,6 +25,7 @@ ERP_SETTINGS = """posting_window_hours = 0.002
 confirm_by_reference_minutes = 0.05
 page_size = 200
 [connections.bluecherry.profile]
+order_changes = "orderchange"
 stock_evidence = ["row_ledger"]
 stock_build_seconds = {build}
 stock_replica_behind_seconds = {behind}
@@ -62,6 +63,12 @@ port = {smtp}
 security = "none"
 """
 """All that can be logged is, and all that happens is told: the search for canaries reads it."""
+CHANGES = """
+[channels.{connection}.changes]
+doubt_seconds = 4
+"""
+DISPATCHES = "doubt_seconds = 4"
+"""A call that is lost is lost at once here; a slow one takes less than two."""
 CUT_OFF = (OSError, http.client.HTTPException, ValueError)
 """What reading an answer of a daemon that is killed meanwhile may raise: nobody there, half an answer, half a word."""
 PAGE = 500
@@ -75,7 +82,8 @@ def erp_settings(cycle: int) -> str:
 
 
 def simulated_erp(cycle: int) -> dict[str, object]:
-    return {"stock_cycle_seconds": cycle, "stock_build_seconds": STOCK_BUILD_SECONDS, "life": 1}
+    stock = {"stock_cycle_seconds": cycle, "stock_build_seconds": STOCK_BUILD_SECONDS}
+    return {**stock, "life": 1, "change_path": "orderchange"}
 
 
 class Arena(World):
@@ -91,7 +99,31 @@ class Arena(World):
 
     def configure(self, **ports: int) -> None:
         super().configure(**ports)
-        self.config.write_text(self.config.read_text() + LOUD.format(**self.ports))
+        changes = "".join(CHANGES.format(connection=shop.connection) for shop in self.shops)
+        self.config.write_text(self.config.read_text() + LOUD.format(**self.ports) + changes)
+
+    def fulfils(self) -> None:
+        """WooCommerce's own fulfilments are switched on: what left is in the shop's own books."""
+        for shop in self.shops:
+            if shop.kind == "woocommerce":
+                call(f"{self.at(shop)}/_sandbox/admin/options", {"fulfillments": True})
+
+    def untold(self) -> int:
+        """What is still to be told or asked for, by the bridge's own word: dispatches, and work on changes."""
+        (row,) = self.rows(
+            "SELECT (SELECT count(*) FROM dispatched WHERE owed > 0 AND problems = '[]')"
+            " + (SELECT count(*) FROM jobs WHERE flow IN ('dispatches', 'changes') AND state IN ('waiting', 'running'))"
+            " AS many"
+        )
+        return int(row["many"])
+
+    def named(self) -> set[tuple[str, str]]:
+        """Orders (connection, name) that a person was told of after they were booked."""
+        found: set[tuple[str, str]] = set()
+        for code in ("dispatch_blocked", "cancelled_not_stopped", "order_differs"):
+            for one in self.did("incidents", "list", "--code", code, "--limit", "5000"):
+                found.add((one["connector"], one["text"].partition(": ")[0]))
+        return found
 
     def all_sold(self) -> Iterator[tuple[Shop, Sold]]:
         """Every order of every shop."""

@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -125,14 +125,22 @@ class Files:
         return (key for (key,) in self.at.execute(left))
 
 
-def judge(files: Files, sold: Iterable[tuple[Shop, Sold]]) -> Verdict:
-    """Go over every order sold; ``files`` were filled and indexed before."""
+Named = Container[tuple[str, str]]
+"""Orders, by connection and name, that a person was told of after they were booked."""
+
+
+def judge(files: Files, sold: Iterable[tuple[Shop, Sold]], named: Named | None = None) -> Verdict:
+    """Go over every order sold; ``files`` were filled and indexed before. Without ``named`` what came of them after
+    they were booked is not judged."""
     verdict = Verdict()
     for shop, order in sold:
         key = shop.key(order)
         files.note_sold(key)
         verdict.of_shop[shop.connection] += 1
-        _judge_one(verdict, order, files.documents(key), files.codes(shop, order.name), files.was_served(key))
+        documents = files.documents(key)
+        _judge_one(verdict, order, documents, files.codes(shop, order.name), files.was_served(key))
+        if named is not None:
+            _judge_after(verdict, order, documents, named=(shop.connection, order.name) in named)
     for key in files.never_sold():
         verdict.find("wrong", f"{key} was booked and never sold")
     for reference in files.strangers:
@@ -154,6 +162,36 @@ def _judge_one(verdict: Verdict, order: Sold, documents: list[Record], codes: se
     for finding in compare(order, documents):
         verdict.find("wrong" if documents else "lost", finding)
     _blocked(verdict, order, documents, codes)
+
+
+def _judge_after(verdict: Verdict, order: Sold, documents: list[Record], *, named: bool) -> None:
+    """Every piece that left is shown as sent, once; nothing that was cancelled is shipped unnoticed."""
+    left, to_go = _went(documents)
+    verdict.counts["left"] += sum(left.values())
+    verdict.counts["shown as sent"] += sum(order.left.values())
+    verdict.counts["named afterwards"] += named
+    for upc in sorted({*left, *order.left}):
+        there, shown = left[upc], order.left.get(upc, 0)
+        if shown > there:
+            verdict.find("doubled", f"{order.name}: {shown} of {upc} are shown as sent, {there} left")
+        elif shown < there and not named:
+            verdict.find("lost", f"{order.name}: {there} of {upc} left, {shown} are shown as sent, and nobody says so")
+    if order.cancelled and documents:
+        verdict.counts["cancelled after booking"] += 1
+        if (to_go or +left) and not named:
+            verdict.find("wrong", f"{order.name} is cancelled, {to_go + sum(left.values())} of it are sent unnoticed")
+
+
+def _went(documents: Iterable[Record]) -> tuple[Counter[str], int]:
+    """Pieces that left, by UPC, and how many are still to go."""
+    left: Counter[str] = Counter()
+    to_go = 0
+    for document in documents:
+        for row in document["orderdetail"]["rows"]:
+            gone = int(row.get("inv_qty", 0))
+            left[row["upc"]] += gone
+            to_go += int(row["ord_qty"]) - int(row.get("cxl_qty", 0)) - gone
+    return left, to_go
 
 
 def _copies(documents: Sequence[Record]) -> list[str]:

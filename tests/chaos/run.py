@@ -22,7 +22,7 @@ from tests.chaos.judge import Files, Verdict, judge
 from tests.chaos.person import Person
 from tests.chaos.plan import SHARES, Plan
 from tests.chaos.reaper import Reaper
-from tests.chaos.weather import Weather
+from tests.chaos.weather import Weather, must_happen
 from tests.e2e.shown import differing, oversold_by_upc, shown, stock
 from tests.e2e.world import call
 
@@ -74,6 +74,8 @@ class Outcome:
     oversold: int = 0
     """Pieces booked beyond what was free, by the ERP's books: the race, told and no failure."""
     settled_seconds: float | None = None
+    told_seconds: float | None = None
+    """From then until every shop was told what left."""
     seconds: float = 0.0
     ended: str = ""
     """Why the run broke off; empty where it did not."""
@@ -85,13 +87,15 @@ class Outcome:
         found += [f"{len(self.numbers)} numbers wrong"] if self.numbers else []
         if self.ended:  # what else was to happen did not come to it
             return [self.ended, *found]
-        found += [f"{name}: happened not once" for name, count in self.faults.items() if not count]
+        never = [name for name, count in self.faults.items() if not count and must_happen(name)]
+        found += [f"{name}: happened not once" for name in never]
         named = {life.ends for life in self.plan.lives()}
         found += [f"nobody was killed: {name}" for name in sorted(named) if not self.kills[name]]
         if verdict.share_booked < LEAST_BOOKED:
             found.append(f"only {verdict.share_booked:.0%} was booked")
         found += [f"{len(self.leaks)} places hold what is private"] if self.leaks else []
         found += [] if self.compared or not self.plan.read_back else ["no number was compared"]
+        found += [] if verdict["left"] or not self.plan.read_back else ["nothing left: no dispatch was judged"]
         found += [] if self.looked["alerts"] else ["nobody was told anything: no alert was searched"]
         found += [] if self.controls else ["no canary stands where it belongs: the search proves nothing"]
         return found
@@ -167,6 +171,7 @@ class Run:
         self._calm_down()
         if self.plan.read_back:
             self._settle_numbers()
+            self._settle_dispatches()
 
     # -- 2 and 3 -------------------------------------------------------------------------------------------
 
@@ -277,6 +282,13 @@ class Run:
         outcome.compared = sum(len(shown(self.arena, shop)) for shop in self.arena.shops)
         outcome.oversold = sum(oversold_by_upc(self.arena).values())
 
+    def _settle_dispatches(self) -> None:
+        """Nothing leaves any more: what left is told. What is still owed at the deadline is found by the judge."""
+        self.phase, begun = "settling dispatches", time.monotonic()
+        while self.arena.untold() and time.monotonic() < begun + SETTLES_WITHIN_SECONDS:
+            self._tick()
+        self.outcome.told_seconds = time.monotonic() - begun
+
     def _live_on(self) -> None:
         stock(self.arena, NOBODYS)
         call(f"{self.arena.erp}/_sandbox/publish", {})
@@ -313,7 +325,8 @@ class Run:
             files.put_served(shop, arena.pages(arena.at(shop), "servedPaid"))
             files.put_blocked(shop, arena.did("exceptions", "--all", "--channel", shop.connection))
         files.index()
-        outcome.verdict = judge(files, arena.all_sold())
+        named = arena.named() if self.plan.read_back else None
+        outcome.verdict = judge(files, arena.all_sold(), named)
         look_for_canaries(search, arena)
         outcome.leaks, outcome.looked = search.found, search.looked
         outcome.controls = search.control(arena.store)

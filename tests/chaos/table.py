@@ -37,6 +37,10 @@ def rows(outcome: Outcome) -> Iterator[Row]:
     yield "cancelled", f"{verdict['cancelled']:,}"
     yield "unpaid or test, not booked", f"{verdict['unpaid or test']:,}"
     yield "refused by the ERP after acceptance, booked anew by a person", f"{outcome.rebooked:,}"
+    yield "pieces that left the ERP's warehouses", f"{verdict['left']:,}"
+    yield "pieces that their shops show as sent, each once", f"{verdict['shown as sent']:,}"
+    yield "cancelled after they were booked: stopped, or a person was told", f"{verdict['cancelled after booking']:,}"
+    yield "orders that a person was told of after they were booked", f"{verdict['named afterwards']:,}"
     yield "**SIGKILLs**", f"**{sum(outcome.kills.values())}**"
     for name, words in STEPS.items():
         if outcome.kills[name]:

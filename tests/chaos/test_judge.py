@@ -40,9 +40,21 @@ def sold(number: int, **said: Any) -> Sold:
     return Sold(**{**usual, **said})
 
 
-def held(number: int, *, generation: int = 1, part: int = 1, skirts: int = 2, tax: str = "3.10") -> dict[str, Any]:
-    """What the ERP holds of it."""
-    rows = [{"upc": DRESS, "ord_qty": 1, "price": "28.00"}, {"upc": SKIRT, "ord_qty": skirts, "price": "10.50"}]
+def held(
+    number: int,
+    *,
+    generation: int = 1,
+    part: int = 1,
+    skirts: int = 2,
+    tax: str = "3.10",
+    left: int = 0,
+    cancelled: int = 0,
+) -> dict[str, Any]:
+    """What the ERP holds of it; ``left`` and ``cancelled`` are of its skirts, and of its dress where they are two."""
+    rows = [
+        {"upc": DRESS, "ord_qty": 1, "price": "28.00", "inv_qty": left // 2, "cxl_qty": cancelled // 2},
+        {"upc": SKIRT, "ord_qty": skirts, "price": "10.50", "inv_qty": left, "cxl_qty": cancelled},
+    ]
     return {
         "po_num": f"SUS{number}P{part}G{generation}",
         "altpo": f"#{number}",
@@ -60,6 +72,7 @@ def judged(
     *,
     served: Sequence[int] = (),
     blocked: dict[str, str] | None = None,
+    named: Sequence[str] = (),
 ) -> Verdict:
     files = Files.opened(folder / "judge.db")
     files.put_documents(documents)
@@ -67,7 +80,7 @@ def judged(
     groups = [{"code": code, "orders": 1, "names": [name]} for name, code in (blocked or {}).items()]
     files.put_blocked(SHOPIFY, {"groups": groups})
     files.index()
-    return judge(files, [(SHOPIFY, order) for order in orders])
+    return judge(files, [(SHOPIFY, order) for order in orders], {(SHOPIFY.connection, name) for name in named})
 
 
 def found(verdict: Verdict) -> tuple[int, int, int]:
@@ -101,9 +114,28 @@ def test_a_part_alone_is_wrong(tmp_path: Path) -> None:
 def test_cancelled_before_it_was_served_as_paid_it_must_be_absent(tmp_path: Path) -> None:
     gone = sold(1, cancelled=True, paid=False, status="REFUNDED")
     assert judged(tmp_path, [gone], []).clean
-    assert found(judged(tmp_path, [gone], [held(1)])) == (0, 0, 1)
-    assert judged(tmp_path, [gone], [held(1)], served=[1]).clean, "booked while it was paid; it stands as it was sold"
+    stopped = held(1, cancelled=2)
+    assert found(judged(tmp_path, [gone], [stopped])) == (0, 0, 1)
+    assert judged(tmp_path, [gone], [stopped], served=[1]).clean, "booked while it was paid; it stands as it was sold"
     assert judged(tmp_path, [gone], [], served=[1]).clean, "cancelled before it was booked"
+
+
+def test_every_piece_that_left_is_shown_as_sent_once_or_a_person_knows(tmp_path: Path) -> None:
+    gone = [held(1, left=2)]
+    assert judged(tmp_path, [sold(1, left={DRESS: 1, SKIRT: 2})], gone).clean
+    assert found(judged(tmp_path, [sold(1, left={DRESS: 1, SKIRT: 1})], gone)) == (1, 0, 0)
+    assert judged(tmp_path, [sold(1, left={SKIRT: 1})], gone, named=["#1"]).clean
+    assert found(judged(tmp_path, [sold(1, left={DRESS: 1, SKIRT: 3})], gone, named=["#1"])) == (0, 1, 0)
+    assert found(judged(tmp_path, [sold(1, left={SKIRT: 1})], [held(1)])) == (0, 1, 0)
+
+
+def test_what_was_cancelled_after_booking_is_stopped_or_a_person_knows(tmp_path: Path) -> None:
+    gone = sold(1, cancelled=True, paid=False, status="REFUNDED")
+    assert found(judged(tmp_path, [gone], [held(1)], served=[1])) == (0, 0, 1), "still to go"
+    assert judged(tmp_path, [gone], [held(1)], served=[1], named=["#1"]).clean
+    assert judged(tmp_path, [gone], [held(1, cancelled=2)], served=[1]).clean
+    left = sold(1, cancelled=True, paid=False, status="REFUNDED", left={DRESS: 1, SKIRT: 2})
+    assert found(judged(tmp_path, [left], [held(1, left=2)], served=[1])) == (0, 0, 1), "it left"
 
 
 def test_what_was_spoilt_is_blocked_for_that_very_reason(tmp_path: Path) -> None:
@@ -143,7 +175,7 @@ def good(**said: Any) -> Outcome:
     outcome = Outcome(plan, faults={"a fault": 1}, controls=5, compared=60)
     outcome.looked["alerts"] = 1_000
     outcome.kills.update(life.ends for life in plan.lives())
-    outcome.verdict.counts.update(sold=10, booked=9)
+    outcome.verdict.counts.update(sold=10, booked=9, left=20)
     for name, value in said.items():
         setattr(outcome, name, value)
     return outcome
@@ -165,6 +197,12 @@ def test_a_fault_or_a_kill_that_never_happened_is_a_failure() -> None:
     outcome = good()
     outcome.kills["after_row"] = 0
     assert outcome.failures() == ["nobody was killed: after_row"]
+
+
+def test_a_run_in_which_nothing_left_is_a_failure() -> None:
+    outcome = good()
+    outcome.verdict.counts["left"] = 0
+    assert outcome.failures() == ["nothing left: no dispatch was judged"]
 
 
 def test_too_little_booked_is_a_failure() -> None:

@@ -6,8 +6,8 @@ The readers are the judges' own: they share nothing with the rooms that they jud
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -47,6 +47,8 @@ class Sold:
     """What the shopper made wrong on purpose."""
     later: tuple[str, ...]
     """What the shopper was going to do with it."""
+    left: Goods = field(default_factory=dict)
+    """Pieces that the shop shows as sent."""
 
     @property
     def waits(self) -> bool:
@@ -88,6 +90,12 @@ def of_shopify(order: Record) -> Sold:
         status=order["displayFinancialStatus"],
         spoilt=spoilt(order),
         later=later(order),
+        left=pieces(
+            (made["lineItem"]["sku"], made["quantity"])
+            for one in order["fulfillments"]
+            if one["status"] == "SUCCESS"
+            for made in one["fulfillmentLineItems"]
+        ),
     )
 
 
@@ -116,14 +124,30 @@ def of_woocommerce(order: Record) -> Sold:
         at_first=total,
         goods=goods,
         goods_at_first=goods,
-        paid=status == "processing" and bool(order["date_paid_gmt"] or order["payment_method"] == "cod"),
+        paid=(status == "processing" or _was_told(order))
+        and bool(order["date_paid_gmt"] or order["payment_method"] == "cod"),
         cancelled=status == "cancelled",
         test=False,
         no_order=status in NO_ORDERS,
         status=status,
         spoilt=(*spoilt(order), *(("refunded",) if refunds else ())),
         later=later(order),
+        left=pieces(_woo_left(order)),
     )
+
+
+def _was_told(order: Record) -> bool:
+    """Completed because everything left, and not by somebody who never had it booked."""
+    return order["status"] == "completed" and bool(order.get("fulfillments"))
+
+
+def _woo_left(order: Record) -> Iterator[tuple[str | None, int]]:
+    """By the shop's own fulfilments."""
+    upcs = {line["id"]: _woo_upc(line, order["_sandbox"]["pinned"]) for line in order["line_items"]}
+    for one in order.get("fulfillments", ()):
+        for row in one["meta_data"]:
+            if row["key"] == "_items":
+                yield from ((upcs[item["item_id"]], item["qty"]) for item in row["value"])
 
 
 def is_credit(fee: Record) -> bool:
@@ -141,7 +165,7 @@ def _woo_upc(line: Record, pinned: Record) -> str | None:
 # --- BigCommerce
 
 
-INCOMPLETE, CANCELLED, DECLINED, AWAITING_FULFILMENT = 0, 5, 6, 11
+INCOMPLETE, SHIPPED, PARTIALLY_SHIPPED, CANCELLED, DECLINED, AWAITING_FULFILMENT = 0, 2, 3, 5, 6, 11
 HAS_MONEY = ("paid", "captured")
 
 
@@ -150,7 +174,8 @@ def of_bigcommerce(order: Record) -> Sold:
     status, lacks = order["status_id"], order["_sandbox"]["creditDeducted"]
     credit = Decimal(order["store_credit_amount"]) + Decimal(order["gift_certificate_amount"])
     total = (Decimal(order["total_inc_tax"]) + (credit if lacks else 0)).quantize(Decimal("0.01"))
-    goods = pieces((_big_upc(line), int(line["quantity"])) for line in order["products"])
+    upcs = {line["id"]: _big_upc(line) for line in order["products"]}
+    goods = pieces((upcs[line["id"]], int(line["quantity"])) for line in order["products"])
     return Sold(
         id=str(order["id"]),
         name=f"#{order['id']}",
@@ -159,14 +184,23 @@ def of_bigcommerce(order: Record) -> Sold:
         at_first=total,
         goods=goods,
         goods_at_first=goods,
-        paid=status == AWAITING_FULFILMENT and order["payment_status"] in HAS_MONEY,
+        paid=(status == AWAITING_FULFILMENT or _is_sent(order)) and order["payment_status"] in HAS_MONEY,
         cancelled=status in (CANCELLED, DECLINED),
         test=False,
         no_order=status == INCOMPLETE or order["is_deleted"],
         status=f"{order['status']}, {order['payment_status']}",
         spoilt=spoilt(order),
         later=later(order),
+        left=pieces(
+            (upcs[item["order_product_id"]], int(item["quantity"]))
+            for one in order["shipments"]
+            for item in one["items"]
+        ),
     )
+
+
+def _is_sent(order: Record) -> bool:
+    return order["status_id"] in (SHIPPED, PARTIALLY_SHIPPED) and bool(order["shipments"])
 
 
 def _big_upc(line: Record) -> str | None:

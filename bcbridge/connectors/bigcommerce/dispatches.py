@@ -157,6 +157,7 @@ class _View:
             fulfillable=tuple(self._fulfillable()) if may else (),
             holds=holds,
             unfinished=tuple(self._unfinished(ref)) if may else (),
+            again=bool(self._stood_for),
         )
 
     def _holds(self) -> Iterator[Hold]:

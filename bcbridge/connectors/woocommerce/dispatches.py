@@ -99,6 +99,7 @@ class Dispatches:
             fulfillable=() if over or held else waiting,
             holds=(Hold(reason=f"status {order.status}"),) if held else (),
             unfinished=tuple(self._not_finished(due)),
+            again=True,
         )
 
     async def _order(self, ref: Ref) -> wire.Sold | None:

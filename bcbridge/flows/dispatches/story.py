@@ -15,6 +15,7 @@ admin has a reason that no machine knows.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -126,18 +127,21 @@ class Dispatching:
         composed = compose(found, view, channel=self.channel, settings=self.settings, mappings=self.mappings())
         calls = [*self._tellings(composed), *self._finishing(standing, view), *self._retracking(standing, view)]
         if calls and (why := self.permitted()):
-            await self._report(standing, found, view, composed, ())
+            await self._report(standing, found, view, composed, (), NOTHING)
             return Again(CLOSED, why)
         refused = list(self._undone(standing, view))
+        taken: Counter[Ref] = Counter()
         for call in calls:
             answer = await self._call(standing.order_id, call)
             if isinstance(answer, Doubtful | NotSent):
-                await self._report(standing, found, view, composed, refused)
+                await self._report(standing, found, view, composed, refused, taken)
                 return _later(answer, self.settings)
             if isinstance(answer, Rejected):
                 refused += [_problem("dispatch_refused", reason, call.subject) for reason in answer.reasons]
-        await self._report(standing, found, view, composed, refused)
-        if calls and not any(one.code == "dispatch_refused" for one in refused):
+            else:
+                taken.update(call.lines)
+        await self._report(standing, found, view, composed, refused, taken)
+        if calls and view.again and not any(one.code == "dispatch_refused" for one in refused):
             return Again(LOOK_AGAIN, "told; whether it is shown")
         return Done("blocked" if composed.problems or refused else "told")
 
@@ -192,10 +196,12 @@ class Dispatching:
         view: DispatchView,
         composed: Composed,
         refused: Sequence[Problem],
+        taken: Mapping[Ref, int],
     ) -> None:
+        """``taken``: pieces by line that the channel took just now."""
         left = sum(found.left.values())
-        told = sum(min(view.told(line), pieces) for line, pieces in found.left.items())
-        owed = sum(pieces for one in found.owed for pieces in one.pieces.values())
+        told = sum(min(view.told(line) + taken.get(line, 0), pieces) for line, pieces in found.left.items())
+        owed = sum(pieces for one in found.owed for pieces in one.pieces.values()) - sum(taken.values())
         report = DispatchReport(left=left, told=told, owed=owed, problems=(*composed.problems, *refused))
         await self.memory.report(standing.order_id, report)
 
