@@ -18,6 +18,7 @@ from bcbridge.cli.common import DEFAULT, AsJson, ConfigFile, Desk, act, desk, er
 from bcbridge.config import Settings
 from bcbridge.errors import BridgeError
 from bcbridge.model.acts import NotFound
+from bcbridge.model.money import to_cents
 from bcbridge.model.reconcile import Difference, Ending, Pair, Report, Tally
 from bcbridge.phrases import moment_text, words
 from bcbridge.store import reconciling
@@ -162,7 +163,7 @@ def _print(report: Report) -> None:
 def tally_lines(tally: Tally) -> list[str]:
     kept = [f"{count} {name}" for name, count in _standing(tally) if count]
     lines = [f"orders {tally.orders}: {', '.join(kept) or 'none'}"]
-    lines += [f"worth in {currency}: {_both(pair)}" for currency, pair in tally.amounts.items()]
+    lines += [f"worth in {currency}: {_both(_cents(pair, currency))}" for currency, pair in tally.amounts.items()]
     lines.append(f"pieces ordered: {_both(tally.ordered)}")
     if tally.dispatched is not None:
         lines.append(f"pieces dispatched: {_both(tally.dispatched)}")
@@ -177,6 +178,10 @@ def _standing(tally: Tally) -> list[tuple[str, int]]:
         ("never", tally.never),
         ("under way, not compared", tally.under_way),
     ]
+
+
+def _cents(pair: Pair, currency: str) -> Pair:
+    return Pair(channel=to_cents(pair.channel, currency), erp=to_cents(pair.erp, currency))
 
 
 def _both(pair: Pair) -> str:

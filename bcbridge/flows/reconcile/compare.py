@@ -16,11 +16,12 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from bcbridge.flows.changes.decide import Place
-from bcbridge.flows.changes.sides import LineSides, Sides, sides
+from bcbridge.flows.changes.sides import LineSides, Moved, Sides, sides
 from bcbridge.flows.dispatches.owed import Balance, balance
 from bcbridge.model.changes import Document
 from bcbridge.model.dispatch import DispatchView
 from bcbridge.model.ids import Ref, Reference, order_argument
+from bcbridge.model.money import to_cents
 from bcbridge.model.order import Order
 from bcbridge.model.outcome import Outcome, Ready
 from bcbridge.model.reconcile import Difference, Held, Kind, KnownOrder, Pair, Tally
@@ -73,6 +74,8 @@ def compare(facts: Facts) -> Compared:
     if not known.documents:
         return Compared(tuple(_not_booked(facts)), _standing(known.state))
     found = [*_documents(facts)]
+    if known.state != "booked":  # a part of it is: the rest is blocked, and told by its own incident
+        return Compared(tuple(found), _standing(known.state))
     if any(one.kind is not Kind.TWICE_IN_ERP for one in found) or not _shown(facts):
         return Compared(tuple(found), Tally(orders=1, booked=1))
     two = sides(known.booked, _shown(facts), facts.order)
@@ -152,7 +155,7 @@ def _sides(facts: Facts, two: Sides) -> Iterator[Difference]:
         return
     for line in two.differing:
         kind = _kind(two)
-        yield facts.differs(kind, line.label, _pieces(line), _person(facts, _ACTIONS[kind]))
+        yield facts.differs(kind, line.label, _pieces(line), _person(facts, _ACTIONS[kind], line.label))
     if two.cancelled:
         return
     yield from _beside(facts, two)
@@ -170,10 +173,11 @@ _ACTIONS = {
 }
 
 
-def _person(facts: Facts, otherwise: str) -> str:
+def _person(facts: Facts, otherwise: str, subject: str) -> str:
     """What the order's own incident asks for, where there is one."""
-    said = "; ".join(dict.fromkeys(f"{one.subject}: {one.text}" for one in facts.known.sides))
-    return f"{said}; {otherwise}" if said else otherwise
+    about = [one for one in facts.known.sides if one.subject == subject]
+    said = "; ".join(dict.fromkeys(one.text for one in about))
+    return f"{said}; or: bcbridge agree {{order}} --why '...'" if said else otherwise
 
 
 def _pieces(line: LineSides) -> str:
@@ -181,19 +185,23 @@ def _pieces(line: LineSides) -> str:
     return f"booked {line.booked}, the channel wants {line.wanted}, the ERP holds {line.held}{gone}"
 
 
+_MOVED = {Moved.CHANNEL: "the channel", Moved.ERP: "the ERP", Moved.BOTH: "both sides"}
+
+
 def _beside(facts: Facts, two: Sides) -> Iterator[Difference]:
-    action = _person(facts, _AGREE)
     for name, pieces in two.added:
         text = f"the channel has {pieces} that were added after it was booked"
-        yield facts.differs(Kind.PIECES_DIFFER, name, text, action)
+        yield facts.differs(Kind.PIECES_DIFFER, name, text, _person(facts, _AGREE, name))
     for upc, pieces in two.foreign:
-        yield facts.differs(Kind.PIECES_DIFFER, upc, f"the ERP holds {pieces} that were not sent", action)
+        text = f"the ERP holds {pieces} that were not sent"
+        yield facts.differs(Kind.PIECES_DIFFER, upc, text, _person(facts, _AGREE, upc))
     if two.holds and two.to_go:
         text = f"the channel holds it ({', '.join(two.holds)}), and the ERP is going to ship {two.to_go}"
         yield facts.differs(Kind.STATUS_DIFFERS, "hold", text, "release it in the channel, or hold it in the ERP")
     for place in facts.places if two.to_go else ():
         if place.moved:
-            text = f"the ship-to address is not the channel's ({place.moved.value} changed it)"
+            text = f"the ship-to address is not the channel's: {_MOVED[place.moved]} changed it"
+            action = _person(facts, _AGREE, "ship-to address")
             yield facts.differs(Kind.ADDRESS_DIFFERS, place.reference, text, action)
 
 
@@ -209,7 +217,8 @@ def _money(facts: Facts, two: Sides) -> Iterator[Difference]:
     currency, documents = facts.order.currency, ", ".join(one.number for one in _held(facts))
     said = f"; {'; '.join(words)}" if words else ""
     foreign = f" in {', '.join(_currencies(facts))}" if _currencies(facts) else ""
-    text = f"the order is worth {pair.channel} {currency}, the ERP's documents {pair.erp}{foreign}{said}"
+    here, there = (to_cents(amount, currency) for amount in (pair.channel, pair.erp))
+    text = f"the order is worth {here} {currency}, the ERP's documents {there}{foreign}{said}"
     yield facts.differs(Kind.AMOUNTS_DIFFER, documents, text, "finance: correct the document in the ERP")
 
 

@@ -173,7 +173,7 @@ class Reconciler:
         if run.heal and found:
             await self.memory.stage(run.id, f"healing what is safe of {len(found)} differences")
             found = await self._healed(found, there)
-        found += await self._strangers(run)
+        found = sorted([*found, *await self._strangers(run)], key=_in_words)
         return Outcomes(tally, tuple(found[:MOST_KEPT]), suspects.more + len(found[MOST_KEPT:]))
 
     # -- list ----------------------------------------------------------------------------------------------
@@ -417,6 +417,11 @@ class Reconciler:
         while (busy := await self.memory.at_work(refs)) and self.now() < until:  # noqa: ASYNC110 - the store rings nobody
             await anyio.sleep(WORKING.total_seconds())
         return set(busy)
+
+
+def _in_words(one: Difference) -> tuple[int, int, str, str]:
+    """What is left comes first, kind by kind."""
+    return list(Ending).index(one.ending), list(Kind).index(one.kind), one.order, one.subject
 
 
 def _unseen(order: Order | Ref) -> Difference:
