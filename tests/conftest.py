@@ -6,6 +6,7 @@ import os
 import random
 import shutil
 import ssl
+import tempfile
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -86,10 +87,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def _folders_in_memory() -> None:
     """Tests' folders go where a sync costs nothing, if that is roomy: who is killed leaves the same there as on a disk,
-    and no test can cut the power. PYTEST_DEBUG_TEMPROOT or TMPDIR names another place.
+    and no test can cut the power. TMPDIR names another place.
     """
     if "TMPDIR" not in os.environ and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOMY_BYTES:
-        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+        tempfile.tempdir = str(MEMORY)
 
 
 def pytest_report_header(config: pytest.Config) -> str:

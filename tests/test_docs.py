@@ -36,6 +36,7 @@ Page = pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(ROOT)) f
 # -- what the code says ------------------------------------------------------------------------------------------
 
 
+@cache
 def constants(file: Path) -> dict[str, str]:
     """``NOT_POSTED = "accepted_not_posted"`` at the head of a module; of a package none."""
     if not file.is_file():
@@ -52,7 +53,7 @@ class Spelled(ast.NodeTransformer):
     """Puts in place of a name the text that it stands for, also where it comes from another module of ours."""
 
     def __init__(self, file: Path) -> None:
-        self.names = constants(file)
+        self.names = dict(constants(file))
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.ImportFrom:
         for one in node.names:

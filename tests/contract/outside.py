@@ -6,6 +6,7 @@ import gzip
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cache
 
 import anyio
 import httpx
@@ -86,8 +87,12 @@ async def flooding(request: web.BaseRequest, asked: Asked) -> web.StreamResponse
 
 async def exploding(request: web.BaseRequest, asked: Asked) -> web.StreamResponse:
     """Answers few bytes that unpack to a hundred million."""
-    packed = gzip.compress(b" " * 100_000_000, compresslevel=9)
-    return web.Response(body=packed, headers={"Content-Encoding": "gzip"})
+    return web.Response(body=_packed(), headers={"Content-Encoding": "gzip"})
+
+
+@cache
+def _packed() -> bytes:
+    return gzip.compress(b" " * 100_000_000, compresslevel=9)
 
 
 Meddle = Callable[[Asked, Reply], Reply]
