@@ -154,6 +154,10 @@ class Mappings:
         found = self._find("carriers", channel, (ship_via or NONE,))
         return Carrier(company=found) if isinstance(found, str) else found if isinstance(found, Carrier) else None
 
+    def leads_to(self, table: str, channel: str, code: str) -> bool:
+        """Whether some row of a table means this code of the ERP, for this channel."""
+        return any(code in rows.values() for rows in self._rows(table, channel))
+
     def rows_of(self, table: str, section: str) -> Rows:
         """Every row of one section."""
         return self.tables.get(table, _NO_SECTIONS).get(section, _NO_ROWS)

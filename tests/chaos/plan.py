@@ -98,7 +98,7 @@ SHOP_FAULTS = {
         "http_502_html": 0.005,
         "http_503": 0.002,
         "quota_eaten": 0.002,
-        "http_429_bare": 0.0005,
+        "http_429_bare": 0.0001,
         "stale_read": 0.02,
         "equal_date_modified": 0.05,
         "webhook_bad_header": 0.01,

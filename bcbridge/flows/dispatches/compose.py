@@ -89,7 +89,19 @@ def _is_complete(owed: Owed, carrier: Carrier | None, desk: Desk) -> bool:
     if carrier is None and "carrier" in desk.settings.mandatory:
         text = f"no carrier is mapped for ship via {shipment.ship_via or '(none)'}"
         desk.block("unmapped_carrier", shipment.number, text, cured_by=cause("carriers", shipment.ship_via))
+    for warehouse in _unknown_places(owed, desk):
+        text = f"it left from {warehouse or '(none)'}, and no location of this channel is mapped to that warehouse"
+        desk.block("unmapped_warehouse", shipment.number, text)
     return len(desk.problems) == before
+
+
+def _unknown_places(owed: Owed, desk: Desk) -> Iterable[str]:
+    """Warehouses that no location of the channel stands for; where the channel has none, nobody asks."""
+    mapped = desk.mappings.has_rows("warehouses", desk.channel)
+    if not mapped or not any(piece.place for piece in desk.view.fulfillable):
+        return ()
+    left_from = dict.fromkeys(one.warehouse for one in owed.shipment.lines)
+    return [one for one in left_from if not desk.mappings.leads_to("warehouses", desk.channel, one)]
 
 
 def _pieces(line: Ref, pieces: int, owed: Owed, desk: Desk) -> Iterable[Fulfillable]:

@@ -146,3 +146,11 @@ def test_what_is_shown_and_was_told_is_all_right() -> None:
     )
     found = composed(view(fulfilments=(made,)), A, confirmed={Ref("l1"): 2})
     assert (told(found), codes(found)) == ([], [])
+
+
+def test_a_warehouse_that_no_location_stands_for_is_a_persons() -> None:
+    there = {"carriers": MAPPED.tables["carriers"], "warehouses": {"default": {"California DC": "CA1"}}}
+    found = composed(view(waiting("l1", 2)), shipment("I1", (TEE, 1), tracks=["A"]), mappings=Mappings(there))
+    assert (told(found), codes(found)) == ([], ["unmapped_warehouse"])
+    nowhere = waiting("l1", 2).model_copy(update={"place": "", "location": None})
+    assert codes(composed(view(nowhere), shipment("I1", (TEE, 1), tracks=["A"]), mappings=Mappings(there))) == []
