@@ -425,8 +425,8 @@ def token_secrets(settings: Settings) -> list[tuple[TokenSection, str]]:
 
 def references_of(connection: Connection, kinds: Mapping[str, Kind] = KINDS) -> Iterator[tuple[str, str]]:
     """Each secret reference of a connection with its key path."""
-    for field in kinds[connection.kind].secrets:
-        for place, reference in _references(connection.room, field):
+    for secret in kinds[connection.kind].secrets:
+        for place, reference in _references(connection.room, secret):
             yield f"connections.{connection.name}.{place}", reference
 
 
@@ -605,11 +605,11 @@ class _Loading:
         return self._kinds.get(name)
 
     def _literal_secrets(self, at: tuple[str, ...], table: Table, kind: Kind) -> None:
-        for field in kind.secrets:
-            value = table.get(field)
+        for secret in kind.secrets:
+            value = table.get(secret)
             for text in [value] if isinstance(value, str) else value if isinstance(value, list) else []:
                 if isinstance(text, str) and text and not is_reference(text):
-                    self._mistake(".".join((*at, field)), "a secret must not stand in this file", REFERENCE)
+                    self._mistake(".".join((*at, secret)), "a secret must not stand in this file", REFERENCE)
 
     def _calendars(self, tables: Table) -> dict[str, Calendar]:
         found = {}

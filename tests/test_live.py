@@ -22,8 +22,9 @@ from bcbridge.house.live import Feed, LiveView, Seen, StockSeen, frame, line, lo
 from bcbridge.store.alerts import Box, Told
 from bcbridge.store.db import Store
 from bcbridge.store.stock.views import ChannelStock, FeedFacts, Oversold
-from bcbridge.store.views import STATES, Booking, Oldest, Overview, Pulse, Reason
+from bcbridge.store.views import STATES, After, Booking, Oldest, Overview, Pulse, Reason
 from bcbridge.web.protocols import Unconfirmed
+from tests.stores import empty_store
 
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 COUNTS = {"booked": 96, "blocked": 5, "not_yet": 7, "accepted": 3, "sending": 1, "in_doubt": 2, "never": 4, "ready": 2}
@@ -103,6 +104,20 @@ def test_how_often_figures_come_and_how_late_stands_beside_their_age() -> None:
     feed = replace(STOCK.feeds["bluecherry"], cycles=orjson.dumps(seen).decode())
     text = drawn(replace(SEEN, stock=replace(STOCK, feeds={"bluecherry": feed})), width=120)
     assert "14 s old, each 20 s, 3 s late" in text
+
+
+AFTER = After(left={"shopify_us": 117}, told={"shopify_us": 106}, owed=6, untold=1, differing=2)
+
+
+def test_what_left_and_what_shops_show_of_it_is_a_line() -> None:
+    seen = replace(SEEN, overview=replace(OVERVIEW, after=AFTER), stock=STOCK)
+    text = drawn(seen)
+    assert "117 pieces, of which their shops show 106 as sent" in text
+    assert "6 to be told, 1 cannot be told, 2 differ (bcbridge exceptions)" in text
+    facts = dict(fact.split("=", 1) for fact in line(seen).split() if "=" in fact)
+    assert (facts["owed"], facts["untold"], facts["differing"]) == ("6", "1", "2")
+    assert (facts["shopify_us.left"], facts["shopify_us.shown_as_sent"]) == ("117", "106")
+    assert "as sent" not in drawn(SEEN)
 
 
 def test_what_is_oversold_stands_beside_what_the_race_accounts_for() -> None:
@@ -187,7 +202,7 @@ class Alive:
 
 @pytest.fixture
 async def feed(tmp_path: Path) -> AsyncIterator[Feed]:
-    async with Store(tmp_path / "bcbridge.db").opened() as store:
+    async with Store(empty_store(tmp_path / "bcbridge.db")).opened() as store:
         yield Feed(store.read, Alive(), {"health": "http://127.0.0.1:8080/health"}, lambda: NOW, NOW)
 
 

@@ -27,7 +27,7 @@ from bcbridge.store import alerts, views
 from bcbridge.store.alerts import Told
 from bcbridge.store.stock import views as stock
 from bcbridge.store.stock.views import ChannelStock, FeedFacts, Oversold
-from bcbridge.store.views import Overview, Pulse, Reads, Reason
+from bcbridge.store.views import After, Overview, Pulse, Reads, Reason
 from bcbridge.web.protocols import Unconfirmed
 
 REDRAW_SECONDS = 1.0
@@ -192,6 +192,7 @@ def line(seen: Seen) -> str:
         "incidents": seen.overview.incidents,
         **{key: value for pulse in seen.pulses for key, value in _pulse_facts(pulse).items()},
         **_channel_facts(seen.overview),
+        **_after_facts(seen.overview.after),
         **_stock_facts(seen),
         "stopped": "; ".join(seen.stopped) or "-",
     }
@@ -229,6 +230,13 @@ def _channel_facts(overview: Overview) -> dict[str, object]:
     }
 
 
+def _after_facts(after: After) -> dict[str, object]:
+    facts: dict[str, object] = {"owed": after.owed, "untold": after.untold, "differing": after.differing}
+    for channel, pieces in sorted(after.left.items()):
+        facts |= {f"{channel}.left": pieces, f"{channel}.shown_as_sent": after.told.get(channel, 0)}
+    return facts
+
+
 def _stock_facts(seen: Seen) -> dict[str, object]:
     if seen.stock is None:
         return {}
@@ -252,7 +260,7 @@ def _quoted(text: str) -> str:
 def frame(seen: Seen, *, started_at: datetime) -> RenderableType:
     """The whole view, at most some thirty lines of eighty columns."""
     parts = [_figures(seen, started_at), _oldest(seen), *_incidents(seen), *_last_told(seen)]
-    parts += [Text(), _reasons(seen), Text(), *_connections(seen), *_oversold(seen)]
+    parts += [Text(), _reasons(seen), Text(), *_connections(seen), *_after(seen.overview.after), *_oversold(seen)]
     parts += [Text(f"Nothing is booked: {why}", style="bold red") for why in seen.stopped]
     parts += [Text(note, style="yellow") for note in seen.notes]
     if seen.overview.last_bookings:
@@ -369,6 +377,21 @@ def _rhythm(feed: FeedFacts) -> str:
         return ""
     late = f", {duration(cycle.latency.total_seconds())} late" if cycle.latency is not None else ""
     return f", each {duration(cycle.period.total_seconds())}{late}"
+
+
+def _after(after: After) -> Iterator[RenderableType]:
+    """How many pieces left and are shown as sent; what is open of booked orders, where anything is."""
+    if after.left:
+        left, sent = sum(after.left.values()), sum(after.told.values())
+        yield Text.assemble(("left       ", "dim"), f"{left:,} pieces, of which their shops show {sent:,} as sent")
+    open_ = (
+        (after.owed, "to be told", "yellow"),
+        (after.untold, "cannot be told", "red"),
+        (after.differing, "differ", "red"),
+    )
+    said = [Text(f"{many:,} {what}", style=style) for many, what, style in open_ if many]
+    if said:
+        yield Text.assemble(("orders     ", "dim"), Text(", ").join(said), (" (bcbridge exceptions)", "dim"))
 
 
 def _oversold(seen: Seen) -> Iterator[RenderableType]:

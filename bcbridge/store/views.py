@@ -98,6 +98,19 @@ class Booking:
 
 
 @dataclass(frozen=True, slots=True)
+class After:
+    """What became of booked orders. ``left``, ``told``: pieces that left the ERP and that their shops show,
+    by channel, since this store began. Orders: ``owed`` something is still to be told, ``untold`` something cannot be
+    told, ``differing`` the shop and the ERP differ; the last two are a person's."""
+
+    left: Mapping[str, int] = field(default_factory=dict)
+    told: Mapping[str, int] = field(default_factory=dict)
+    owed: int = 0
+    untold: int = 0
+    differing: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Overview:
     """Where everything stands. ``came_in`` counts orders, ``booked`` those booked, since this store began."""
 
@@ -114,6 +127,7 @@ class Overview:
     jobs_dead: int
     incidents: int
     last_bookings: tuple[Booking, ...]
+    after: After = field(default_factory=lambda: After())
 
     @property
     def booked(self) -> int:
@@ -151,6 +165,27 @@ async def overview(reads: Reads, *, now: datetime, top: int = 8, bookings: int =
         jobs_dead=dead,
         incidents=await _count(reads, "SELECT count(*) FROM incidents WHERE closed_at IS NULL"),
         last_bookings=await last_bookings(reads, limit=bookings),
+        after=await _after(reads),
+    )
+
+
+_SENT = "SELECT connector, left, told FROM dispatch_counts"
+_OPEN_AFTER = """
+SELECT (SELECT count(*) FROM dispatched WHERE (owed > 0 OR problems <> '[]') AND problems = '[]') AS owed,
+       (SELECT count(*) FROM dispatched WHERE (owed > 0 OR problems <> '[]') AND problems <> '[]') AS untold,
+       (SELECT count(*) FROM compared_sides WHERE problems <> '[]') AS differing
+"""
+
+
+async def _after(reads: Reads) -> After:
+    sent = await reads.rows(_SENT)
+    (row,) = await reads.rows(_OPEN_AFTER)
+    return After(
+        left={one["connector"]: one["left"] for one in sent},
+        told={one["connector"]: one["told"] for one in sent},
+        owed=row["owed"],
+        untold=row["untold"],
+        differing=row["differing"],
     )
 
 

@@ -4,3 +4,22 @@ ALTER TABLE dispatches ADD COLUMN tracks TEXT NOT NULL DEFAULT '[]';
 -- Pieces that left by what the ERP says of the order itself; more than its shipments say: one was not read.
 ALTER TABLE leaving ADD COLUMN shipped_in_erp INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX leaving_unread ON leaving (connector) WHERE shipped_in_erp > shipped;
+
+-- Pieces that left and that shops show, by channel: kept by the rows themselves, as order_counts is.
+CREATE TABLE dispatch_counts (
+    connector TEXT PRIMARY KEY,
+    left      INTEGER NOT NULL DEFAULT 0,
+    told      INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+CREATE TRIGGER dispatched_counted AFTER INSERT ON dispatched BEGIN
+    INSERT INTO dispatch_counts (connector, left, told)
+        SELECT connector, NEW.left, NEW.told FROM orders WHERE id = NEW.order_id
+        ON CONFLICT (connector) DO UPDATE SET left = left + excluded.left, told = told + excluded.told;
+END;
+CREATE TRIGGER dispatched_counted_anew AFTER UPDATE ON dispatched BEGIN
+    UPDATE dispatch_counts SET left = left + NEW.left - OLD.left, told = told + NEW.told - OLD.told
+    WHERE connector = (SELECT connector FROM orders WHERE id = NEW.order_id);
+END;
+INSERT INTO dispatch_counts (connector, left, told)
+    SELECT orders.connector, sum(dispatched.left), sum(dispatched.told)
+    FROM dispatched JOIN orders ON orders.id = dispatched.order_id GROUP BY orders.connector;
