@@ -226,7 +226,9 @@ def amounts(facts: Facts, two: Sides) -> Pair | None:
     """What the order is worth on both sides; None where that says nothing: refunded, edited, cancelled, other pieces,
     or amounts that the ERP leaves out or that differed already when it was booked."""
     order = facts.order
-    if order is None or order.cancelled or order.edited or order.refunded or two.differing or two.added or two.foreign:
+    if order is None or order.cancelled or order.edited or order.refunded or two.added or two.foreign:
+        return None
+    if any(line.wanted != line.booked or line.held != line.booked for line in two.lines):
         return None
     worths = [worth(held) for held in _held(facts)]
     if any(one is None for one in worths) or any(one.differed for one in facts.known.documents):

@@ -413,10 +413,10 @@ class Reconciler:
 
     async def _worked(self, refs: Collection[Ref]) -> set[Ref]:
         """Those that are still worked on when the time is over."""
-        until = self.now() + WORKED_WITHIN
-        while (busy := await self.memory.at_work(refs)) and self.now() < until:  # noqa: ASYNC110 - the store rings nobody
-            await anyio.sleep(WORKING.total_seconds())
-        return set(busy)
+        with anyio.move_on_after(WORKED_WITHIN.total_seconds()):
+            while await self.memory.at_work(refs):  # noqa: ASYNC110 - the store rings nobody
+                await anyio.sleep(WORKING.total_seconds())
+        return set(await self.memory.at_work(refs))
 
 
 def _in_words(one: Difference) -> tuple[int, int, str, str]:
@@ -446,6 +446,7 @@ async def patiently(ask: Callable[[], Awaitable[T]]) -> T:
         try:
             return await ask()
         except Retry as fault:
-            await anyio.sleep(min(fault.after or pause, LONGEST_PAUSE).total_seconds())
+            wait = pause if fault.after is None else fault.after
+            await anyio.sleep(min(wait, LONGEST_PAUSE).total_seconds())
             pause *= 2
     return await ask()
