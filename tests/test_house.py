@@ -32,6 +32,7 @@ from bcbridge.store.stock import known
 from tests.e2e.world import free_ports
 from tests.runtime.kit import until
 from tests.store.stock.books import Book, outlet
+from tests.stores import empty_store
 
 ROOT = Path(__file__).parents[1]
 SHOP = "shopify_us"
@@ -68,7 +69,7 @@ def now() -> Moving:
 
 @pytest.fixture
 async def house(settings: config.Settings, now: Moving) -> AsyncIterator[House]:
-    async with Store(settings.store.path).opened() as store:
+    async with Store(empty_store(settings.store.path)).opened() as store:
         made = build(settings, store, Tools(now=now, secret=lambda reference: "not used"), Wiring())
         yield made
         for connector in made.connectors():
@@ -117,7 +118,7 @@ async def test_what_was_sent_is_looked_for_at_once_although_nothing_waited(house
 
 async def test_that_a_master_was_read_is_noted_as_soon_as_the_store_can(tmp_path: Path) -> None:
     at = datetime(2026, 11, 21, 9, tzinfo=UTC)
-    async with Store(tmp_path / "bcbridge.db").opened() as store, anyio.create_task_group() as loops:
+    async with Store(empty_store(tmp_path / "bcbridge.db")).opened() as store, anyio.create_task_group() as loops:
         other = await anyio.to_thread.run_sync(lambda: sqlite3.connect(store.path, check_same_thread=False))
         await anyio.to_thread.run_sync(other.execute, "BEGIN IMMEDIATE")
         mark = app._marker(store, lambda: at, loops, "erp/styles")

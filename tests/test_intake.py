@@ -19,6 +19,7 @@ from bcbridge.store import inbox, orders
 from bcbridge.store.db import Store
 from bcbridge.store.stamps import stamp
 from tests.runtime.kit import Clock, locked
+from tests.stores import empty_store
 
 ORDERS = Noun("orders")
 
@@ -45,7 +46,7 @@ class Door:
 @pytest.fixture
 async def door(tmp_path: Path) -> AsyncIterator[Door]:
     clock, woken = Clock(), []
-    async with Store(tmp_path / "bcbridge.db").opened() as store:
+    async with Store(empty_store(tmp_path / "bcbridge.db")).opened() as store:
         intake = Intake(store, clock, {"orders": "orders"}, {"shop": lambda: woken.append("shop")})
         yield Door(store, clock, intake, woken)
 
@@ -134,7 +135,7 @@ async def test_a_store_that_cannot_take_it_says_so_and_nobody_is_woken(door: Doo
 async def watchful(tmp_path: Path) -> AsyncIterator[Door]:
     """Looks at once at what is new."""
     clock, woken = Clock(), []
-    async with Store(tmp_path / "bcbridge.db").opened() as store:
+    async with Store(empty_store(tmp_path / "bcbridge.db")).opened() as store:
         wake = {"shop": lambda: woken.append("shop")}
         intake = Intake(store, clock, {"orders": "orders"}, wake, looks={"orders": "looks"})
         yield Door(store, clock, intake, woken)

@@ -16,6 +16,7 @@ from bcbridge.connectors.base import Tools
 from bcbridge.connectors.kinds import KINDS
 from bcbridge.house.wiring import House, Wiring, build
 from bcbridge.store.db import Store
+from tests.stores import empty_store
 
 HOUSE = Path(__file__).resolve().parents[1] / "bcbridge"
 ROOMS = {HOUSE / "connectors" / kind for kind in KINDS}
@@ -123,7 +124,7 @@ async def built(settings: config.Settings) -> AsyncIterator[Built]:
         asked.append(reference)
         return reference
 
-    async with Store(settings.store.path).opened() as store:
+    async with Store(empty_store(settings.store.path)).opened() as store:
         house = build(settings, store, Tools(now=lambda: datetime.now(UTC), secret=secret), Wiring())
         await anyio.to_thread.run_sync(house.mappings.load)
         yield Built(house, asked)

@@ -13,6 +13,7 @@ from bcbridge.store.db import Store
 from bcbridge.store.stock import compute
 from tests.runtime.kit import Clock
 from tests.store.stock.books import NOON, SHOPIFY, WOO, Book, outlet
+from tests.stores import empty_store
 
 SKU = "040123000013"
 
@@ -24,7 +25,7 @@ async def test_a_buffer_by_speed_cools_though_the_process_ended_meanwhile(tmp_pa
     def due(channels: Collection[str]) -> None:
         rung.update(channels)
 
-    async with Store(tmp_path / "bcbridge.db").opened() as store:
+    async with Store(empty_store(tmp_path / "bcbridge.db")).opened() as store:
 
         def unit(tx: sqlite3.Connection) -> None:
             book = Book(tx)

@@ -18,6 +18,7 @@ from bcbridge.model.standing import Facts
 from bcbridge.store import orders
 from bcbridge.store.db import Store
 from tests.runtime.kit import Clock, locked, until
+from tests.stores import empty_store
 
 UPS = '[shop]\nStandard = "UPG"\n'
 MORE = '[shop]\nStandard = "UPG"\nOvernight = "UP1"\n'
@@ -57,7 +58,7 @@ async def f(tmp_path: Path) -> AsyncIterator[Folder]:
     path, clock, rung = tmp_path / "mappings", Clock(), []
     path.mkdir()
     (path / "ship_via.toml").write_text(UPS)
-    async with Store(tmp_path / "bcbridge.db").opened() as store:
+    async with Store(empty_store(tmp_path / "bcbridge.db")).opened() as store:
         force = MappingsInForce(path, ["shop", "other"], store, clock, lambda: rung.append("ring"))
         force.load()
         with capture_logs():

@@ -19,6 +19,7 @@ from bcbridge.store import catalog
 from bcbridge.store.db import Store
 from tests.runtime.kit import Clock
 from tests.store.stock.books import Book, outlet
+from tests.stores import empty_store
 
 TEE, SCARF = "040123000013", "040123000020"
 
@@ -61,7 +62,7 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
         catalog.replace_style(tx, "bc", "00417", [sku(TEE, "00417")])
         catalog.replace_style(tx, "bc", "08010", [sku(SCARF, "08010")])
 
-    async with Store(tmp_path / "bcbridge.db").opened() as store:
+    async with Store(empty_store(tmp_path / "bcbridge.db")).opened() as store:
         await store.write(season)
         yield Desk(store, clock)
 

@@ -21,6 +21,7 @@ from bcbridge.store.stamps import stamp
 from tests.flows.changes.two import the_document
 from tests.flows.dispatches.test_owed import PART, TEE, shipment
 from tests.flows.dispatches.test_story import ORDER, book
+from tests.stores import empty_store
 
 AT = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
@@ -41,7 +42,7 @@ class Feed:
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    async with Store(tmp_path / "store.db").opened() as opened:
+    async with Store(empty_store(tmp_path / "store.db")).opened() as opened:
         await opened.write(book)
         yield opened
 

@@ -20,6 +20,7 @@ from bcbridge.store import incidents
 from bcbridge.store.alerts import Box, due, last_told
 from bcbridge.store.db import Store
 from tests.alerts.kit import ENGINEERS, GATHER, OPS, START, ZONES, Desk, Memory, desk, settings
+from tests.stores import empty_store
 
 DOUBLE = "double_in_erp"  # critical, of operations, ends by a person's word
 LATE = "accepted_not_posted"  # normal, of operations, ends by itself
@@ -33,7 +34,7 @@ def quiet_log() -> Iterator[None]:
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    async with Store(tmp_path / "bcbridge.db").opened() as opened:
+    async with Store(empty_store(tmp_path / "bcbridge.db")).opened() as opened:
         yield opened
 
 

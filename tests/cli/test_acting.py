@@ -21,6 +21,7 @@ from bcbridge.store.views import FlowPulse, Pulse
 from bcbridge.web.app import Front, Parts
 from bcbridge.web.protocols import Figure, IncidentActs, ReconcileActs, StockActs, Unconfirmed
 from bcbridge.web.server import serving_owner
+from tests.stores import empty_store
 
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 
@@ -113,7 +114,7 @@ def bridge() -> Bridge:
 async def config(tmp_path: Path, bridge: Bridge) -> AsyncIterator[Path]:
     file = tmp_path / "config.toml"
     file.touch()
-    async with Store(tmp_path / "var/bcbridge.db").opened() as store:
+    async with Store(empty_store(tmp_path / "var/bcbridge.db")).opened() as store:
         await store.write(
             lambda tx: tx.execute(
                 """INSERT INTO orders (connector, ref, name, state, since, first_seen)

@@ -17,9 +17,10 @@ from anyio import to_thread
 from bcbridge.cli import main
 from bcbridge.house.incident_acts import IncidentActs
 from bcbridge.store import incidents
-from bcbridge.store.db import Store, connect, migrate
+from bcbridge.store.db import Store, connect
 from bcbridge.web.app import Front, Parts
 from bcbridge.web.server import serving_owner
+from tests.stores import empty_store
 
 NOW = datetime(2026, 11, 21, 9, tzinfo=UTC)
 
@@ -42,7 +43,7 @@ Cli = Callable[..., Said]
 def store(tmp_path: Path) -> Path:
     path = tmp_path / "var/bcbridge.db"
     path.parent.mkdir()
-    migrate(path)
+    empty_store(path)
     connection = connect(path)
     for code, connector in (("double_in_erp", "erp"), ("circuit_open", "shop"), ("booked_differs", "erp")):
         incidents.open_one(connection, code=code, connector=connector, cause="it", text=f"{code} text", now=NOW)

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from bcbridge.cli import main
-from bcbridge.store.db import FileLock, connect, migrate
+from bcbridge.store.db import FileLock, connect
+from tests.stores import empty_store
 
 CONFIG = """
 [sandbox]
@@ -76,7 +77,7 @@ def cli(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Cli:
     (tmp_path / "key").write_text("secret")
     made = Cli(tmp_path, capsys)
     made.store.parent.mkdir()
-    migrate(made.store)
+    empty_store(made.store)
     with closing(connect(made.store)) as connection:
         fill(connection)
     return made

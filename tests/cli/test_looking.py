@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from bcbridge.cli import common, main
-from bcbridge.store.db import connect, migrate
+from bcbridge.store.db import connect
+from tests.stores import empty_store
 
 CONFIG = """
 [sandbox]
@@ -83,7 +84,7 @@ def cli(folder: Path, capsys: pytest.CaptureFixture[str]) -> Cli:
 def store(folder: Path) -> Iterator[sqlite3.Connection]:
     path = folder / "var/bcbridge.db"
     path.parent.mkdir()
-    migrate(path)
+    empty_store(path)
     connection = connect(path)
     at = "2026-11-21T08:00:00.000000Z"
     for name, connector in (("#1001", "shopify_us"), ("#1002", "shopify_us"), ("#1002", "shopify_eu")):

@@ -14,10 +14,10 @@ import pytest
 from bcbridge.cli import report
 from bcbridge.model.ids import Reference
 from bcbridge.store import changing, dispatching
-from bcbridge.store.db import migrate
 from bcbridge.store.stamps import stamp
 from tests.cli.test_looking import Cli, cli, folder, store
 from tests.flows.dispatches.test_owed import TEE, shipment
+from tests.stores import empty_store
 
 __all__ = ["cli", "folder", "store"]
 
@@ -160,7 +160,7 @@ def test_the_table_and_json_show_what_left_and_cannot_be_told(cli: Cli, busy: sq
 def test_nothing_to_do_is_a_line_of_headings(cli: Cli, folder: Path) -> None:
     path = folder / "var/bcbridge.db"
     path.parent.mkdir()
-    migrate(path)
+    empty_store(path)
     assert cli("exceptions", "--csv", "-").out == ",".join(report.COLUMNS) + "\n"
 
 

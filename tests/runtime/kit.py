@@ -33,6 +33,7 @@ from bcbridge.runtime.circuit import Circuit
 from bcbridge.runtime.writer import DOUBTS, DocumentWriter, Evidence
 from bcbridge.store import orders, outbox, queue
 from bcbridge.store.db import Store
+from tests.stores import empty_store
 
 CHANNEL = ConnectorName("shop")
 ERP = "erp"
@@ -427,7 +428,7 @@ async def bench(
     folder: Path, *, erp: MemoryErp | None = None, evidence: Evidence = outbox.evidence, opened: bool = True
 ) -> AsyncIterator[Bench]:
     clock, sink, connector = Clock(), erp or MemoryErp(), QuietConnector()
-    store = Store(folder / "bcbridge.db")
+    store = Store(empty_store(folder / "bcbridge.db"))
     await store.open()
     circuit = Circuit(connector, store, now=clock)
     writer = DocumentWriter(

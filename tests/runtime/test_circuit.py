@@ -16,6 +16,7 @@ from bcbridge.runtime import circuit as circuits
 from bcbridge.runtime.circuit import Circuit
 from bcbridge.store.db import Store
 from tests.runtime.kit import Clock, QuietConnector, locked, until
+from tests.stores import empty_store
 
 
 @pytest.fixture(autouse=True)
@@ -26,7 +27,7 @@ def quiet() -> Iterator[None]:
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    async with Store(tmp_path / "bcbridge.db").opened() as opened:
+    async with Store(empty_store(tmp_path / "bcbridge.db")).opened() as opened:
         yield opened
 
 

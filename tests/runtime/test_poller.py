@@ -32,6 +32,7 @@ from bcbridge.store import inbox
 from bcbridge.store.db import Store
 from bcbridge.store.stamps import stamp
 from tests.runtime.kit import Clock, QuietConnector, locked, until
+from tests.stores import empty_store
 
 ORDERS = Noun("orders")
 
@@ -100,7 +101,7 @@ class Poll:
 @asynccontextmanager
 async def poll(folder: Path, receive: Receive | None = None) -> AsyncIterator[Poll]:
     clock, listing, connector = Clock(), MemoryList(), QuietConnector()
-    async with Store(folder / "bcbridge.db").opened() as store:
+    async with Store(empty_store(folder / "bcbridge.db")).opened() as store:
         circuit = Circuit(connector, store, now=clock)
         rung: list[str] = []
         poller = ListPoller(
@@ -302,7 +303,7 @@ async def test_that_circuit_closes_when_the_page_reads_cleanly_not_by_a_ping(tmp
 async def test_what_a_list_shows_is_looked_at_at_once_and_worked_on_a_moment_later(tmp_path: Path) -> None:
     clock = Clock()
     receive = heads_to_jobs("shop", ORDERS, "updated", flow="orders", looks="looks", now=clock)
-    async with Store(tmp_path / "bcbridge.db").opened() as store:
+    async with Store(empty_store(tmp_path / "bcbridge.db")).opened() as store:
         await store.write(receive(heads(clock, "1", cursor="1")))
         rows = await store.read.rows("SELECT flow, due_at, ordering_key FROM jobs ORDER BY flow")
         assert [(row["flow"], row["due_at"]) for row in rows] == [
@@ -315,7 +316,7 @@ async def test_what_a_list_shows_is_looked_at_at_once_and_worked_on_a_moment_lat
 async def test_what_settled_long_ago_is_worked_on_when_the_look_has_had_its_moment(tmp_path: Path) -> None:
     clock = Clock()
     receive = heads_to_jobs("shop", ORDERS, "updated", flow="orders", looks="looks", now=clock)
-    async with Store(tmp_path / "bcbridge.db").opened() as store:
+    async with Store(empty_store(tmp_path / "bcbridge.db")).opened() as store:
         await store.write(receive(heads(clock, "1", cursor="1", seconds=-60)))
         rows = await store.read.rows("SELECT due_at FROM jobs ORDER BY flow")
         assert [row["due_at"] for row in rows] == [stamp(clock()), stamp(clock() + LOOK_FIRST)]

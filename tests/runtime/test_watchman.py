@@ -14,13 +14,14 @@ from bcbridge.runtime.watchman import Watch, one_round
 from bcbridge.store.db import Store
 from bcbridge.store.incidents import Cause
 from tests.runtime.kit import Clock
+from tests.stores import empty_store
 
 SHORT = timedelta(milliseconds=200)
 
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    async with Store(tmp_path / "bcbridge.db").opened() as one:
+    async with Store(empty_store(tmp_path / "bcbridge.db")).opened() as one:
         yield one
 
 

@@ -24,6 +24,7 @@ from bcbridge.store.db import Store
 from bcbridge.store.queue import Wish
 from bcbridge.store.stamps import stamp
 from tests.runtime.kit import Clock, QuietConnector, locked, until
+from tests.stores import empty_store
 
 Work = Callable[[Sequence[Job], Settle], Awaitable[None]]
 
@@ -96,7 +97,7 @@ def logged() -> Iterator[list[MutableMapping[str, Any]]]:
 @asynccontextmanager
 async def shop(folder: Path) -> AsyncIterator[Shop]:
     clock, flow = Clock(), Flow()
-    async with Store(folder / "bcbridge.db").opened() as store:
+    async with Store(empty_store(folder / "bcbridge.db")).opened() as store:
         circuit = Circuit(QuietConnector(), store, now=clock)
         worker = Worker("orders", "shop", flow, store, circuit, anyio.Lock(), clock)
         yield Shop(store, clock, flow, worker, circuit)

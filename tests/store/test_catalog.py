@@ -11,11 +11,12 @@ from bcbridge.model.catalog import CatalogSku
 from bcbridge.model.ids import Ref, SkuParts, Upc
 from bcbridge.store import catalog
 from bcbridge.store.db import Store
+from tests.stores import empty_store
 
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    async with Store(tmp_path / "bcbridge.db").opened() as opened:
+    async with Store(empty_store(tmp_path / "bcbridge.db")).opened() as opened:
         yield opened
 
 

@@ -18,13 +18,14 @@ from bcbridge.store.db import Store
 from bcbridge.store.dispatching import DispatchMemory
 from tests.flows.dispatches.test_owed import TEE, shipment
 from tests.flows.dispatches.test_story import LINE, ORDER, book
+from tests.stores import empty_store
 
 AT = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    async with Store(tmp_path / "store.db").opened() as opened:
+    async with Store(empty_store(tmp_path / "store.db")).opened() as opened:
         await opened.write(book)
         yield opened
 

@@ -13,6 +13,7 @@ from bcbridge.errors import StoreBusy
 from bcbridge.store.db import Store
 from bcbridge.store.gathering import MOST, Gathering
 from tests.runtime.kit import locked
+from tests.stores import empty_store
 
 
 class Notes:
@@ -45,7 +46,7 @@ class Notes:
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    async with Store(tmp_path / "bcbridge.db").opened() as opened:
+    async with Store(empty_store(tmp_path / "bcbridge.db")).opened() as opened:
         await opened.write(lambda tx: tx.execute("CREATE TABLE notes (note TEXT UNIQUE)"))
         yield opened
 
@@ -85,6 +86,6 @@ async def test_a_store_that_cannot_take_them_says_so_to_each_and_takes_them_late
 
 
 async def test_a_closed_store_keeps_nobody_waiting(tmp_path: Path) -> None:
-    async with Store(tmp_path / "bcbridge.db").opened() as store:
+    async with Store(empty_store(tmp_path / "bcbridge.db")).opened() as store:
         notes = Notes(store)
     assert [type(one) for one in await notes.say("a", "b")] == [StoreBusy, StoreBusy]

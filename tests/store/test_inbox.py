@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from bcbridge.model.documents import Document, Head, Notification
 from bcbridge.model.ids import Noun, Ref
 from bcbridge.store import inbox
-from bcbridge.store.db import Store, connect, migrate
+from bcbridge.store.db import Store, connect
 from bcbridge.store.inbox import Arrival
+from tests.stores import empty_store
 
 START = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 ORDERS = Noun("orders")
@@ -23,7 +24,7 @@ ORDERS = Noun("orders")
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    async with Store(tmp_path / "bcbridge.db").opened() as opened:
+    async with Store(empty_store(tmp_path / "bcbridge.db")).opened() as opened:
         yield opened
 
 
@@ -66,7 +67,7 @@ def test_whatever_order_they_come_in_the_newest_is_held(
     tmp_path_factory: pytest.TempPathFactory, stamps: list[tuple[int, int]]
 ) -> None:
     path = tmp_path_factory.mktemp("inbox") / "bcbridge.db"
-    migrate(path)
+    empty_store(path)
     connection = connect(path)
     for one in stamps:
         inbox.keep(connection, "shop", [document(*one)])

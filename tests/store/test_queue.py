@@ -15,16 +15,17 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from bcbridge.model.work import Job
 from bcbridge.store import queue
-from bcbridge.store.db import Store, connect, migrate
+from bcbridge.store.db import Store, connect
 from bcbridge.store.queue import BULK, NOW, Wish
 from bcbridge.store.stamps import stamp
+from tests.stores import empty_store
 
 START = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
 
 @pytest.fixture
 def tx(tmp_path: Path) -> Iterator[sqlite3.Connection]:
-    migrate(tmp_path / "bcbridge.db")
+    empty_store(tmp_path / "bcbridge.db")
     connection = connect(tmp_path / "bcbridge.db")
     yield connection
     connection.close()
@@ -389,7 +390,7 @@ async def fail(store: Store, times: int, *refs: str) -> None:
 async def test_a_few_that_fail_again_and_again_are_not_waited_for_and_many_are(
     tmp_path: Path, failing: int, left: int
 ) -> None:
-    async with Store(tmp_path / "jobs.db").opened() as store:
+    async with Store(empty_store(tmp_path / "jobs.db")).opened() as store:
         refs = [str(number) for number in range(10)]
         await store.write(lambda tx: put(tx, *(wish(ref) for ref in refs[:failing])))
         await fail(store, 8, *refs[:failing])

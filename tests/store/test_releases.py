@@ -13,7 +13,8 @@ from bcbridge.model.ids import Ref
 from bcbridge.model.outcome import Blocked, NotYet, Outcome, Problem, Ready
 from bcbridge.model.standing import Facts
 from bcbridge.store import acts, orders, releases
-from bcbridge.store.db import connect, migrate
+from bcbridge.store.db import connect
+from tests.stores import empty_store
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 CAUSE = "ship_via/Overnight"
@@ -21,7 +22,7 @@ CAUSE = "ship_via/Overnight"
 
 @pytest.fixture
 def tx(tmp_path: Path) -> Iterator[sqlite3.Connection]:
-    migrate(tmp_path / "bcbridge.db")
+    empty_store(tmp_path / "bcbridge.db")
     connection = connect(tmp_path / "bcbridge.db")
     yield connection
     connection.close()

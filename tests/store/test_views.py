@@ -15,6 +15,7 @@ from bcbridge.mappings import TABLES
 from bcbridge.store import views
 from bcbridge.store.db import Store
 from bcbridge.store.stamps import stamp
+from tests.stores import empty_store
 
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 SHOP = "shopify_us"
@@ -22,7 +23,7 @@ SHOP = "shopify_us"
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    async with Store(tmp_path / "bcbridge.db").opened() as opened:
+    async with Store(empty_store(tmp_path / "bcbridge.db")).opened() as opened:
         yield opened
 
 

@@ -14,6 +14,7 @@ from bcbridge.connectors.base import Tools
 from bcbridge.house.wiring import Wiring, build
 from bcbridge.store.db import Store
 from tests.runtime.kit import Clock
+from tests.stores import empty_store
 from tests.watches.rounds import ERP, OTHER, ROOT, SECOND_SHOP, SHOP, Rounds
 
 
@@ -32,7 +33,7 @@ def settings(tmp_path: Path) -> config.Settings:
 @pytest.fixture
 async def rounds(settings: config.Settings) -> AsyncIterator[Rounds]:
     now = Clock()
-    async with Store(settings.store.path).opened() as store:
+    async with Store(empty_store(settings.store.path)).opened() as store:
         house = build(settings, store, Tools(now=now, secret=lambda reference: "not used"), Wiring())
         house.production = dict.fromkeys(settings.connections, False)
         yield Rounds(house, now)

@@ -17,6 +17,7 @@ from bcbridge.store.db import Store
 from bcbridge.web.admin import ADDRESSES, FAILURES, WITHIN, Keys, Token, in_the_name_of
 from bcbridge.web.app import Front, Parts
 from bcbridge.web.server import serving
+from tests.stores import empty_store
 from tests.web.test_front import Nobody, Said, Vital
 
 READING, ACTING = "r" * 32, "a" * 32
@@ -45,7 +46,7 @@ def said() -> Said:
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    async with Store(tmp_path / "bcbridge.db").opened() as opened:
+    async with Store(empty_store(tmp_path / "bcbridge.db")).opened() as opened:
         await opened.write(
             lambda tx: tx.execute(
                 """INSERT INTO orders (connector, ref, name, state, code, problems, since, first_seen)

@@ -23,6 +23,7 @@ from bcbridge.store.views import FlowPulse, Pulse
 from bcbridge.web.app import Front, Parts
 from bcbridge.web.protocols import Figure, IncidentActs, ReconcileActs, StockActs, Unconfirmed
 from bcbridge.web.server import serving, serving_owner
+from tests.stores import empty_store
 
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 WELL = Pulse("shop", "shopify", last_success=NOW - timedelta(seconds=5), poll_every_seconds=15)
@@ -122,7 +123,7 @@ def said() -> Said:
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    async with Store(tmp_path / "bcbridge.db").opened() as opened:
+    async with Store(empty_store(tmp_path / "bcbridge.db")).opened() as opened:
         yield opened
 
 

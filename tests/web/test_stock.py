@@ -21,6 +21,7 @@ from bcbridge.store.stock.promise import Promise, number
 from bcbridge.web.admin import Keys, Token
 from bcbridge.web.app import Front, Parts
 from tests.store.stock.books import NOON, Book, outlet
+from tests.stores import empty_store
 from tests.web.test_admin import READING, bearer, door
 from tests.web.test_front import Nobody, Said, Vital
 
@@ -37,7 +38,7 @@ async def reads(tmp_path: Path) -> AsyncIterator[Aside]:
         book.feed()
         book.demand("other", SKU, 2)
 
-    async with Store(tmp_path / "bcbridge.db").opened() as store:
+    async with Store(empty_store(tmp_path / "bcbridge.db")).opened() as store:
         await store.write(season)
         async with Aside(store.path).opened() as opened:
             yield opened
@@ -49,7 +50,7 @@ async def client(reads: Aside, tmp_path: Path) -> AsyncIterator[httpx.AsyncClien
         return await reads.read(partial(number, channel=channel, sku=sku, now=NOON))
 
     vital = Vital()
-    store = Store(tmp_path / "unused.db")
+    store = Store(empty_store(tmp_path / "unused.db"))
     parts = Parts(store, {}, Nobody(), Said(), vital, vital, now=lambda: NOON, started_at=NOON)
     keys = Keys([Token.of("checkout", "read", READING)], now=lambda: NOON)
     async with door(Front(replace(parts, promises=promises)), keys) as opened:

@@ -28,6 +28,7 @@ from bcbridge.store.db import Store
 from bcbridge.store.dispatching import DispatchMemory
 from bcbridge.store.stamps import stamp
 from tests.flows.dispatches.test_owed import PART, TEE, shipment
+from tests.stores import empty_store
 
 BEGIN = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 ORDER, LINE = Ref("o"), Ref("l1")
@@ -155,7 +156,7 @@ class Scene:
 
 @pytest.fixture
 async def here(tmp_path: Path) -> AsyncIterator[Scene]:
-    async with Store(tmp_path / "store.db").opened() as store:
+    async with Store(empty_store(tmp_path / "store.db")).opened() as store:
         yield await a_scene(store)
 
 
@@ -389,7 +390,7 @@ SHIPPED = st.lists(st.integers(1, 2), min_size=1, max_size=3).filter(lambda coun
 async def test_however_calls_end_every_piece_is_told_once(
     tmp_path_factory: pytest.TempPathFactory, fates: list[str], shipped: list[int]
 ) -> None:
-    async with Store(tmp_path_factory.mktemp("story") / "store.db").opened() as store:
+    async with Store(empty_store(tmp_path_factory.mktemp("story") / "store.db")).opened() as store:
         here = await a_scene(store)
         here.channel.fates = list(fates)
         for at, pieces in enumerate(shipped):

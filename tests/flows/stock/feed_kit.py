@@ -19,6 +19,7 @@ from bcbridge.store.stamps import stamp
 from bcbridge.store.stock import compute, rules
 from bcbridge.store.stock.figures import FigureMemory
 from tests.store.stock.books import WOO, outlet
+from tests.stores import empty_store
 
 TEN = datetime(2026, 11, 27, 10, 0, tzinfo=UTC)
 
@@ -145,7 +146,7 @@ class Scene:
 
 @asynccontextmanager
 async def scene(tmp_path: Path, allowed: EvidenceRules, *upcs: str) -> AsyncIterator[Scene]:
-    store, clock = Store(tmp_path / "bcbridge.db"), Clock()
+    store, clock = Store(empty_store(tmp_path / "bcbridge.db")), Clock()
     erp = Erp(clock, allowed)
     rung: set[str] = set()
     await store.open()

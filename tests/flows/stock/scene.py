@@ -21,6 +21,7 @@ from bcbridge.store.stamps import stamp
 from bcbridge.store.stock import compute, demand, known, rules
 from bcbridge.store.stock.shelf import ShelfMemory
 from tests.flows.stock.shelves import Clock, Shop, Sold
+from tests.stores import empty_store
 
 START = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 ERP = "bluecherry"
@@ -164,7 +165,7 @@ class Bridge:
 @asynccontextmanager
 async def bridge(folder: Path, clock: Clock, *shops: Shop) -> AsyncIterator[Bridge]:
     """All shops are fed from one warehouse. Nothing is read or told yet."""
-    async with Store(folder / "bcbridge.db").opened() as store:
+    async with Store(empty_store(folder / "bcbridge.db")).opened() as store:
         outlets = [
             Outlet(shop.name, Ref(shop.location), ERP, (WAREHOUSE,), shelf=shop.rules, hides_inactive=False)
             for shop in shops

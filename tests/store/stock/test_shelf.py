@@ -12,6 +12,7 @@ import pytest
 from bcbridge.model.shelf import Intent, Place
 from bcbridge.store.db import Store
 from bcbridge.store.stock import compute, shelf, writes
+from tests.stores import empty_store
 
 START = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 PLACES = [(f"S{number:05}", "L1") for number in range(2_000)]
@@ -30,7 +31,7 @@ async def sizes(folder: Path, monkeypatch: pytest.MonkeyPatch, *row_seconds: flo
 
     monkeypatch.setattr(writes, "begin", begin)
     monkeypatch.setattr(shelf, "perf_counter", lambda: clock)
-    async with Store(folder / "bcbridge.db").opened() as store:
+    async with Store(empty_store(folder / "bcbridge.db")).opened() as store:
         memory = shelf.ShelfMemory(store, "big", lambda: START, lambda: "k")
         await memory.begin(PLACES, known=True)
     assert sum(seen) == len(PLACES)

@@ -13,9 +13,10 @@ import pytest
 from bcbridge.model.ids import Ref
 from bcbridge.model.shelf import Anchored, Kept, Reading
 from bcbridge.model.stock import ShelfItem
-from bcbridge.store.db import connect, migrate
+from bcbridge.store.db import connect
 from bcbridge.store.stamps import stamp
 from bcbridge.store.stock import shown
+from tests.stores import empty_store
 
 START = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 OUTLET = (
@@ -29,7 +30,7 @@ ROW = "SELECT * FROM stock_shown WHERE sku = ? AND channel = ? AND location = ?"
 
 @pytest.fixture
 def tx(tmp_path: Path) -> Iterator[sqlite3.Connection]:
-    migrate(tmp_path / "bcbridge.db")
+    empty_store(tmp_path / "bcbridge.db")
     connection = connect(tmp_path / "bcbridge.db")
     for channel, location, compares, reserves, takes_off in (
         ("shopify", "L1", 1, 0, "at_order"),

@@ -14,6 +14,7 @@ from bcbridge.store import orders
 from bcbridge.store.db import Store
 from bcbridge.store.stock.unreleased import unreleased
 from tests.store.stock.books import NOON, WOO, Book, at
+from tests.stores import empty_store
 
 DRESS = "012345678905"
 LONG_AGO, NOW = -48 * 60, 0
@@ -21,7 +22,7 @@ LONG_AGO, NOW = -48 * 60, 0
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    async with Store(tmp_path / "bcbridge.db").opened() as opened:
+    async with Store(empty_store(tmp_path / "bcbridge.db")).opened() as opened:
         await opened.write(lambda tx: orders.record(tx, WOO, Facts(Ref("1001"), name="#7"), Ready(parts=()), now=NOON))
         yield opened
 

@@ -14,6 +14,7 @@ from bcbridge.store.db import Store
 from bcbridge.store.stamps import stamp
 from bcbridge.store.stock import views
 from tests.store.stock.books import NOON, SHOPIFY, WOO, Book, at, outlet
+from tests.stores import empty_store
 
 TEE = "040123000013"
 SINCE = NOON - timedelta(hours=24)
@@ -21,7 +22,7 @@ SINCE = NOON - timedelta(hours=24)
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    async with Store(tmp_path / "bcbridge.db").opened() as opened:
+    async with Store(empty_store(tmp_path / "bcbridge.db")).opened() as opened:
         yield opened
 
 

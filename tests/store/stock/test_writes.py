@@ -14,9 +14,10 @@ import pytest
 from bcbridge.model.ids import Ref
 from bcbridge.model.shelf import Intent
 from bcbridge.model.stock import Outlet, RowAnswer, RowResult, ShelfRules, WriteKind
-from bcbridge.store.db import connect, migrate
+from bcbridge.store.db import connect
 from bcbridge.store.stamps import stamp
 from bcbridge.store.stock import compute, rules, writes
+from tests.stores import empty_store
 
 START = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 FIGURE = """
@@ -33,7 +34,7 @@ TAKEN = RowAnswer(RowResult.TAKEN)
 
 @pytest.fixture
 def tx(tmp_path: Path) -> Iterator[sqlite3.Connection]:
-    migrate(tmp_path / "bcbridge.db")
+    empty_store(tmp_path / "bcbridge.db")
     connection = connect(tmp_path / "bcbridge.db")
     fed = [
         Outlet(name, Ref("L1"), "bluecherry", ("NJ1",), shelf=ShelfRules(compares=name == "shopify"))
