@@ -23,7 +23,7 @@ from anyio import to_thread
 from bcbridge.config import BackupSection, RetentionSection
 from bcbridge.errors import BridgeError, StoreBusy
 from bcbridge.house.wiring import House
-from bcbridge.store import alerts, backup, inbox, meta, outbox, queue, retention
+from bcbridge.store import alerts, backup, dispatching, inbox, meta, outbox, queue, retention
 from bcbridge.store.clock import clock_jumped
 from bcbridge.store.db import Store
 from bcbridge.store.stamps import moment
@@ -122,6 +122,7 @@ def _classes(kept: RetentionSection, now: datetime) -> dict[str, Step]:
         "jobs": partial(queue.prune, ended_before=before(kept.jobs_days)),
         "documents": partial(retention.prune_documents, before=before(kept.documents_days)),
         "bodies": partial(retention.prune_bodies, before=before(kept.outbox_bodies_days)),
+        "parcels": partial(dispatching.prune, before=before(kept.documents_days)),
         "acts": partial(retention.prune_acts, before=before(kept.acts_days)),
         "alerts": partial(alerts.prune, ended_before=before(kept.alerts_days)),
         "incidents": partial(retention.prune_incidents, before=before(kept.incidents_days)),

@@ -47,8 +47,8 @@ def booked(tx: sqlite3.Connection, order_id: int, write: Write) -> None:
 
 
 _OURS = """
-SELECT outbox.order_id, orders.connector, orders.ref FROM outbox JOIN orders ON orders.id = outbox.order_id
-WHERE outbox.reference = ?
+SELECT outbox.order_id, orders.connector, orders.ref, orders.erased_at FROM outbox
+JOIN orders ON orders.id = outbox.order_id WHERE outbox.reference = ?
 """
 _KEEP = """
 INSERT INTO shipments (erp, number, order_id, body, first_seen, seen_at)
@@ -65,6 +65,8 @@ def keep(tx: sqlite3.Connection, erp: str, shipments: Iterable[Shipment], *, now
         order = tx.execute(_OURS, (shipment.reference,)).fetchone()
         if order is None:
             continue
+        if order["erased_at"]:
+            shipment = shipment.model_copy(update={"tracks": ()})
         body = shipment.model_dump_json()
         given = {"erp": erp, "number": shipment.number, "order": order["order_id"], "body": body, "now": stamp(now)}
         if tx.execute(_KEEP, given).rowcount:
@@ -104,6 +106,38 @@ def unread(tx: sqlite3.Connection, channels: Collection[str], *, most: int) -> l
     """Documents of which more left than their shipments say: at least one of these was not read."""
     asked = (orjson.dumps(sorted(channels)).decode(), most)
     return [Reference(row["reference"]) for row in tx.execute(_UNREAD, asked)]
+
+
+# -- what names a parcel, and with it a person ------------------------------------------------------------------
+
+_CALLS_FORGOTTEN = "UPDATE dispatches SET body = x'', tracks = '[]' WHERE order_id = ?"
+_TRACKS_FORGOTTEN = "UPDATE shipments SET body = json_set(body, '$.tracks', json('[]')) WHERE order_id = ?"
+_OLD_CALLS = """
+UPDATE dispatches SET body = x'', tracks = '[]' WHERE id IN (
+    SELECT id FROM dispatches INDEXED BY dispatches_bodies WHERE body <> x'' AND made_at < :before
+      AND state NOT IN ('sending', 'in_doubt') LIMIT :step)
+"""
+_OLD_TRACKS = """
+UPDATE shipments SET body = json_set(body, '$.tracks', json('[]')) WHERE (erp, number) IN (
+    SELECT erp, number FROM shipments INDEXED BY shipments_tracks
+    WHERE json_extract(body, '$.tracks') <> '[]' AND seen_at < :before
+      AND NOT EXISTS (SELECT 1 FROM dispatched WHERE dispatched.order_id = shipments.order_id
+                      AND (owed > 0 OR problems <> '[]'))
+    LIMIT :step)
+"""
+STEP = 200
+
+
+def erase(tx: sqlite3.Connection, order_id: int) -> None:
+    """Tracking numbers and the bytes that told them go; which pieces left and were told stays."""
+    tx.execute(_CALLS_FORGOTTEN, (order_id,))
+    tx.execute(_TRACKS_FORGOTTEN, (order_id,))
+
+
+def prune(tx: sqlite3.Connection, *, before: datetime) -> int:
+    """The same of what was told before this moment, and of orders of which nothing is open; a few rows a step."""
+    given = {"before": stamp(before), "step": STEP}
+    return tx.execute(_OLD_CALLS, given).rowcount + tx.execute(_OLD_TRACKS, given).rowcount
 
 
 # -- one order, for the flow -------------------------------------------------------------------------------------

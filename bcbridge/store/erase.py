@@ -14,7 +14,7 @@ import orjson
 
 from bcbridge.model.documents import Document
 from bcbridge.model.ids import Noun, Ref
-from bcbridge.store import events
+from bcbridge.store import dispatching, events
 from bcbridge.store.db import Store
 from bcbridge.store.stamps import moment, stamp
 
@@ -69,5 +69,6 @@ def erase(tx: sqlite3.Connection, order: sqlite3.Row, *, who: str, now: datetime
     """Remove what a finished order holds of a person, and see to it that it does not come back."""
     tx.execute(_DOCUMENT_GONE, (order["connector"], order["ref"]))
     tx.execute(_BODIES_GONE, (order["id"],))
+    dispatching.erase(tx, order["id"])
     tx.execute(_ERASED, (stamp(now), order["id"]))
     events.add(tx, order["id"], "erased", now=now, who=who)

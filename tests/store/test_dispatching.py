@@ -125,3 +125,44 @@ async def test_what_left_and_was_not_told_is_open(store: Store) -> None:
 async def test_orders_of_a_shop_that_is_not_told_take_nobodys_place(store: Store) -> None:
     await store.write(lambda tx: dispatching.keep(tx, "erp", [shipment("I1", (TEE, 1))], now=AT))
     assert await store.write(partial(dispatching.open_orders, channels=["another"])) == []
+
+
+async def tracks_kept(store: Store) -> list[str]:
+    rows = await store.read.rows(
+        "SELECT tracks FROM dispatches WHERE tracks <> '[]' UNION ALL SELECT 'body' FROM dispatches WHERE body <> x''"
+        " UNION ALL SELECT json_extract(body, '$.tracks') FROM shipments WHERE json_extract(body, '$.tracks') <> '[]'"
+    )
+    return [row[0] for row in rows]
+
+
+async def told_once(store: Store) -> None:
+    await store.write(lambda tx: dispatching.keep(tx, "erp", [shipment("I1", (TEE, 2), tracks=["1Z"])], now=AT))
+    made = await memory(store).begin(1, "I1", b"{}", {LINE: 2}, ["1Z"])
+    await memory(store).settle(made, Accepted("f1"))
+    await memory(store).report(1, DispatchReport(left=2, told=2, owed=0))
+
+
+async def test_numbers_of_parcels_go_in_time_and_what_was_told_stays(store: Store) -> None:
+    await told_once(store)
+    assert await store.write(lambda tx: dispatching.prune(tx, before=AT)) == 0
+    assert await tracks_kept(store) != []
+    assert await store.write(lambda tx: dispatching.prune(tx, before=AT + timedelta(days=1))) == 2
+    assert await tracks_kept(store) == []
+    standing = await memory(store).standing(ORDER)
+    assert standing is not None
+    assert (standing.confirmed, len(standing.shipments)) == ({LINE: 2}, 1)
+
+
+async def test_numbers_of_what_is_still_owed_are_kept(store: Store) -> None:
+    await told_once(store)
+    await memory(store).report(1, DispatchReport(left=2, told=0, owed=2))
+    await store.write(lambda tx: dispatching.prune(tx, before=AT + timedelta(days=1)))
+    assert await tracks_kept(store) == ['["1Z"]']
+
+
+async def test_numbers_of_an_order_that_was_erased_do_not_come_back(store: Store) -> None:
+    await told_once(store)
+    await store.write(lambda tx: dispatching.erase(tx, 1))
+    await store.write(lambda tx: tx.execute("UPDATE orders SET erased_at = '2026-03-02T00:00:00.000000Z'"))
+    await store.write(lambda tx: dispatching.keep(tx, "erp", [shipment("I1", (TEE, 2), tracks=["1Z"])], now=AT))
+    assert await tracks_kept(store) == []

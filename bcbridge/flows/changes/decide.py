@@ -34,8 +34,8 @@ Towards = Literal["erp", "channel", "person"]
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where one document goes: fingerprints as it was sent, as the ERP holds it and as the channel wants it now (the
-    last two empty where not known), and the channel's address."""
+    """Where one document goes: fingerprints as it was sent, as the ERP holds it and as the channel wants it now (empty
+    where not known), and the channel's address."""
 
     reference: Reference
     sent: str
@@ -47,7 +47,7 @@ class Place:
     def moved(self) -> Moved | None:
         channel = bool(self.wanted) and self.wanted != self.sent
         erp = bool(self.held) and self.held != self.sent
-        if self.wanted == self.held or not (channel or erp):
+        if not self.sent or self.wanted == self.held or not (channel or erp):
             return None
         return Moved.BOTH if channel and erp else Moved.CHANNEL if channel else Moved.ERP
 

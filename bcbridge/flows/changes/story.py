@@ -208,6 +208,8 @@ class Changes:
 
     def _words(self, document: Document) -> tuple[str, ...]:
         assert document.held is not None
+        if not document.body:  # long ended, or erased: what was sent is no longer kept
+            return ()
         return words_beyond(self.sink.differences(document.body, document.held), document.differed)
 
     async def _places(self, order: Order | None, standing: ChangeStanding) -> tuple[Place, ...]:
@@ -222,7 +224,7 @@ class Changes:
         return tuple(self._place(document, wanted) for document in standing.documents)
 
     def _place(self, document: Document, wanted: Mapping[str, Address | None]) -> Place:
-        sent = self.sink.sent_to(document.body)
+        sent = self.sink.sent_to(document.body) if document.body else ""
         held = document.held.ship_to if document.held else ""
         only = next(iter(wanted)) if len(wanted) == 1 else ""
         goes = sent if sent in wanted else only or "elsewhere"

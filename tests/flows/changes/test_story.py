@@ -406,3 +406,12 @@ async def test_however_requests_end_both_sides_agree_in_the_end(
 
 
 assert BEGIN.replace(year=2100) > CREATED
+
+
+async def test_an_order_of_which_nothing_sent_is_kept_is_compared_by_its_pieces(here: Scene) -> None:
+    await here.store.write(lambda tx: tx.execute("UPDATE outbox SET body = x''"))
+    here.outside.order = the_order(ship_to=ELSEWHERE)
+    assert await here.until_done() == Done("both sides agree")
+    here.outside.order = cancelled(the_order())
+    await here.until_done()
+    assert here.outside.calls == ["correct"]
