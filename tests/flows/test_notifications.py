@@ -223,7 +223,7 @@ async def meanwhile(history: Sequence[Moment], told: Sequence[Told], gaps: Seque
 
 # -- the claims ------------------------------------------------------------------------------------------------
 
-quick = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+quick = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def sold_as(moment: Moment) -> Booked:

@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from random import Random
 
 START = datetime(2026, 9, 14, tzinfo=UTC)
@@ -19,6 +20,7 @@ UTC_OFFSET_MINUTES = 300
 """New York in winter; an hour less before the clock is changed."""
 
 
+@cache
 def _at_hour(hour: float) -> float:
     """The share of an hour in a day: next to nothing at night, most in the evening."""
     if hour < 6:

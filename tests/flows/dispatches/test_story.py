@@ -386,7 +386,7 @@ SHIPPED = st.lists(st.integers(1, 2), min_size=1, max_size=3).filter(lambda coun
 
 
 @given(FATES, SHIPPED)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_however_calls_end_every_piece_is_told_once(
     tmp_path_factory: pytest.TempPathFactory, fates: list[str], shipped: list[int]
 ) -> None:

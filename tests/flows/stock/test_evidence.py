@@ -189,7 +189,7 @@ def erps(draw: st.DrawFn) -> Erp:
     )
 
 
-@settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_no_figure_is_dated_later_than_it_was_taken(data: st.DataObject) -> None:
     erp = data.draw(erps())
