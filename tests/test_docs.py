@@ -257,7 +257,11 @@ def test_every_command_on_a_page_is_one(page: Path) -> None:
         typed = re.search(r"(?<![\w./\"-])bcbridge ((?:[a-z]+ ?)+)(.*)", line)
         if typed is None or "bcbridge.sandbox" in line:
             continue
-        options = {option for parameter in command(typed[1].split()).params for option in parameter.opts}
+        options = {
+            option
+            for parameter in command(typed[1].split()).params
+            for option in (*parameter.opts, *parameter.secondary_opts)
+        }
         assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", typed[2])) <= options, line
 
 

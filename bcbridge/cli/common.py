@@ -179,6 +179,10 @@ def _call(
         raise BridgeError(f"the bridge did not answer ({type(fault).__name__}); look before doing it again") from None
 
 
+def is_running(settings: Settings) -> bool:
+    return _listens(settings.web.socket)
+
+
 def _listens(path: Path) -> bool:
     """A killed bridge leaves its socket's file behind; only a connection shows that somebody is there."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as knock:

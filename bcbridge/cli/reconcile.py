@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -14,7 +13,23 @@ from zoneinfo import ZoneInfo
 import anyio
 import typer
 
-from bcbridge.cli.common import DEFAULT, AsJson, ConfigFile, Desk, act, desk, err, now, read, reading, say, who
+from bcbridge.cli.common import (
+    DEFAULT,
+    AsJson,
+    ConfigFile,
+    Desk,
+    NotRunning,
+    act,
+    desk,
+    err,
+    is_running,
+    now,
+    read,
+    reading,
+    say,
+    who,
+)
+from bcbridge.cli.report import write_rows
 from bcbridge.config import Settings
 from bcbridge.errors import BridgeError
 from bcbridge.model.acts import NotFound
@@ -30,7 +45,9 @@ LOOK_SECONDS = 0.5
 DAYS = re.compile(r"(\d{1,3})d")
 
 Channel = Annotated[str, typer.Option(help="This connection alone.")]
-Csv = Annotated[Path | None, typer.Option("--csv", help="Also write the differences into this file.")]
+Csv = Annotated[
+    Path | None, typer.Option("--csv", help="Also write the differences into this file; - writes them out.")
+]
 
 
 def orders(
@@ -121,6 +138,10 @@ async def _over(at: Desk, reads: Reads, channel: str, before: int) -> Report | N
         if report.stage != told and not at.as_json:
             told = report.stage
             err.print(f"{channel}: {told}", style="dim", markup=False, soft_wrap=True)
+        if not is_running(at.settings):
+            raise NotRunning(
+                f"the bridge ended while {channel} was compared; it is done anew: bcbridge reconcile orders"
+            )
         await anyio.sleep(LOOK_SECONDS)
     return None
 
@@ -201,10 +222,10 @@ def _print_one(one: Difference) -> None:
 
 
 def _write(file: Path, reports: Sequence[Report]) -> None:
-    names = ["channel", "kind", "ending", "order", "subject", "text", "action"]
-    with file.open("w", newline="", encoding="utf-8") as opened:
-        table = csv.writer(opened)
-        table.writerow(names)
-        for report in reports:
-            for one in report.differences:
-                table.writerow([report.channel, *(str(getattr(one, name)) for name in names[1:])])
+    names = ("kind", "ending", "order", "subject", "text", "action")
+    rows = [
+        (report.channel, *(str(getattr(one, name)) for name in names))
+        for report in reports
+        for one in report.differences
+    ]
+    write_rows(file, ("channel", *names), rows)

@@ -103,10 +103,15 @@ def _named(one: Due) -> str:
 
 def write(file: Path, lines: Iterable[Line]) -> None:
     """To a file, or to the terminal for ``-``. Raises BridgeError where it cannot be written."""
+    write_rows(file, COLUMNS, map(_cells, lines))
+
+
+def write_rows(file: Path, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """As ``write``, whatever the columns are."""
     with _opened(file) as target:
         sheet = csv.writer(target, lineterminator="\n")
-        sheet.writerow(COLUMNS)
-        sheet.writerows([_tame(cell) for cell in _cells(line)] for line in lines)
+        sheet.writerow(columns)
+        sheet.writerows([_tame(cell) for cell in row] for row in rows)
 
 
 @contextmanager

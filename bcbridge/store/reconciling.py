@@ -55,6 +55,10 @@ _CUT_SHORT = """
 UPDATE reconcile_runs SET state = 'failed', ended_at = ?, reason = 'the process ended while it ran'
 WHERE state = 'running'
 """
+_NOT_KEPT = """
+UPDATE reconcile_runs SET state = 'failed', ended_at = :now, reason = 'what it came to could not be kept'
+WHERE channel = :channel AND state = 'running'
+"""
 _OLD = (
     "SELECT id FROM reconcile_runs WHERE channel = ? AND state IN ('done', 'failed') ORDER BY id DESC LIMIT -1 OFFSET ?"
 )
@@ -88,7 +92,9 @@ def ask(tx: sqlite3.Connection, channel: str, since: datetime, *, heal: bool, wh
 
 
 def begin(tx: sqlite3.Connection, channel: str, *, now: datetime) -> Asked | None:
-    """The run that has waited longest begins; None where none waits."""
+    """The run that has waited longest begins; None where none waits. One that still stands as running is over, and
+    what it came to was not kept."""
+    tx.execute(_NOT_KEPT, {"channel": channel, "now": stamp(now)})
     row = tx.execute(_BEGIN, {"channel": channel, "now": stamp(now)}).fetchone()
     return Asked(row["id"], moment(row["since"]), bool(row["heal"]), row["asked_by"]) if row else None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from bcbridge.connectors.budget import Budget, Share, in_force, unhurried
@@ -29,13 +30,12 @@ async def test_a_read_back_in_no_hurry_waits_behind_orders() -> None:
         with unhurried():
             await call(name)
 
-    async with anyio.create_task_group() as tasks:
-        async with budget.turn():
-            for number in range(3):
-                tasks.start_soon(slowly, f"slow {number}")
-            for number in range(6):
-                tasks.start_soon(call, f"quick {number}")
-            while budget.waiting < 9:  # noqa: ASYNC110 - until all nine wait
-                await anyio.sleep(0)
+    async with anyio.create_task_group() as tasks, budget.turn():
+        for number in range(3):
+            tasks.start_soon(slowly, f"slow {number}")
+        for number in range(6):
+            tasks.start_soon(call, f"quick {number}")
+        while budget.waiting < 9:
+            await anyio.lowlevel.checkpoint()
     assert went.index("slow 1") > went.index("quick 3")
     assert sorted(went) == sorted([f"slow {n}" for n in range(3)] + [f"quick {n}" for n in range(6)])

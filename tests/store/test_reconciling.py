@@ -60,8 +60,12 @@ async def incident(store: Store) -> str | None:
 
 async def test_runs_go_one_after_the_other_each_channel_for_itself(store: Store) -> None:
     first, other, second = await ask(store), await ask(store, channel="other"), await ask(store)
-    assert [await begin(store), await begin(store), await begin(store)] == [first, second, None]
-    assert await begin(store, "other") == other
+    assert await begin(store) == first
+    await end(store, first)
+    assert [await begin(store), await begin(store), await begin(store, "other")] == [second, None, other]
+    report = await reconciling.report(store.read, second)
+    assert report is not None
+    assert (report.state, report.reason) == ("failed", "what it came to could not be kept")
 
 
 async def test_a_report_is_read_as_it_ended(store: Store) -> None:

@@ -29,9 +29,7 @@ from bcbridge.model.sales_order import BookedOrder
 from bcbridge.model.shipment import BookedRow, Shipment
 
 LOOKED_AGAIN = "it is looked at again by itself; if it comes back: bcbridge show {order}"
-WRONG_NUMBER = (
-    "look for it in the ERP by its reference; if it is not there: bcbridge show {order}, and have it booked anew"
-)
+DELETED = "look for it in the ERP; if somebody deleted it, key it in there again under the same reference"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +118,7 @@ def _document(facts: Facts, reference: Reference) -> Iterator[Difference]:
     if not hits:
         if facts.proven and reference not in facts.known.by_word:
             text = f"booked as {number or 'a document'}, and the ERP does not show it"
-            yield facts.differs(Kind.MISSING_IN_ERP, reference, text, WRONG_NUMBER)
+            yield facts.differs(Kind.MISSING_IN_ERP, reference, text, DELETED)
         return
     standing = _standing_there(hits)
     if len(standing) > 1:

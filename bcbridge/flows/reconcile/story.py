@@ -166,10 +166,11 @@ class Reconciler:
         suspects, tally = _Suspects(), Tally()
         await self._list_documents(run)
         await self._list_shipments(run, suspects)
-        tally = tally.plus(await self._list_orders(run, suspects))
+        await self._list_orders(run, suspects)
         async for looked in self._look_at_all(run, suspects):
             tally = tally.plus(looked)
         found, there = await self._look_twice(run, suspects)
+        tally = tally.plus(Tally(orders=sum(one.kind is Kind.NOT_SEEN for one in found)))
         if run.heal and found:
             await self.memory.stage(run.id, f"healing what is safe of {len(found)} differences")
             found = await self._healed(found, there)
@@ -192,16 +193,15 @@ class Reconciler:
             ours = [one for one in page.shipments if self.ours(one.reference)]
             suspects.add(await self.memory.unread(ours))
 
-    async def _list_orders(self, run: Run, suspects: _Suspects) -> Tally:
-        listed, unseen = 0, 0
-        limit = self.now() - self.young
+    async def _list_orders(self, run: Run, suspects: _Suspects) -> None:
+        """What the channel lists and does not show as an order (a basket, another storefront's) is none."""
+        listed, limit = 0, self.now() - self.young
         async for page in self.source.sweep(run.since):
             refs = [head.ref for head in page.heads if (head.created or head.modified) <= limit]
             missed = await self.memory.unseen(refs)
-            suspects.add(missed)
-            listed, unseen = listed + len(refs), unseen + len(missed)
+            suspects.add([_ref(order) for order in await self._orders(missed)] if missed else ())
+            listed += len(refs)
             await self.memory.stage(run.id, f"listing the channel's orders: {listed}")
-        return Tally(orders=unseen)
 
     async def _strangers(self, run: Run) -> list[Difference]:
         return [
@@ -211,7 +211,7 @@ class Reconciler:
                 order=held.name,
                 subject=held.reference,
                 text=f"the ERP holds {held.number} under a reference of ours that is not known here",
-                action="who made it? Nothing is booked until that is known: docs/runbook/unknown_reference.md",
+                action="who made it? What is to be done: docs/runbook/unknown_reference.md",
             )
             for held in await self.memory.strangers(run.id)
         ]
@@ -331,7 +331,7 @@ class Reconciler:
         return replace(facts, view=view, there=there, places=places, differences=self._differences(facts))
 
     async def _judged(self, known: KnownOrder, order: Order | None) -> Outcome | None:
-        if order is None or known.waits or self.closed():
+        if order is None or known.waits or (known.state == "ready" and self.closed()):
             return None
         desk = await self.desk(order)
         return judge(
@@ -424,8 +424,12 @@ def _in_words(one: Difference) -> tuple[int, int, str, str]:
     return list(Ending).index(one.ending), list(Kind).index(one.kind), one.order, one.subject
 
 
+def _ref(order: Order | Ref) -> Ref:
+    return order.ref if isinstance(order, Order) else order
+
+
 def _unseen(order: Order | Ref) -> Difference:
-    ref, name = (order.ref, order.name) if isinstance(order, Order) else (order, order)
+    ref, name = _ref(order), order.name if isinstance(order, Order) else order
     worth = (
         f" ({order.total} {order.currency}, of {order.created:%Y-%m-%d %H:%M} UTC)" if isinstance(order, Order) else ""
     )

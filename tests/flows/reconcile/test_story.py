@@ -46,12 +46,13 @@ GONE_OUT = shipment("I1", (DRESS, 2), (SKIRT, 1))
 
 @dataclass
 class Outside:
-    """Both sides. ``unlisted``: documents that only a search finds."""
+    """Both sides. ``unlisted``: documents that only a search finds. ``baskets``: listed, and no orders."""
 
     at: datetime = BEGIN
     orders: dict[Ref, Order] = field(default_factory=lambda: {REF: the_order()})
     held: list[BookedOrder] = field(default_factory=lambda: [held()])
     unlisted: bool = False
+    baskets: tuple[Ref, ...] = ()
     proven: bool = True
     shipments: list[Shipment] = field(default_factory=list)
     view: DispatchView = field(default_factory=view)
@@ -59,7 +60,7 @@ class Outside:
     busy: int = 0
 
     async def sweep(self, created_from: datetime) -> AsyncIterator[Page]:
-        yield Page(tuple(Head(ref, CREATED, CREATED) for ref in self.orders), (), "")
+        yield Page(tuple(Head(ref, CREATED, CREATED) for ref in (*self.orders, *self.baskets)), (), "")
 
     async def fetch(self, refs: Sequence[Ref]) -> list[Document]:
         if self.busy:
@@ -254,6 +255,12 @@ async def test_an_order_that_was_never_seen_is_pulled(scene: Scene) -> None:
     ended = _at_once(scene, lambda: scene.edit(SEEN, "o2", stamp(BEGIN), stamp(BEGIN), stamp(CREATED)))
     assert kinds(await ended) == [(Kind.NOT_SEEN, Ending.HEALED)]
     assert scene.rings == 1
+
+
+async def test_what_the_channel_lists_and_is_no_order_is_no_difference(scene: Scene) -> None:
+    scene.outside.baskets = (Ref("b1"), Ref("b2"))
+    outcomes = await scene.run()
+    assert (kinds(outcomes), outcomes.tally.orders, scene.settled) == ([], 1, 0)
 
 
 SEEN = (
