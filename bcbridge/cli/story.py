@@ -9,7 +9,7 @@ from rich.text import Text
 
 from bcbridge.cli.common import out, say
 from bcbridge.phrases import STATES, act_text, advice, age, moment_text, money, sentence, words
-from bcbridge.store.views import Part, Story
+from bcbridge.store.views import Part, Pieces, Story
 
 COLOURS = {"booked": "green", "blocked": "red", "in_doubt": "magenta", "not_yet": "yellow", "never": "dim"}
 
@@ -21,6 +21,7 @@ def print_story(story: Story, *, now: datetime) -> None:
     _print_advice(story)
     _print_parts(story.parts)
     _print_differences(story.parts)
+    _print_pieces(story.pieces)
     _print_links(story)
     _print_jobs(story, now)
     _print_events(story)
@@ -84,6 +85,17 @@ def _print_differences(parts: Iterable[Part]) -> None:
     for part in parts:
         for difference in part.differences:
             say(f"  {part.number} differs from what was sent: {difference}", style="red")
+
+
+def _print_pieces(pieces: Pieces | None) -> None:
+    """What of it was picked, left and is shown as sent, and what was cancelled."""
+    if pieces is None:
+        return
+    said = [f"{pieces.booked} booked", f"{pieces.picked} picked", f"{pieces.left} left"]
+    since = f" since {moment_text(pieces.told_since)}" if pieces.told_since and pieces.left else ""
+    said += [f"{pieces.shown_as_sent} shown as sent in the shop{since}"] if pieces.left else []
+    said += [f"{pieces.cancelled} cancelled in the ERP"] if pieces.cancelled else []
+    say(f"Pieces: {', '.join(said)}")
 
 
 def _print_links(story: Story) -> None:

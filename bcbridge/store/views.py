@@ -419,6 +419,20 @@ class Act:
 
 
 @dataclass(frozen=True, slots=True)
+class Pieces:
+    """Where the pieces of a booked order are, as both sides last said. ``told_since``: since when nothing more of what
+    left is owed to the shop; None where something is, or nothing left."""
+
+    booked: int
+    picked: int
+    """On a pick ticket, or gone: by the ERP's order."""
+    left: int
+    cancelled: int
+    shown_as_sent: int
+    told_since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Story:
     """Everything known of one order over both systems, without personal data."""
 
@@ -454,6 +468,8 @@ class Story:
     """Causes whose release still holds this order back (three go first)."""
     stopped_for: tuple[str, ...] = field(default=())
     """Causes whose release was stopped by a refusal before this order's turn came."""
+    pieces: Pieces | None = None
+    """None of an order without a booked document."""
 
 
 EVENTS_LIMIT = 500
@@ -533,6 +549,33 @@ async def story(reads: Reads, order_id: int) -> Story | None:
         acts=tuple(_act_on_order(one) for one in await reads.rows(_ACTS_OF_ORDER, [order_id])),
         held_for=tuple(one["cause"] for one in held if one["state"] != "stopped"),
         stopped_for=tuple(one["cause"] for one in held if one["state"] == "stopped"),
+        pieces=await _pieces(reads, order_id),
+    )
+
+
+_LEAVING = """
+SELECT sum(pieces) AS booked, sum(shipped) AS gone, sum(cancelled) AS cancelled FROM leaving WHERE order_id = ?
+"""
+_PICKED = """
+SELECT coalesce(sum(json_extract(line.value, '$.picked')), 0) AS picked
+FROM held_orders, json_each(held_orders.body, '$.lines') AS line WHERE held_orders.order_id = ?
+"""
+_TOLD_OF_IT = "SELECT told, owed, problems, since FROM dispatched WHERE order_id = ?"
+
+
+async def _pieces(reads: Reads, order_id: int) -> Pieces | None:
+    row, picked = await reads.row(_LEAVING, [order_id]), await reads.row(_PICKED, [order_id])
+    if row is None or row["booked"] is None or picked is None:
+        return None
+    told = await reads.row(_TOLD_OF_IT, [order_id])
+    done = told is not None and not told["owed"] and told["problems"] == "[]"
+    return Pieces(
+        booked=row["booked"],
+        picked=max(picked["picked"], row["gone"]),
+        left=row["gone"],
+        cancelled=row["cancelled"],
+        shown_as_sent=told["told"] if told is not None else 0,
+        told_since=moment(told["since"]) if told is not None and done else None,
     )
 
 

@@ -459,3 +459,20 @@ def test_a_sku_nobody_knows_is_not_there(cli: Cli, stocked: sqlite3.Connection) 
 
 def test_an_act_on_numbers_needs_the_running_bridge(cli: Cli, stocked: sqlite3.Connection) -> None:
     assert cli("numbers", "compare", "shopify_us", "--yes").code == 4
+
+
+def test_where_the_pieces_of_a_booked_order_are_is_a_line(cli: Cli, store: sqlite3.Connection) -> None:
+    (order,) = store.execute("SELECT id FROM orders WHERE name = '#1001'").fetchone()
+    store.execute(
+        "INSERT OR REPLACE INTO leaving (reference, order_id, connector, warehouse, pieces, shipped, cancelled, posted_at)"
+        " VALUES ('US1003P1G1', ?, 'shopify_us', 'NJ1', 5, 3, 1, '2026-11-20T10:00:00.000000Z')",
+        (order,),
+    )
+    said = cli("show", "#1001")
+    assert "Pieces: 5 booked, 3 picked, 3 left, 0 shown as sent in the shop, 1 cancelled in the ERP" in said.out
+    store.execute(
+        "INSERT INTO dispatched (order_id, left, told, owed, since, checked_at) VALUES (?, 3, 3, 0, ?, ?)",
+        (order, "2026-11-20T12:00:00.000000Z", "2026-11-20T12:00:00.000000Z"),
+    )
+    assert "3 shown as sent in the shop since 2026-11-20" in cli("show", "#1001").out
+    assert cli("show", "#1001", "--json").json["pieces"]["shown_as_sent"] == 3

@@ -42,7 +42,11 @@ class Desk:
     mappings: Mappings
     view: DispatchView
     problems: list[Problem] = field(default_factory=list)
+    labels: Mapping[Ref, str] = field(default_factory=dict)
     _taken: dict[tuple[Ref, Ref], int] = field(default_factory=dict)
+
+    def label(self, line: Ref) -> str:
+        return self.labels.get(line, str(line))
 
     def room(self, piece: Fulfillable) -> int:
         return piece.pieces - self._taken.get((piece.group, piece.item), 0)
@@ -59,10 +63,10 @@ class Desk:
 def compose(
     found: Balance, view: DispatchView, *, channel: str, settings: DispatchSettings, mappings: Mappings
 ) -> Composed:
-    desk = Desk(channel, settings, mappings, view, list(found.problems))
+    desk = Desk(channel, settings, mappings, view, list(found.problems), found.labels)
     for line, pieces in found.taken_back.items():
-        text = f"{pieces} of line {line} were told and are no longer shown as dispatched"
-        desk.block("dispatch_taken_back", str(line), text)
+        text = f"{pieces} of {desk.label(line)} were told and are no longer shown as dispatched"
+        desk.block("dispatch_taken_back", desk.label(line), text)
     tellings = [telling for owed in found.owed for telling in _tell(owed, desk)]
     return Composed(tuple(tellings), tuple(desk.problems))
 
@@ -115,7 +119,7 @@ def _pieces(line: Ref, pieces: int, owed: Owed, desk: Desk) -> Iterable[Fulfilla
             yield desk.take(piece, here)
     if pieces:
         code, why = _not_waiting(desk.view)
-        desk.block(code, owed.shipment.number, f"{pieces} of line {line} left and cannot be told: {why}")
+        desk.block(code, owed.shipment.number, f"{pieces} of {desk.label(line)} left and cannot be told: {why}")
 
 
 def _warehouse(piece: Fulfillable, desk: Desk) -> str | None:

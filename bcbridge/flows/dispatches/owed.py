@@ -43,6 +43,8 @@ class Balance:
     surplus: Mapping[Ref, int]
     taken_back: Mapping[Ref, int]
     problems: tuple[Problem, ...]
+    labels: Mapping[Ref, str] = field(default_factory=dict)
+    """Lines as people call them: by their SKUs."""
 
 
 def balance(
@@ -68,6 +70,7 @@ def balance(
         surplus=dict(told - left),
         taken_back={line: count - view.told(line) for line, count in missing.items()},
         problems=tuple(problems),
+        labels={row.line: str(row.upc) for row in booked},
     )
 
 
