@@ -149,8 +149,13 @@ class Changes:
     def _doubt(self, standing: ChangeStanding) -> timedelta | None:
         if standing.doubt is None:
             return None
-        left = standing.doubt + self.settings.doubt - self.now()
+        left = standing.doubt + self._patience - self.now()
         return left if left > timedelta(0) else None
+
+    @property
+    def _patience(self) -> timedelta:
+        """How long a request may still take effect: an ERP's gateway may hold one longer than a person thought."""
+        return max(self.settings.doubt, self.sink.rules.max_request)
 
     # -- look ----------------------------------------------------------------------------------------------
 
@@ -263,7 +268,7 @@ class Changes:
                 continue
             answer = await self._ask(request, standing.order_id, against)
             if isinstance(answer, Doubtful):
-                return Again(self.settings.doubt, answer.reason)
+                return Again(self._patience, answer.reason)
             if isinstance(answer, NotSent) and answer.after == CLOSED:  # nor will it, before somebody looks
                 _leave(request, answer.reason, left)
                 verdict = Again(CLOSED, answer.reason)

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bcbridge.connectors.base import Amendments, Corrections, Found, Sink, Source
+from bcbridge.connectors.base import Amendments, Corrections, Found, PostingRules, Sink, Source
 from bcbridge.errors import Malformed, OpenCircuit
 from bcbridge.flows.changes.settings import ChangeSettings
 from bcbridge.flows.changes.story import CHANGES, Changes
@@ -57,6 +57,7 @@ class Outside:
     found: int = 0
     name: str = "outside"
     can: frozenset[AmendmentKind] = frozenset(AmendmentKind)
+    rules: PostingRules = PostingRules(max_request=timedelta(seconds=20))  # noqa: RUF009 - frozen
 
     def __post_init__(self) -> None:
         held = the_document(ship_to=fingerprint(HOME)).held
@@ -277,6 +278,13 @@ async def test_a_request_without_an_answer_is_waited_for(here: Scene, fate: str)
     assert await here.until_done() == Done("both sides agree")
     assert here.outside.at >= began + DOUBT
     assert here.outside.calls == (["correct"] if fate != "never arrived" else ["correct", "correct"])
+
+
+async def test_a_request_is_waited_for_as_long_as_the_erps_gateway_may_hold_it(here: Scene) -> None:
+    here.outside.rules = PostingRules(max_request=10 * DOUBT)
+    here.outside.order, here.outside.fates, began = cancelled(the_order()), ["never arrived"], here.outside.at
+    await here.until_done()
+    assert here.outside.at >= began + 10 * DOUBT
 
 
 async def test_what_was_under_way_when_the_process_ended_is_in_doubt(here: Scene) -> None:
