@@ -85,8 +85,9 @@ class Reconciling:
     """The go-live boundary: what is older is nobody's."""
     bell: Bell = field(default_factory=Bell)
 
-    def since(self, days: int | None = None) -> datetime:
-        asked = self.now() - timedelta(days=days or self.settings.days)
+    def since(self) -> datetime:
+        """From when on orders are compared by night."""
+        asked = self.now() - timedelta(days=self.settings.days)
         return max(asked, self.begins) if self.begins else asked
 
     async def run(self) -> None:
@@ -102,14 +103,16 @@ class Reconciling:
 
     async def _turn(self) -> None:
         await self._night()
-        while await self.store.write(reconciling.tidy):
-            pass
+        await self._tidy()
         while (
             asked := await self.store.write(partial(reconciling.begin, channel=self.channel, now=self.now()))
         ) is not None:
             await self._one(asked)
-            while await self.store.write(reconciling.tidy):
-                pass
+            await self._tidy()
+
+    async def _tidy(self) -> None:
+        while await self.store.write(reconciling.tidy, long=True):
+            pass
 
     # -- the night -----------------------------------------------------------------------------------------
 

@@ -296,7 +296,7 @@ class ReconcileMemory:
         rows = [(run, one.reference, one.number, one.model_dump_json()) for one in orders]
         for begin_ in range(0, len(rows), STEP):
             step = rows[begin_ : begin_ + STEP]
-            await self.store.write(lambda tx, step=step: tx.executemany(_KEEP_HELD, step))  # type: ignore[misc]
+            await self.store.write(lambda tx, step=step: tx.executemany(_KEEP_HELD, step), long=True)  # type: ignore[misc]
 
     async def held(self, run: int, references: Collection[Reference]) -> Held:
         rows = await self.store.read.rows(_HELD, (run, _many(references)))
