@@ -38,12 +38,13 @@ from bcbridge.flows.stock.publish import Publisher
 from bcbridge.model.ids import Ref, Reference, Upc
 from bcbridge.model.sales_order import BookedLine, BookedOrder
 from bcbridge.model.stock import NumberRule, Outlet, StockWrite, Written
-from bcbridge.store.db import Store, migrate
+from bcbridge.store.db import Store
 from bcbridge.store.stamps import stamp
 from bcbridge.store.stock import compute, demand, rules
 from bcbridge.store.stock.shelf import ShelfMemory
 from tests.flows.stock.scene import ERP, START, WAREHOUSE, Bridge, Channel
 from tests.flows.stock.shelves import SETTLES, Blind, Clock, Comparing, Killed, Reserving, Shop, Slow, Sold
+from tests.stores import empty_store
 
 T = TypeVar("T")
 EXAMPLES = int(os.environ.get("STOCK_EXAMPLES", "25"))
@@ -199,7 +200,7 @@ class Trade(RuleBasedStateMachine):
     @initialize(pieces=st.integers(1, 9))
     def open(self, pieces: int) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="bcbridge-machine-"))
-        shutil.copy(template(), self.folder / "bcbridge.db")
+        empty_store(self.folder / "bcbridge.db")
         self.runner = asyncio.Runner()
         self.clock = Clock(START)
         self.ledger = Ledger(self.clock, dict.fromkeys(SKUS, pieces))
@@ -672,18 +673,6 @@ def _killed(fault: BaseException) -> bool:
     if isinstance(fault, BaseExceptionGroup):
         return all(_killed(one) for one in fault.exceptions)
     return isinstance(fault, Killed)
-
-
-_TEMPLATE: list[Path] = []
-
-
-def template() -> Path:
-    """An empty store, made once."""
-    if not _TEMPLATE:
-        path = Path(tempfile.mkdtemp(prefix="bcbridge-machine-")) / "bcbridge.db"
-        migrate(path)
-        _TEMPLATE.append(path)
-    return _TEMPLATE[0]
 
 
 whole = settings(

@@ -25,11 +25,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from bcbridge.model.ids import Ref, Upc
 from bcbridge.model.sales_order import BookedLine
 from bcbridge.model.stock import Asked, OrderLook
-from bcbridge.store.db import migrate
 from bcbridge.store.stamps import stamp
 from bcbridge.store.stock import demand
 from tests.store.stock.books import NOON
 from tests.store.stock.test_demand import held
+from tests.stores import empty_store
 
 CHANNEL, ORDER = "shop", Ref("order/1")
 SKUS = ("012345678905", "036000291452")
@@ -45,9 +45,10 @@ seldom = st.sampled_from((False, False, False, True))
 @cache
 def empty() -> sqlite3.Connection:
     """A migrated store, made once; each history begins with a copy."""
-    path = Path(tempfile.mkdtemp()) / "bcbridge.db"
-    migrate(path)
-    return sqlite3.connect(path)
+    kept = sqlite3.connect(":memory:")
+    with tempfile.TemporaryDirectory() as folder, closing(sqlite3.connect(empty_store(Path(folder) / "a.db"))) as file:
+        file.backup(kept)
+    return kept
 
 
 def fresh() -> sqlite3.Connection:
