@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from bcbridge.model import documents
 from bcbridge.model.dispatch import LinePieces
 from bcbridge.model.ids import Ref, Reference, Upc
 from bcbridge.model.order import Address
@@ -90,17 +91,24 @@ class Document:
     body: bytes = field(repr=False)
     differed: tuple[str, ...]
     held: BookedOrder | None
+    number: str = ""
+    """The ERP's, of the document that was linked; another under the same reference is not it."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChangeStanding:
-    """One order as it is remembered. ``settled``: all its documents are booked, none is under way. ``marked``: the
-    channel took its mark. ``amended``: the channel took an amendment from us. ``doubt``: when the last request without
-    an answer had ended. ``agreed``: the differences a person said are all right."""
+    """One order as it is remembered. ``settled``: all its documents are booked; ``under_way``: one is on its way.
+    ``created``: when the channel made the order that was booked. ``known``: the channel's document as it was last kept.
+    ``marked``: the channel said yes or no to its mark. ``amended``: it took an amendment from us. ``doubt``: when the
+    last request without an answer had ended. ``agreed``: the differences a person said are all right; ``open``: some
+    are a person's now."""
 
     order_id: int
     name: str
     settled: bool
+    under_way: bool
+    created: datetime | None
+    known: documents.Document | None
     booked: tuple[BookedRow, ...]
     documents: tuple[Document, ...]
     marked: bool = False
@@ -108,6 +116,7 @@ class ChangeStanding:
     doubt: datetime | None = None
     asked: tuple[Asked, ...] = ()
     agreed: str = ""
+    open: bool = False
 
 
 @dataclass(frozen=True, slots=True)

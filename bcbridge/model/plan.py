@@ -15,6 +15,9 @@ class Write(Record):
     generation: int
     reference: Reference
     item: SalesOrder
+    wanted: tuple[int, ...] = ()
+    """Beside its rows: how many of their pieces the channel wants. Fewer where an order is booked as it was sold, and
+    some of it was refunded; empty: all."""
 
 
 class Plan(Record):

@@ -46,3 +46,5 @@ class BookedRow(Record):
     line: Ref
     upc: Upc
     pieces: int
+    wanted: int | None = None
+    """Of these, as many as the channel wanted when it was booked; None: all."""

@@ -367,7 +367,8 @@ class DocumentWriter:
                 if row.accepted is not None:
                     self.pace.posting_lag = (self.now() - row.accepted).total_seconds()
             if row.state != "closed":
-                self._changed |= self.on_sight(tx, row, booked[0])
+                for one in booked:
+                    self._changed |= self.on_sight(tx, row, one)
         for skus in compute.slices(sorted(moved)):
             compute.mark(tx, skus, now=self.now())
         if news:

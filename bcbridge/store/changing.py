@@ -21,7 +21,8 @@ from bcbridge.model.ids import Ref, Reference, Upc
 from bcbridge.model.outcome import Problem
 from bcbridge.model.sales_order import BookedOrder
 from bcbridge.model.shipment import BookedRow
-from bcbridge.store import events, incidents
+from bcbridge.model.standing import OPEN_ROWS
+from bcbridge.store import events, inbox, incidents
 from bcbridge.store.db import Store
 from bcbridge.store.stamps import moment, stamp
 
@@ -32,7 +33,11 @@ PROBLEMS_TOLD = 3
 
 # -- what the ERP holds ------------------------------------------------------------------------------------------
 
-_KNOWN = "SELECT content FROM held_orders WHERE reference = ?"
+_KNOWN = """
+SELECT held_orders.content, outbox.number FROM outbox LEFT JOIN held_orders USING (reference)
+WHERE outbox.reference = ?
+"""
+_AS_BOOKED = "SELECT upc, sum(pieces) AS pieces FROM booked_rows WHERE reference = ? GROUP BY upc"
 _SEE = """
 INSERT INTO held_orders (reference, order_id, erp, body, content, seen_at)
 VALUES (:reference, :order, :erp, :body, :content, :now)
@@ -44,16 +49,27 @@ _DIFFERS = "SELECT 1 FROM compared_sides WHERE order_id = ? AND digest <> ''"
 
 def see(tx: sqlite3.Connection, erp: str, order_id: int, held: BookedOrder, *, now: datetime) -> bool:
     """One document as the ERP holds it now. Returns whether its order is to be compared: the ERP changed it, or it
-    moved on while its sides differ."""
+    moved on while its sides differ. Another document under the same reference is not ours: a person may be cancelling
+    it because there were two."""
     known = tx.execute(_KNOWN, (held.reference,)).fetchone()
+    if known is None or (known["number"] and known["number"] != held.number):
+        return False
     content = _content(held)
     given = {"reference": held.reference, "order": order_id, "erp": erp, "content": content, "now": stamp(now)}
     tx.execute(_SEE, {**given, "body": held.model_dump_json()})
     gone = {name: sum(getattr(line, name) for line in held.lines) for name in ("cancelled", "shipped")}
     tx.execute(_LEAVES, {**gone, "reference": held.reference})
-    if known is None:
-        return False
+    if known["content"] is None:
+        return _is_not_as_booked(tx, held)
     return bool(known["content"] != content) or tx.execute(_DIFFERS, (order_id,)).fetchone() is not None
+
+
+def _is_not_as_booked(tx: sqlite3.Connection, held: BookedOrder) -> bool:
+    """At first sight: whether somebody changed it before it was seen."""
+    there: Counter[str] = Counter()
+    for line in held.lines:
+        there[line.upc] += line.quantity - line.cancelled
+    return +there != Counter({row["upc"]: row["pieces"] for row in tx.execute(_AS_BOOKED, (held.reference,))})
 
 
 def _content(held: BookedOrder) -> str:
@@ -103,15 +119,16 @@ def agree(tx: sqlite3.Connection, order_id: int, *, who: str, why: str, now: dat
 
 # -- one order, for the flow -------------------------------------------------------------------------------------
 
-_ORDER = "SELECT id, name, ref, state FROM orders WHERE connector = ? AND ref = ?"
-_ROWS = "SELECT reference, line_seq, line, upc, pieces FROM booked_rows WHERE order_id = ?"
+_ORDER = "SELECT id, name, ref, state, created_at FROM orders WHERE connector = ? AND ref = ?"
+_ROWS = "SELECT reference, line_seq, line, upc, pieces, wanted FROM booked_rows WHERE order_id = ?"
 _DOCUMENTS = """
-SELECT outbox.reference, outbox.body, outbox.differences, outbox.state, held_orders.body AS held, held_orders.seen_at
+SELECT outbox.reference, outbox.body, outbox.differences, outbox.state, outbox.number,
+       held_orders.body AS held, held_orders.seen_at
 FROM outbox LEFT JOIN held_orders ON held_orders.reference = outbox.reference
 WHERE outbox.order_id = ? AND outbox.state <> 'closed' ORDER BY outbox.part
 """
 _ASKED = "SELECT side, kind, what, against, state, made_at, ended_at, reason FROM asked_changes WHERE order_id = ?"
-_STANDS = "SELECT agreed FROM compared_sides WHERE order_id = ?"
+_STANDS = "SELECT agreed, problems FROM compared_sides WHERE order_id = ?"
 _BEGIN = """
 INSERT INTO asked_changes (order_id, side, kind, what, against, state, made_at)
 VALUES (:order, :side, :kind, :what, :against, 'sending', :now)
@@ -167,17 +184,22 @@ class ChangeMemory:
         doubts = [moment(one["ended_at"]) for one in asked if one["state"] == "in_doubt"]
         yes = {one["kind"] for one in asked if one["state"] in ("accepted", "looked_for")}
         current = {document["reference"] for document in documents}
+        kept = await inbox.documents(self.store, self.channel, "orders", [ref])
         return ChangeStanding(
             order_id=order["id"],
             name=order["name"] or order["ref"],
             settled=order["state"] == "booked" and all(one["state"] == "posted" for one in documents),
+            under_way=any(one["state"] in OPEN_ROWS for one in documents),
+            created=moment(order["created_at"]) if order["created_at"] else None,
+            known=kept.get(ref),
             booked=tuple(_row(row) for row in rows if row["reference"] in current),
             documents=tuple(_documents(documents, asked)),
-            marked=any(one["kind"] == "mark" and one["state"] == "accepted" for one in asked),
+            marked=any(one["kind"] == "mark" and one["state"] in ("accepted", "rejected") for one in asked),
             amended=bool(yes & {"cancel", "reduce"}),
             doubt=max(doubts, default=None),
             asked=tuple(_counted(asked)),
             agreed=stands["agreed"] if stands else "",
+            open=stands is not None and stands["problems"] != "[]",
         )
 
     async def looked(self, order_id: int) -> None:
@@ -213,6 +235,7 @@ def _documents(rows: Sequence[sqlite3.Row], asked: Sequence[sqlite3.Row]) -> Ite
             body=row["body"],
             differed=tuple(orjson.loads(row["differences"])),
             held=BookedOrder.model_validate_json(row["held"]) if fresh else None,
+            number=row["number"],
         )
 
 
@@ -238,6 +261,7 @@ def _row(row: sqlite3.Row) -> BookedRow:
         line=Ref(row["line"]),
         upc=Upc(row["upc"]),
         pieces=row["pieces"],
+        wanted=row["wanted"],
     )
 
 

@@ -88,7 +88,8 @@ class Table:
 
     @property
     def may_correct(self) -> bool:
-        return self.can_correct and self.settings.to_erp
+        """Never of an order that is gone: shops archive, hide and delete for reasons of their own."""
+        return self.can_correct and self.settings.to_erp and not self.sides.gone
 
 
 def decide(table: Table) -> Decision:
@@ -156,7 +157,8 @@ def _to_erp(line: LineSides, table: Table) -> None:
     if line.shipped and not table.sides.cancelled:
         table.leave(DIFFERS, line.label, f"{_both(line)}: is what is left still to go?")
         return
-    asked = _cancelled(line, surplus, table) if table.may_correct else 0
+    made_anew = line.missing and bool(table.sides.added)  # perhaps the same goods, on a line of another name
+    asked = _cancelled(line, surplus, table) if table.may_correct and not made_anew else 0
     if surplus > asked:
         code = NOT_STOPPED if table.sides.cancelled else DIFFERS
         open_ = sum(row.open for row in line.rows) - asked

@@ -40,6 +40,8 @@ class HeldRow:
     line: Ref
     upc: Upc
     booked: int
+    not_wanted: int = 0
+    """Of the booked ones: refunded before, and booked all the same."""
     held: int = 0
     picked: int = 0
     shipped: int = 0
@@ -53,12 +55,14 @@ class HeldRow:
 
 @dataclass(frozen=True, slots=True)
 class LineSides:
-    """One line of the channel's order. ``booked``, ``wanted`` and ``held`` in pieces."""
+    """One line of the channel's order. ``booked``, ``wanted`` and ``held`` in pieces. ``missing``: the channel's order
+    stands and has no such line any more."""
 
     line: Ref
     label: str
     wanted: int
     rows: tuple[HeldRow, ...]
+    missing: bool = False
 
     @property
     def booked(self) -> int:
@@ -143,9 +147,12 @@ def _lines(rows: Iterable[HeldRow]) -> Iterator[Ref]:
 
 def _line(ref: Ref, rows: Sequence[HeldRow], order: Order | None) -> LineSides:
     now = next((line for line in order.lines if line.ref == ref), None) if order else None
-    wanted = 0 if order is None or order.cancelled or now is None else max(0, now.quantity)
+    stands = order is not None and not order.cancelled
+    extra = sum(row.not_wanted for row in rows)
+    wanted = max(0, now.quantity) + extra if stands and now is not None else 0
     label = (now.sku or now.title) if now else ""
-    return LineSides(line=ref, label=label or rows[0].upc, wanted=wanted, rows=tuple(rows))
+    missing = stands and now is None
+    return LineSides(line=ref, label=label or rows[0].upc, wanted=wanted, rows=tuple(rows), missing=missing)
 
 
 def _added(order: Order, known: set[Ref]) -> Iterator[tuple[str, int]]:
@@ -204,7 +211,15 @@ def _pool(pools: dict[tuple[Reference, Upc], _Pool], row: BookedRow) -> _Pool:
 
 
 def _held(row: BookedRow, line: BookedLine | None) -> HeldRow:
-    ours = HeldRow(reference=row.reference, line_seq=row.line_seq, line=row.line, upc=row.upc, booked=row.pieces)
+    not_wanted = row.pieces - row.wanted if row.wanted is not None else 0
+    ours = HeldRow(
+        reference=row.reference,
+        line_seq=row.line_seq,
+        line=row.line,
+        upc=row.upc,
+        booked=row.pieces,
+        not_wanted=not_wanted,
+    )
     if line is None:
         return ours
     return replace(

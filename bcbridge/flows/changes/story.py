@@ -44,7 +44,9 @@ from bcbridge.model.changes import (
     ChangeStanding,
     Correction,
     Document,
+    Stage,
 )
+from bcbridge.model.documents import Document as SourceDocument
 from bcbridge.model.ids import ConnectorName, Ref
 from bcbridge.model.order import Address, Order
 from bcbridge.model.outcome import Problem
@@ -122,29 +124,54 @@ class Changes:
 
     async def handle(self, jobs: Sequence[Job], settle: Settle) -> None:
         for job in jobs:
-            await settle(job, await self._one(Ref(job.ref)))
+            await settle(job, await self._one(job))
 
-    async def _one(self, ref: Ref) -> Verdict:
+    async def _one(self, job: Job) -> Verdict:
+        ref = Ref(job.ref)
         standing = await self.memory.standing(ref)
-        if standing is None or not standing.booked:
+        if standing is None or not standing.documents:
             return Done("nothing is booked")
-        if not standing.settled:
+        if standing.under_way:
             return Again(UNDER_WAY, "a document of it is on its way")
+        if not standing.settled:
+            return Done("not booked: whoever books it takes the order as it is then")
         if wait := self._doubt(standing):
             return Again(wait, "a request without an answer may still take effect")
         try:
-            order = await self._order(ref)
+            order = await self._order(ref, standing.known)
         except Malformed as fault:
-            return Done(f"cannot be read: {fault}")
+            return await self._persons(standing, "order", f"it changed in the channel, and cannot be read: {fault}")
+        if order is not None and standing.created is not None and order.created != standing.created:
+            return Done("another order stands under its id")
+        if not standing.booked:
+            return await self._without_goods(order, standing)
         try:
             standing = await self._with_documents(standing)
         except OpenCircuit as fault:  # the ERP's: its own readers pause it, and this channel goes on
             return Again(CLOSED, str(fault))
         if any(document.held is None for document in standing.documents):
-            return Done("the ERP does not show a document of it, or shows it twice")
+            if job.attempts <= OFTEN:
+                return Again(UNDER_WAY, "the ERP does not show a document of it", burn=True)
+            return await self._persons(standing, "document", "the ERP does not show it, or shows it twice")
         if standing.doubt is not None:
             await self.memory.looked(standing.order_id)
-        return await self._compared(ref, order, standing)
+        return await self._compared(job, order, standing)
+
+    async def _persons(self, standing: ChangeStanding, subject: str, text: str) -> Verdict:
+        """Nothing can be compared: that is somebody's to know."""
+        left = [Problem(code=DIFFERS, subject=subject, text=text)]
+        await self.memory.report(standing.order_id, _report(Stage.OPEN, left, standing))
+        return Done("a person's")
+
+    async def _without_goods(self, order: Order | None, standing: ChangeStanding) -> Verdict:
+        """Nothing of it is shipped (a gift card sold alone), or which rows were booked is not known."""
+        if order is not None and order.cancelled is None:
+            await self.memory.report(standing.order_id, _report(Stage.OPEN, [], standing))
+            return Done("nothing to compare")
+        numbers = ", ".join(document.number for document in standing.documents)
+        return await self._persons(
+            standing, "order", f"it is cancelled in the channel; the ERP's order {numbers} stands"
+        )
 
     def _doubt(self, standing: ChangeStanding) -> timedelta | None:
         if standing.doubt is None:
@@ -159,17 +186,23 @@ class Changes:
 
     # -- look ----------------------------------------------------------------------------------------------
 
-    async def _order(self, ref: Ref) -> Order | None:
-        """None where it is gone. Raises Malformed."""
+    async def _order(self, ref: Ref, known: SourceDocument | None) -> Order | None:
+        """None where it is gone. What was kept counts where a cache of the shop's shows an older one. Raises
+        Malformed."""
         found = [document for document in await self.source.fetch([ref]) if not document.gone]
-        return self.source.read(found[0]) if found else None
+        if not found:
+            return None
+        newer = known is not None and known.modified > found[0].modified
+        return self.source.read(known if newer and known is not None else found[0])
 
     async def _with_documents(self, standing: ChangeStanding) -> ChangeStanding:
         unseen = [document.reference for document in standing.documents if document.held is None]
         if not unseen:
             return standing
         found = await self.sink.find(unseen)
-        held = {reference: hits[0] for reference, hits in found.hits.items() if len(hits) == 1}
+        numbers = {one.reference: one.number for one in standing.documents}
+        ours = {ref: [hit for hit in hits if hit.number == numbers.get(ref)] for ref, hits in found.hits.items()}
+        held = {reference: hits[0] for reference, hits in ours.items() if len(hits) == 1}
         await self.memory.seen(standing.order_id, list(held.values()))
         documents = tuple(
             replace(one, held=held.get(one.reference, one.held)) if one.held is None else one
@@ -179,7 +212,8 @@ class Changes:
 
     # -- decide --------------------------------------------------------------------------------------------
 
-    async def _compared(self, ref: Ref, order: Order | None, standing: ChangeStanding) -> Verdict:
+    async def _compared(self, job: Job, order: Order | None, standing: ChangeStanding) -> Verdict:
+        ref, late = Ref(job.ref), standing.open or job.attempts > OFTEN
         two = sides(standing.booked, standing.documents, order)
         places = await self._places(order, standing)
         against = _against(two, places)
@@ -190,8 +224,8 @@ class Changes:
             *self._mark(ref, order, standing),
         ]
         left = list(decision.problems)
-        asked = await self._asked(requests, standing, against, left)
-        await self.memory.report(standing.order_id, _report(two, left, standing))
+        asked = await self._asked(requests, standing, against, left, late=late)
+        await self.memory.report(standing.order_id, _report(two.stage, left, standing))
         return asked or Done("a person's" if left else "both sides agree")
 
     def _table(
@@ -257,28 +291,37 @@ class Changes:
         yield self._amending(Amendment(order=ref, kind=AmendmentKind.MARK, mark=mark), f"mark it {mark}")
 
     async def _asked(
-        self, requests: Sequence[_Request], standing: ChangeStanding, against: str, left: list[Problem]
+        self, requests: Sequence[_Request], standing: ChangeStanding, against: str, left: list[Problem], *, late: bool
     ) -> Verdict | None:
-        """What is to be done after it; what cannot be asked for is left to a person."""
+        """What is to be done after it; what cannot be asked for is left to a person. ``late``: so is what was asked for
+        and not done, for a person knows of it already, or should by now."""
         before = {(one.what, one.against): one for one in standing.asked}
-        verdict: Verdict | None = None
+        asking: list[_Request] = []
         for request in requests:
             if why := _in_vain(before.get((request.what, against))) or self._closed(request):
                 _leave(request, why, left)
-                continue
-            answer = await self._ask(request, standing.order_id, against)
-            if isinstance(answer, Doubtful):
-                return Again(self._patience, answer.reason)
-            if isinstance(answer, NotSent) and answer.after == CLOSED:  # nor will it, before somebody looks
-                _leave(request, answer.reason, left)
-                verdict = Again(CLOSED, answer.reason)
-            elif isinstance(answer, NotSent):
-                return Again(answer.after or LOOK_AGAIN, answer.reason)
-            elif isinstance(answer, Rejected):
-                _leave(request, "; ".join(answer.reasons), left)
             else:
-                verdict = Again(LOOK_AGAIN, "asked for; whether it is so")
+                asking.append(request)
+        verdict: Verdict | None = None
+        for request in asking:
+            answer = await self._ask(request, standing.order_id, against)
+            if isinstance(answer, Rejected):
+                _leave(request, "; ".join(answer.reasons), left)
+                continue
+            if isinstance(answer, NotSent | Doubtful) and (late or _takes_no_calls(answer)):
+                _leave(request, answer.reason, left)
+            if request.kind != AmendmentKind.MARK or isinstance(answer, Doubtful):
+                verdict = self._after(answer)
         return verdict
+
+    def _after(self, answer: PutAnswer) -> Verdict:
+        match answer:
+            case Doubtful(reason):
+                return Again(self._patience, reason, burn=True)
+            case NotSent(reason, after):
+                return Again(after or LOOK_AGAIN, reason, burn=True)
+            case _:
+                return Again(LOOK_AGAIN, "asked for; whether it is so")
 
     def _closed(self, request: _Request) -> str:
         return self.may_correct() if request.side == ERP else self.may_amend()
@@ -296,6 +339,10 @@ class Changes:
             raise
         await self.memory.settle(made, answer)
         return answer
+
+
+def _takes_no_calls(answer: NotSent | Doubtful) -> bool:
+    return isinstance(answer, NotSent) and answer.after == CLOSED
 
 
 def _in_vain(asked: Asked | None) -> str:
@@ -335,8 +382,8 @@ def _against(two: Sides, places: Sequence[Place]) -> str:
     return hashlib.sha256(said.encode()).hexdigest()[:16]
 
 
-def _report(two: Sides, problems: Sequence[Problem], standing: ChangeStanding) -> ChangeReport:
+def _report(stage: Stage, problems: Sequence[Problem], standing: ChangeStanding) -> ChangeReport:
     said = sorted((one.code, one.subject, one.text) for one in problems)
     digest = hashlib.sha256(repr(said).encode()).hexdigest()[:16] if said else ""
     agreed = bool(digest) and digest == standing.agreed
-    return ChangeReport(stage=two.stage, problems=() if agreed else tuple(problems), digest=digest)
+    return ChangeReport(stage=stage, problems=() if agreed else tuple(problems), digest=digest)

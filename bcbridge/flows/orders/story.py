@@ -13,7 +13,7 @@ step 2, and never queue behind what waits for the ERP.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -306,8 +306,10 @@ class Orders:
             created=order.created,
             content_hash=facts.content_hash,
             writes=tuple(
-                self._write(order, item, number, len(ready.parts), standing.generation_of(number) if standing else 1)
-                for number, item in enumerate(ready.parts, start=1)
+                self._write(
+                    order, item, number, len(ready.parts), standing.generation_of(number) if standing else 1
+                ).model_copy(update={"wanted": wanted})
+                for number, (item, wanted) in enumerate(zip(ready.parts, _wanted(order, ready.parts), strict=True), 1)
             ),
         )
 
@@ -366,6 +368,18 @@ class Orders:
         problem = Problem(code="malformed", subject=fault.where or "document", text=str(fault), cause="malformed")
         await self.memory.record(Facts(ref), Blocked(problems=(problem,)))
         return Done("blocked")
+
+
+def _wanted(order: Order, parts: Sequence[SalesOrder]) -> Iterator[tuple[int, ...]]:
+    """How many pieces of each row of each part the channel wants now."""
+    rest = {line.ref: line.quantity for line in order.lines}
+    for part in parts:
+        taken = []
+        for row in part.lines:
+            here = min(row.quantity, rest.get(row.line, row.quantity))
+            rest[row.line] = rest.get(row.line, row.quantity) - here
+            taken.append(here)
+        yield tuple(taken)
 
 
 def _stale(job: Job, look: Looked) -> Verdict | None:

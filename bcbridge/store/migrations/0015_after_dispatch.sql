@@ -27,3 +27,17 @@ INSERT INTO dispatch_counts (connector, left, told)
 -- Calls whose bytes are still kept, and shipments whose numbers are: they go with the order's documents.
 CREATE INDEX dispatches_bodies ON dispatches (made_at) WHERE body <> x'';
 CREATE INDEX shipments_tracks ON shipments (seen_at) WHERE json_extract(body, '$.tracks') <> '[]';
+
+-- How many pieces of a row its channel wanted when it was booked; NULL: all of them.
+ALTER TABLE booked_rows ADD COLUMN wanted INTEGER;
+
+-- A call is known by its bytes also when these are gone.
+ALTER TABLE dispatches ADD COLUMN body_hash TEXT NOT NULL DEFAULT '';
+
+-- The problems of dispatches that a person said are all right, as a digest.
+ALTER TABLE dispatched ADD COLUMN agreed TEXT NOT NULL DEFAULT '';
+
+-- When the shipments of a document were last asked for by its reference.
+ALTER TABLE leaving ADD COLUMN asked_at TEXT NOT NULL DEFAULT '';
+DROP INDEX leaving_unread;
+CREATE INDEX leaving_unread ON leaving (asked_at) WHERE shipped_in_erp > shipped;

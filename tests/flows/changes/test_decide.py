@@ -345,3 +345,10 @@ def _done(two: Two, found: Decision) -> Two:
         kept = tuple(one.model_copy(update={"quantity": wanted.get(one.ref, one.quantity)}) for one in sold.lines)
         sold = sold.model_copy(update={"lines": kept})
     return two.but(order=sold, document=the_document(tuple(lines.values())))
+
+
+def test_a_line_that_is_gone_while_another_came_is_a_persons_and_nothing_is_cancelled() -> None:
+    sold = the_order()
+    anew = sold.lines[1].model_copy(update={"ref": "line-anew"})
+    found = AGREEING.but(order=sold.model_copy(update={"lines": (sold.lines[0], anew)})).decided(write=True)
+    assert (found.corrections, codes(found)) == ((), [DIFFERS, DIFFERS])

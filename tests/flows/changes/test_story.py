@@ -29,7 +29,7 @@ from bcbridge.model.ids import ConnectorName, Noun, Ref, Reference
 from bcbridge.model.order import Address, Order, TenderKind
 from bcbridge.model.sales_order import BookedOrder, SalesOrder
 from bcbridge.model.work import Again, Done, Job, Verdict
-from bcbridge.store import changing
+from bcbridge.store import changing, inbox
 from bcbridge.store.changing import ChangeMemory
 from bcbridge.store.db import Store
 from bcbridge.store.stamps import stamp
@@ -51,6 +51,8 @@ class Outside:
 
     at: datetime = BEGIN
     order: Order | None = field(default_factory=the_order)
+    kept: Order | None = None
+    """What our own inbox says, newer than what a cache shows."""
     held: BookedOrder | None = None
     fates: list[str] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
@@ -67,11 +69,13 @@ class Outside:
 
     async def fetch(self, refs: Sequence[Ref]) -> list[Document]:
         body = b"nonsense" if "nonsense" in self.fates else b""
-        return [Document(Noun("orders"), ref, self.at, self.at, body) for ref in refs if self.order]
+        return [Document(Noun("orders"), ref, BEGIN, self.at, body) for ref in refs if self.order]
 
     def read(self, document: Document) -> Order:
         if document.body:
             raise Malformed("not an order", where="document")
+        if document.modified > BEGIN and self.kept is not None:
+            return self.kept
         assert self.order is not None
         return self.order
 
@@ -140,8 +144,8 @@ class Scene:
     outside: Outside
     flow: Changes
 
-    async def round(self) -> Verdict:
-        job = Job(1, CHANGES, "shop", REF, "k", 0, None, self.outside.at, 1, 0)
+    async def round(self, attempts: int = 1) -> Verdict:
+        job = Job(1, CHANGES, "shop", REF, "k", 0, None, self.outside.at, attempts, 0)
         ended: list[Verdict] = []
 
         async def settle(job: Job, verdict: Verdict) -> None:
@@ -151,11 +155,13 @@ class Scene:
         return ended[0]
 
     async def until_done(self, most: int = 12) -> Done:
+        attempts = 1
         for _ in range(most):
-            verdict = await self.round()
+            verdict = await self.round(attempts)
             if isinstance(verdict, Done):
                 return verdict
             self.outside.at += verdict.after
+            attempts += verdict.burn
         raise AssertionError(f"not done after {most} rounds: {verdict}")
 
     async def erp_shows(self, **rows: tuple[int, int, int, int]) -> bool:
@@ -178,8 +184,9 @@ class Scene:
 BOOKED = (
     f"""INSERT INTO orders (id, connector, ref, name, state, since, first_seen)
     VALUES (1, 'shop', '{REF}', '#1001', 'booked', '{stamp(BEGIN)}', '{stamp(BEGIN)}')""",
-    f"""INSERT INTO outbox (sink, order_id, part, parts, generation, reference, body, body_hash, state, written_at)
-    VALUES ('erp.orders', 1, 1, 1, 1, '{PART}', x'00', '', 'posted', '{stamp(BEGIN)}')""",
+    f"""INSERT INTO outbox (sink, order_id, part, parts, generation, reference, body, body_hash, state, written_at,
+        number)
+    VALUES ('erp.orders', 1, 1, 1, 1, '{PART}', x'00', '', 'posted', '{stamp(BEGIN)}', '0100001')""",
     *(
         "INSERT INTO booked_rows (reference, line_seq, order_id, line, upc, pieces)"
         f" VALUES ('{PART}', {row.line_seq}, 1, '{row.line}', '{row.upc}', {row.pieces})"
@@ -229,7 +236,9 @@ async def test_an_order_that_is_not_booked_is_nobodys_and_one_on_its_way_is_wait
     await here.store.write(lambda tx: tx.execute("UPDATE outbox SET state = 'accepted'"))
     verdict = await here.round()
     assert isinstance(verdict, Again)
-    await here.store.write(lambda tx: tx.execute("DELETE FROM booked_rows"))
+    await here.store.write(lambda tx: tx.execute("UPDATE outbox SET state = 'rejected'"))
+    assert isinstance(await here.round(), Done), "nobody waits for what a person must end"
+    await here.store.write(lambda tx: tx.execute("DELETE FROM outbox"))
     assert await here.round() == Done("nothing is booked")
 
 
@@ -364,11 +373,98 @@ async def test_what_a_person_agrees_to_is_told_again_only_when_it_is_another(her
     assert await here.incidents() == ["order_differs"]
 
 
-async def test_an_order_that_cannot_be_read_is_left_alone(here: Scene) -> None:
+async def test_an_order_that_cannot_be_read_is_a_persons(here: Scene) -> None:
     here.outside.fates = ["nonsense"]
-    verdict = await here.round()
-    assert isinstance(verdict, Done)
-    assert "cannot be read" in verdict.reason
+    assert await here.round() == Done("a person's")
+    assert await here.incidents() == ["order_differs"]
+    here.outside.fates = []
+    assert await here.until_done() == Done("both sides agree")
+    assert await here.incidents() == []
+
+
+async def test_another_document_under_the_same_reference_is_not_ours(here: Scene) -> None:
+    """A person cancels the double, as the runbook says: the shop's order stands."""
+    await here.until_done()
+    assert here.outside.held is not None
+    lines = held_lines({DRESS: (2, 2, 0, 0), SKIRT: (1, 1, 0, 0)})
+    double = here.outside.held.model_copy(update={"number": "0100002", "lines": lines})
+    here.outside.at += timedelta(seconds=1)
+    assert not await here.store.write(lambda tx: changing.see(tx, "erp", 1, double, now=here.outside.at))
+    assert await here.until_done() == Done("both sides agree")
+    assert here.outside.calls == []
+
+
+async def test_a_cancellation_is_not_lost_where_a_cache_of_the_shop_shows_the_order_as_it_was(here: Scene) -> None:
+    newer = cancelled(the_order())
+    kept = Document(Noun("orders"), REF, BEGIN + timedelta(seconds=9), BEGIN, b"")
+    await here.store.write(lambda tx: inbox.keep(tx, "shop", [kept]))
+    here.outside.kept = newer
+    assert await here.until_done() == Done("both sides agree")
+    assert here.outside.calls == ["correct"]
+
+
+async def test_what_the_erp_does_not_show_after_it_was_asked_is_a_persons_in_the_end(here: Scene) -> None:
+    here.outside.order, here.outside.fates = cancelled(the_order()), ["says so"]
+    await here.round()
+    held, here.outside.held = here.outside.held, None
+    assert await here.until_done() == Done("a person's")
+    assert await here.incidents() == ["order_differs"]
+    here.outside.held = held
+    assert await here.until_done() == Done("both sides agree")
+
+
+async def test_an_order_that_is_gone_is_never_cancelled_in_the_erp(here: Scene) -> None:
+    here.outside.order = None
+    assert await here.until_done() == Done("a person's")
+    assert (here.outside.calls, await here.incidents()) == ([], ["cancelled_not_stopped"])
+
+
+async def test_another_order_under_the_same_id_changes_nothing(here: Scene) -> None:
+    await here.store.write(lambda tx: tx.execute("UPDATE orders SET created_at = ?", (stamp(CREATED),)))
+    assert await here.until_done() == Done("both sides agree")
+    here.outside.order = cancelled(the_order(created=CREATED + timedelta(days=1)))
+    assert await here.until_done() == Done("another order stands under its id")
+    assert here.outside.calls == []
+
+
+async def test_a_side_that_stays_busy_ends_no_incident(here: Scene) -> None:
+    here.outside.order, here.outside.fates = cancelled(the_order()), ["refused"]
+    await here.until_done()
+    await here.erp_shows(dress=(2, 0, 1, 0))
+    here.outside.fates = ["busy"] * 3
+    assert isinstance(await here.round(), Again)
+    assert await here.incidents() == ["cancelled_not_stopped"]
+
+
+async def test_what_stays_undone_for_long_is_a_persons(here: Scene) -> None:
+    here.outside.order, here.outside.fates = cancelled(the_order()), ["busy"] * 9
+    for attempts in range(1, 6):
+        assert isinstance(await here.round(attempts), Again)
+    assert await here.incidents() == ["cancelled_not_stopped"]
+
+
+async def test_what_the_erp_changed_before_it_was_first_seen_is_compared(here: Scene) -> None:
+    assert not await here.erp_shows()
+    await here.store.write(lambda tx: tx.execute("DELETE FROM held_orders"))
+    assert await here.erp_shows(dress=(2, 1, 0, 0))
+
+
+async def test_an_order_without_goods_that_is_cancelled_is_a_persons(here: Scene) -> None:
+    await here.store.write(lambda tx: tx.execute("DELETE FROM booked_rows"))
+    assert await here.until_done() == Done("nothing to compare")
+    here.outside.order = cancelled(the_order())
+    assert await here.until_done() == Done("a person's")
+    assert await here.incidents() == ["order_differs"]
+
+
+async def test_what_was_refunded_before_it_was_booked_as_sold_is_no_change(here: Scene) -> None:
+    await here.store.write(lambda tx: tx.execute("UPDATE booked_rows SET wanted = 1 WHERE upc = ?", (DRESS,)))
+    here.outside.order = with_pieces(the_order(), dress=1)
+    assert await here.until_done() == Done("both sides agree")
+    here.outside.order = with_pieces(the_order(), dress=0)
+    assert await here.until_done() == Done("both sides agree")
+    assert here.outside.held is not None
+    assert [line.cancelled for line in here.outside.held.lines] == [1, 0]
 
 
 async def test_an_order_is_marked_once(tmp_path: Path) -> None:
