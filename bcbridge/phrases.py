@@ -157,6 +157,12 @@ _SENTENCES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "dispatch_in_doubt": lambda data: (
         f"no definite answer from the channel about {data.get('shipment', '?')}: it is looked at{_because(data)}"
     ),
+    "capture_told": lambda data: (
+        f"the channel takes the money that was authorised (as {data.get('receipt') or 'it names it'})"
+    ),
+    "capture_rejected": lambda data: f"the channel does not capture the money{_because(data)}",
+    "capture_not_sent": lambda data: f"asking for the money had no effect, it is asked again{_because(data)}",
+    "capture_in_doubt": lambda data: f"no definite answer about the money: it is looked at{_because(data)}",
     "changed_after_booking": lambda data: f"changed in the channel after booking: {_said(data.get('changes', ''))}",
 }
 

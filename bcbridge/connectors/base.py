@@ -18,7 +18,7 @@ from bcbridge.model.answers import PutAnswer as PutAnswer
 from bcbridge.model.answers import Rejected as Rejected
 from bcbridge.model.catalog import CatalogSku, ShipVia, Warehouse
 from bcbridge.model.changes import Amendment, AmendmentKind, Correction
-from bcbridge.model.dispatch import Dispatch, DispatchView
+from bcbridge.model.dispatch import Authorisation, AuthorisedMoney, Dispatch, DispatchView
 from bcbridge.model.documents import Cursor as Cursor
 from bcbridge.model.documents import Document as Document
 from bcbridge.model.documents import Head as Head
@@ -221,6 +221,27 @@ class Dispatches(Protocol):
         ...
 
 
+class Captures(Protocol):
+    """How a channel is asked for money that is authorised. It moves once: whoever asks has looked, and looks again
+    before what had no answer is asked for again."""
+
+    name: str
+    """As ``shopify_us.captures``: what an operator confirms for production."""
+
+    async def look(self, ref: Ref) -> AuthorisedMoney | None:
+        """What of one order's money is authorised and not captured now; None where the order is gone."""
+        ...
+
+    def render(self, authorisation: Authorisation) -> bytes:
+        """Pure: the exact body of the call that captures it, as the last of this authorisation."""
+        ...
+
+    async def put(self, body: bytes) -> PutAnswer:
+        """Ask for it once; ``Accepted`` also where the channel or the gateway does it a little later. Never retries by
+        itself; raises OpenCircuit only where no money was moved."""
+        ...
+
+
 class Amendments(Protocol):
     """What a channel takes of changes that the ERP made, and of marks."""
 
@@ -375,6 +396,8 @@ class Channel(Connector, Protocol):
     keeper: Keeper
     stock: Shelf
     dispatches: Dispatches
+    captures: Captures | None
+    """None where the channel has no call for it."""
     amendments: Amendments
 
 

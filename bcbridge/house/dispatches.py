@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 import structlog
@@ -22,6 +22,8 @@ from bcbridge.store.db import Store
 NOUN, LIST = "shipments", "changed"
 ODD = "malformed"
 UNREAD_AT_ONCE = 20
+PAYING_EVERY = timedelta(hours=1)
+"""Until an order that left, and whose money is still only authorised, is looked at again."""
 log = structlog.get_logger("bcbridge.dispatches")
 
 
@@ -29,7 +31,7 @@ log = structlog.get_logger("bcbridge.dispatches")
 class ShipmentReader:
     """What left one ERP's warehouses, page by page: kept, and a job for each order of which something is news.
 
-    ``bells``: of the channels whose dispatches are told.
+    ``bells``: of the channels whose dispatches are told. ``paying``: those of them that are asked for money.
     """
 
     erp: str
@@ -37,6 +39,7 @@ class ShipmentReader:
     store: Store
     now: Callable[[], datetime]
     bells: Mapping[str, Bell]
+    paying: Collection[str] = ()
 
     async def read(self) -> int:
         """From where it was read to the present; returns how many orders something is news of."""
@@ -53,7 +56,9 @@ class ShipmentReader:
         never showed. This is the truth; that list only makes it faster."""
 
         def unit(tx: sqlite3.Connection) -> None:
-            self._enqueue(tx, dispatching.open_orders(tx, self.bells.keys()), priority=queue.BULK)
+            before = self.now() - PAYING_EVERY
+            wanting = dispatching.open_orders(tx, self.bells.keys(), paying=self.paying, paying_before=before)
+            self._enqueue(tx, wanting, priority=queue.BULK)
 
         await self.store.write(unit)
         for bell in self.bells.values():

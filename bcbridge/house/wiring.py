@@ -19,7 +19,7 @@ from bcbridge.alerts.dispatcher import Dispatcher
 from bcbridge.config import Connection, Settings
 from bcbridge.connectors.base import Channel, Connector, Erp, Finding, Sink, Tools
 from bcbridge.connectors.kinds import KINDS
-from bcbridge.errors import StoreBusy
+from bcbridge.errors import Misconfigured, Mistake, StoreBusy
 from bcbridge.flows.changes.story import CHANGES, Changes
 from bcbridge.flows.dispatches.story import DISPATCHES, Dispatching
 from bcbridge.flows.orders.looks import LOOKS, Looks
@@ -191,13 +191,20 @@ class House:
         if not told:
             return None
         bells = {name: worker.bell for name, worker in told.items()}
-        return ShipmentReader(erp, self.erps[erp].connector.shipments, self.store, self.now, bells)
+        paying = frozenset(name for name in told if self.asks_for_money(name))
+        return ShipmentReader(erp, self.erps[erp].connector.shipments, self.store, self.now, bells, paying)
+
+    def asks_for_money(self, channel: str) -> bool:
+        """Whether a channel is ever asked for money that is only authorised."""
+        settings = self.settings.channels[channel].dispatches
+        return settings is not None and settings.asks_for_money
 
     def stock_writes(self) -> dict[str, str]:
         """Every write beside sales orders that a person confirms, and its connection: numbers told, counts set, what
-        left, what is asked for after a change."""
+        left, money that is asked for, what is asked for after a change."""
         told = {f"{name}.stock": name for name in self.stock.outlets}
         told |= {f"{name}.dispatches": name for name, one in self.channels.items() if one.dispatches}
+        told |= {f"{name}.captures": name for name in self.channels if self.asks_for_money(name)}
         told |= {f"{name}.amendments": name for name, one in self.channels.items() if amends(one)}
         told |= {f"{name}.changes": name for name, erp in self.erps.items() if erp.connector.corrections}
         counted = {f"{name}.counts": name for name, feed in self.stock.feeds.items() if feed.pulls.echoes}
@@ -555,6 +562,9 @@ def _dispatches(house: House, name: str, connector: Channel, circuit: Circuit) -
     if settings is None:
         return None
     sink = connector.dispatches
+    if settings.asks_for_money and connector.captures is None:
+        where, what = f"channels.{name}.dispatches.captures", f"{connector.kind} has no call that captures money"
+        raise Misconfigured([Mistake(where, what, "say shop or person")])
     flow = Dispatching(
         channel=ConnectorName(name),
         sink=sink,
@@ -563,6 +573,8 @@ def _dispatches(house: House, name: str, connector: Channel, circuit: Circuit) -
         mappings=lambda: house.mappings.current,
         now=house.now,
         permitted=lambda: house.not_permitted(name, sink.name),
+        captures=connector.captures,
+        may_capture=lambda: house.not_permitted(name, f"{name}.captures"),
     )
     return Worker(
         flow=DISPATCHES,

@@ -10,12 +10,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 
 from bcbridge.model.ids import Ref
 from bcbridge.model.order import Hold
 from bcbridge.model.outcome import Problem
 from bcbridge.model.record import Moment, Record
 from bcbridge.model.shipment import BookedRow, Shipment
+
+CAPTURE = "capture/"
+"""Begins what a call is about that asks for money; the authorisation's ref ends it."""
 
 
 class LinePieces(Record):
@@ -84,6 +88,24 @@ class Dispatch(Record):
     notify: bool = True
 
 
+class Authorisation(Record):
+    """Money of one order that a gateway holds for us, and that was not captured. ``ref``: as the channel names it.
+    ``amount``: what may be captured of it, never more than is authorised, nor than the order still costs."""
+
+    order: Ref
+    ref: Ref
+    gateway: str
+    amount: Decimal
+    currency: str
+
+
+class AuthorisedMoney(Record):
+    """All of one order's. Empty also while a capture is under way over there."""
+
+    order: Ref
+    authorisations: tuple[Authorisation, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Told:
     """A shipment that a channel took from us, by the numbers it was last told with."""
@@ -107,6 +129,12 @@ class DispatchStanding:
     """By the channel's receipt: its fulfilment."""
     finished: frozenset[bytes] = frozenset()
     """Bodies that finished it, and that the channel took."""
+    all_left: bool = False
+    """Every piece that the ERP was asked for has left, or will not be shipped any more."""
+    authorised: bool = False
+    """Its money was authorised, and not captured, when its channel was last looked at."""
+    captures: Mapping[Ref, bool] = field(default_factory=dict)
+    """What was captured by us, or was to be, by the authorisation's ref: whether the channel took it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,12 @@ import sqlite3
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 import orjson
 
 from bcbridge.model.answers import Accepted, Doubtful, NotSent, PutAnswer, Rejected
-from bcbridge.model.dispatch import DispatchReport, DispatchStanding, Told
+from bcbridge.model.dispatch import CAPTURE, DispatchReport, DispatchStanding, Told
 from bcbridge.model.ids import Ref, Reference, Upc
 from bcbridge.model.plan import Write
 from bcbridge.model.shipment import BookedRow, Shipment
@@ -78,21 +78,36 @@ def keep(tx: sqlite3.Connection, erp: str, shipments: Iterable[Shipment], *, now
     return list(news)
 
 
-_OPEN = """
+ALL_LEFT = """(
+    orders.state = 'booked'
+    AND EXISTS (SELECT 1 FROM leaving WHERE leaving.order_id = orders.id AND leaving.shipped > 0)
+    AND NOT EXISTS (SELECT 1 FROM leaving WHERE leaving.order_id = orders.id
+                    AND leaving.pieces > leaving.shipped + leaving.cancelled)
+)"""
+"""Of an order: all its documents are booked, and nothing of them is still to leave."""
+_OPEN = f"""
 SELECT orders.connector, orders.ref FROM (
     SELECT order_id, checked_at FROM dispatched WHERE owed > 0 OR problems <> '[]'
     UNION SELECT order_id, '' FROM shipments WHERE NOT EXISTS (
         SELECT 1 FROM dispatched WHERE dispatched.order_id = shipments.order_id)
+    UNION SELECT orders.id, dispatched.checked_at FROM orders CROSS JOIN dispatched ON dispatched.order_id = orders.id
+    WHERE orders.payment = 'authorised' AND orders.connector IN (SELECT value FROM json_each(?))
+      AND dispatched.checked_at < ? AND {ALL_LEFT}
 ) AS open JOIN orders ON orders.id = open.order_id
 WHERE orders.connector IN (SELECT value FROM json_each(?)) ORDER BY open.checked_at, open.order_id LIMIT ?
-"""
+"""  # noqa: S608 - constants of this file
 MOST_OPEN = 2_000
+EVER = datetime.min.replace(tzinfo=UTC)
 
 
-def open_orders(tx: sqlite3.Connection, channels: Collection[str]) -> list[tuple[str, Ref]]:
+def open_orders(
+    tx: sqlite3.Connection, channels: Collection[str], *, paying: Collection[str] = (), paying_before: datetime = EVER
+) -> list[tuple[str, Ref]]:
     """Orders (channel, ref) of these channels of which something left and was not told, for whatever reason; those that
-    were looked at longest ago first."""
-    asked = (orjson.dumps(sorted(channels)).decode(), MOST_OPEN)
+    were looked at longest ago first. With those of ``paying`` channels that left in full, whose money is only
+    authorised, and that were not looked at since a moment."""
+    paid = (orjson.dumps(sorted(paying)).decode(), stamp(paying_before))
+    asked = (*paid, orjson.dumps(sorted(channels)).decode(), MOST_OPEN)
     return [(row["connector"], Ref(row["ref"])) for row in tx.execute(_OPEN, asked)]
 
 
@@ -142,12 +157,15 @@ def prune(tx: sqlite3.Connection, *, before: datetime) -> int:
 
 # -- one order, for the flow -------------------------------------------------------------------------------------
 
-_ORDER = "SELECT id FROM orders WHERE connector = ? AND ref = ?"
+_ORDER = f"""
+SELECT id, payment = 'authorised' AS authorised, {ALL_LEFT} AS all_left FROM orders WHERE connector = ? AND ref = ?
+"""  # noqa: S608 - constants of this file
 _ROWS = "SELECT reference, line_seq, line, upc, pieces FROM booked_rows WHERE order_id = ?"
 _SHIPMENTS = "SELECT body FROM shipments WHERE order_id = ? ORDER BY number"
 _CALLS = """
 SELECT shipment, body, lines, tracks, state, ended_at, receipt FROM dispatches
-WHERE order_id = ? AND state IN ('confirmed', 'in_doubt', 'sending') ORDER BY id
+WHERE order_id = ? AND (state IN ('confirmed', 'in_doubt', 'sending') OR (state = 'rejected' AND shipment GLOB ?))
+ORDER BY id
 """
 _BEGIN = """
 INSERT INTO dispatches (order_id, shipment, body, lines, tracks, state, made_at) VALUES (?, ?, ?, ?, ?, 'sending', ?)
@@ -195,10 +213,10 @@ class DispatchMemory:
             return None
         rows = await self.store.read.rows(_ROWS, (order["id"],))
         shipments = await self.store.read.rows(_SHIPMENTS, (order["id"],))
-        calls = await self.store.read.rows(_CALLS, (order["id"],))
+        calls = await self.store.read.rows(_CALLS, (order["id"], f"{CAPTURE}*"))
         if any(call["state"] == "sending" for call in calls):
             await self.store.write(lambda tx: tx.execute(_NOT_KEPT, {"order": order["id"], "now": stamp(self.now())}))
-            calls = await self.store.read.rows(_CALLS, (order["id"],))
+            calls = await self.store.read.rows(_CALLS, (order["id"], f"{CAPTURE}*"))
         confirmed: Counter[Ref] = Counter()
         for call in calls:
             if call["state"] == "confirmed":
@@ -216,6 +234,9 @@ class DispatchMemory:
             told={
                 call["receipt"]: _as_told(call) for call in calls if call["state"] == "confirmed" and call["receipt"]
             },
+            all_left=bool(order["all_left"]),
+            authorised=bool(order["authorised"]),
+            captures=_captures(calls),
             told_at=max((moment(call["ended_at"]) for call in calls if call["state"] == "confirmed"), default=None),
         )
 
@@ -244,7 +265,8 @@ def _settle(tx: sqlite3.Connection, dispatch: int, answer: PutAnswer, *, now: da
     if tx.execute(_SETTLE, given).rowcount:
         call = tx.execute("SELECT order_id, shipment, lines FROM dispatches WHERE id = ?", (dispatch,)).fetchone()
         facts = {"shipment": call["shipment"], "pieces": sum(orjson.loads(call["lines"]).values())}
-        kind = "dispatch_told" if state == "confirmed" else f"dispatch_{state}"
+        what = "capture" if call["shipment"].startswith(CAPTURE) else "dispatch"
+        kind = f"{what}_told" if state == "confirmed" else f"{what}_{state}"
         events.add(tx, call["order_id"], kind, now=now, **facts, receipt=receipt, reason=reason)
 
 
@@ -261,6 +283,16 @@ def _report(tx: sqlite3.Connection, channel: str, order_id: int, report: Dispatc
     more = len(report.problems) - PROBLEMS_TOLD
     text = f"{name['name'] or name['ref']}: {said}{f' and {more} more' if more > 0 else ''}"
     incidents.open_one(tx, **about, text=text, now=now, order_id=order_id)
+
+
+def _captures(calls: Iterable[sqlite3.Row]) -> dict[Ref, bool]:
+    """Answered ones; what was taken stays taken, whatever was refused beside it."""
+    found: dict[Ref, bool] = {}
+    for call in calls:
+        if call["shipment"].startswith(CAPTURE) and call["state"] in ("confirmed", "rejected"):
+            ref = Ref(call["shipment"].removeprefix(CAPTURE))
+            found[ref] = found.get(ref, False) or call["state"] == "confirmed"
+    return found
 
 
 def _as_told(call: sqlite3.Row) -> Told:

@@ -46,8 +46,21 @@ async def _not_captured(house: House, channel: str) -> Sequence[Cause]:
     if found is None:
         return []
     left = f"the oldest {found.oldest}, told as dispatched {age(found.since, now)} ago"
-    text = f"{_orders(found)} authorised only, and all of it left: {left}. {_look(found, channel)}"
+    text = (
+        f"{_orders(found)} authorised only, and all of it left: {left}. {_whose(house, channel)}{_look(found, channel)}"
+    )
     return [Cause("dispatched_not_captured", channel, "payments", text, found.orders, found.order_id)]
+
+
+TAKEN_BY = {"shop": "the shop", "bridge": "bcbridge asks the shop", "person": "a person"}
+
+
+def _whose(house: House, channel: str) -> str:
+    """Who takes it, by gateway; nothing where nothing was set: then the shop does, or its gateway."""
+    dispatches = house.settings.channels[channel].dispatches
+    policy = dispatches.captures if dispatches else {}
+    said = [f"{'any other' if gateway == '*' else gateway}: {TAKEN_BY[by]}" for gateway, by in policy.items()]
+    return f"Who takes it: {'; '.join(said)}. " if said else ""
 
 
 def _orders(found: Standstill) -> str:

@@ -54,6 +54,7 @@ class BigCommerce:
         self.orders = Orders(self._client, settings, now=tools.now, behaviours=behaviours, since=since)
         self.stock = Stock(self._client, settings, behaviours)
         self.dispatches = Dispatches(f"{name}.dispatches", self._client, settings)
+        self.captures = None
         self.amendments = Amendments(f"{name}.amendments", self._client)
         self.webhook = Webhook(settings.store_hash, secret=secret, client_secret=client_secret, now=tools.now)
         self.keeper = Keeper(self._client, name, secret)

@@ -8,6 +8,7 @@ from bcbridge.connectors.base import Finding, Tools
 from bcbridge.connectors.budget import Budget
 from bcbridge.connectors.http import Http
 from bcbridge.connectors.shopify.amendments import Amendments
+from bcbridge.connectors.shopify.captures import Captures
 from bcbridge.connectors.shopify.client import Client, as_agreed
 from bcbridge.connectors.shopify.dispatches import Dispatches
 from bcbridge.connectors.shopify.doctor import Doctor
@@ -26,8 +27,8 @@ CALLS_AT_ONCE = 10
 
 
 class Shopify:
-    """A Connector. Offers ``orders`` (a Source), ``stock`` (a Shelf), ``dispatches``, ``amendments``, ``webhook`` and
-    ``keeper``."""
+    """A Connector. Offers ``orders`` (a Source), ``stock`` (a Shelf), ``dispatches``, ``captures``, ``amendments``,
+    ``webhook`` and ``keeper``."""
 
     kind = "shopify"
 
@@ -47,6 +48,7 @@ class Shopify:
         self.orders = Orders(self._client, settings, now=tools.now, since=since)
         self.stock = Stock(self._client, settings)
         self.dispatches = Dispatches(f"{name}.dispatches", self._client)
+        self.captures = Captures(f"{name}.captures", self._client)
         self.amendments = Amendments(f"{name}.amendments", self._client)
         self.webhook = Webhook(settings.shop, [tools.secret(reference) for reference in settings.signing_secrets])
         self.keeper = Keeper(self._client, name, settings.topics)

@@ -30,7 +30,7 @@ WANTED: Mapping[str, str] = {
     "read_inventory": "the numbers that the shop shows cannot be read, so no stock can be published",
     "write_inventory": "no stock can be published",
     "write_merchant_managed_fulfillment_orders": "what left cannot be told to the shop",
-    "write_orders": "what the ERP cancels is not cancelled in the shop, and no order is marked there",
+    "write_orders": "what the ERP cancels is not cancelled in the shop, no order is marked there, no money captured",
     "write_order_edits": "pieces that the ERP takes off an order are not taken off it in the shop",
 }
 """Scopes by what is lost without them (contracts/shopify/NOTES.md 1.2)."""

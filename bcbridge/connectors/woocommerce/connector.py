@@ -55,6 +55,7 @@ class WooCommerce:
         self.orders = Orders(client, settings, now=tools.now, since=since)
         inquiry = Inquiry(client, settings.tracking, tools.now)
         self.dispatches = Dispatches(f"{name}.dispatches", client, settings, inquiry, tools.now)
+        self.captures = None
         self.amendments = Amendments(f"{name}.amendments", client, settings)
         self.webhook = Webhook(secret)
         self.keeper = Keeper(client, name, address=settings.address, secret=secret)

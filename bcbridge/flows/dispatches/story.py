@@ -7,7 +7,8 @@
 5. tell     each: on disk before the call, its answer after it
 6. finish   what the channel still needs of what it shows: a number, a note, the order marked as complete; numbers that
             the ERP wrote otherwise since
-7. note     how the order stands: told, blocked with every reason, or owed
+7. capture  money that is only authorised, where a person said so: when all is shown, and nothing is left to be told
+8. note     how the order stands: told, blocked with every reason, or owed
 
 Pieces that the channel took from us are never told again, whatever it shows: who takes a fulfilment back in the shop's
 admin has a reason that no machine knows.
@@ -23,14 +24,15 @@ from typing import Protocol
 
 import anyio
 
-from bcbridge.connectors.base import Dispatches
+from bcbridge.connectors.base import Captures, Dispatches
 from bcbridge.errors import OpenCircuit, plain
+from bcbridge.flows.dispatches.captures import due, has_left, refused
 from bcbridge.flows.dispatches.compose import Composed, compose, dispatch_of, lines_of
 from bcbridge.flows.dispatches.owed import NOTHING, Balance, balance
 from bcbridge.flows.dispatches.settings import DispatchSettings
 from bcbridge.mappings import Mappings
 from bcbridge.model.answers import Doubtful, NotSent, PutAnswer, Rejected
-from bcbridge.model.dispatch import DispatchReport, DispatchStanding, DispatchView
+from bcbridge.model.dispatch import CAPTURE, Authorisation, DispatchReport, DispatchStanding, DispatchView
 from bcbridge.model.ids import ConnectorName, Ref
 from bcbridge.model.outcome import Problem
 from bcbridge.model.work import Again, Done, Job, Settle, Verdict
@@ -80,8 +82,25 @@ class _Call:
 
 
 @dataclass(slots=True)
+class _Round:
+    """One look at one order. ``taken``: pieces by line that the channel took just now."""
+
+    standing: DispatchStanding
+    view: DispatchView
+    found: Balance
+    composed: Composed
+    refused: list[Problem] = field(default_factory=list)
+    taken: Counter[Ref] = field(default_factory=Counter)
+
+    @property
+    def is_well(self) -> bool:
+        return not (self.composed.problems or self.refused)
+
+
+@dataclass(slots=True)
 class Dispatching:
-    """The dispatches of one channel. ``permitted``: why nothing may be told, or the empty string."""
+    """The dispatches of one channel. ``permitted``: why nothing may be told, or the empty string; ``may_capture``: why
+    no money may be asked for."""
 
     channel: ConnectorName
     sink: Dispatches
@@ -90,6 +109,8 @@ class Dispatching:
     mappings: Callable[[], Mappings]
     now: Callable[[], datetime]
     permitted: Callable[[], str] = field(default=always)
+    captures: Captures | None = None
+    may_capture: Callable[[], str] = field(default=always)
 
     async def handle(self, jobs: Sequence[Job], settle: Settle) -> None:
         for job in jobs:
@@ -126,24 +147,63 @@ class Dispatching:
             return Again(LOOK_AGAIN, "told; not shown yet")
         composed = compose(found, view, channel=self.channel, settings=self.settings, mappings=self.mappings())
         calls = [*self._tellings(composed), *self._finishing(standing, view), *self._retracking(standing, view)]
+        now = _Round(standing, view, found, composed)
         if calls and (why := self.permitted()):
-            await self._report(standing, found, view, composed, (), NOTHING)
+            await self._report(now)
             return Again(CLOSED, why)
-        refused = list(self._undone(standing, view))
-        taken: Counter[Ref] = Counter()
+        now.refused += self._undone(standing, view)
+        later = await self._make(calls, now) if calls else await self._capture(now)
+        await self._report(now)
+        if later is None and calls and self._looks_again(now):
+            return Again(LOOK_AGAIN, "told; whether it is shown")
+        return later or Done("told" if now.is_well else "blocked")
+
+    async def _make(self, calls: Sequence[_Call], now: _Round) -> Verdict | None:
+        """One after the other, until one has no answer."""
         for call in calls:
-            answer = await self._call(standing.order_id, call)
+            answer = await self._call(now.standing.order_id, call)
             if isinstance(answer, Doubtful | NotSent):
-                await self._report(standing, found, view, composed, refused, taken)
                 return _later(answer, self.settings)
             if isinstance(answer, Rejected):
-                refused += [_problem("dispatch_refused", reason, call.subject) for reason in answer.reasons]
+                now.refused += [_problem("dispatch_refused", reason, call.subject) for reason in answer.reasons]
             else:
-                taken.update(call.lines)
-        await self._report(standing, found, view, composed, refused, taken)
-        if calls and view.again and not any(one.code == "dispatch_refused" for one in refused):
-            return Again(LOOK_AGAIN, "told; whether it is shown")
-        return Done("blocked" if composed.problems or refused else "told")
+                now.taken.update(call.lines)
+        return None
+
+    def _looks_again(self, now: _Round) -> bool:
+        if any(one.code == "dispatch_refused" for one in now.refused):
+            return False
+        return now.view.again or self._is_to_capture(now.standing)
+
+    # -- money -------------------------------------------------------------------------------------------------
+
+    def _is_to_capture(self, standing: DispatchStanding) -> bool:
+        """Whether it is worth a look: of no other order is anything asked."""
+        if self.captures is None or not self.settings.asks_for_money:
+            return False
+        return standing.authorised and standing.all_left
+
+    async def _capture(self, now: _Round) -> Verdict | None:
+        """Only where all is well, and the channel shows everything as left before anything is asked for."""
+        standing, sink = now.standing, self.captures
+        if sink is None or not self._is_to_capture(standing):
+            return None
+        if not now.is_well or not has_left(standing, now.view):
+            return None
+        if why := self.may_capture():
+            return Again(CLOSED, why)
+        money = await sink.look(now.view.ref)
+        asked = due(money, self.settings, standing.captures, may_be_late=self._may_be_stale(standing))
+        now.refused += asked.problems
+        for one in asked.ask:
+            answer = await self._call(standing.order_id, _capture_of(one, sink))
+            if isinstance(answer, Doubtful | NotSent):
+                return _later(answer, self.settings)
+            if isinstance(answer, Rejected):
+                now.refused.append(refused(one))
+        return None
+
+    # -- calls -------------------------------------------------------------------------------------------------
 
     def _tellings(self, composed: Composed) -> Iterator[_Call]:
         for one in composed.tellings:
@@ -189,21 +249,14 @@ class Dispatching:
         await self.memory.settle(made, answer)
         return answer
 
-    async def _report(
-        self,
-        standing: DispatchStanding,
-        found: Balance,
-        view: DispatchView,
-        composed: Composed,
-        refused: Sequence[Problem],
-        taken: Mapping[Ref, int],
-    ) -> None:
-        """``taken``: pieces by line that the channel took just now."""
+    async def _report(self, now: _Round) -> None:
+        found = now.found
         left = sum(found.left.values())
-        told = sum(min(view.told(line) + taken.get(line, 0), pieces) for line, pieces in found.left.items())
-        owed = sum(pieces for one in found.owed for pieces in one.pieces.values()) - sum(taken.values())
-        report = DispatchReport(left=left, told=told, owed=owed, problems=(*composed.problems, *refused))
-        await self.memory.report(standing.order_id, report)
+        told = sum(min(now.view.told(line) + now.taken[line], pieces) for line, pieces in found.left.items())
+        owed = sum(pieces for one in found.owed for pieces in one.pieces.values()) - sum(now.taken.values())
+        problems = (*now.composed.problems, *now.refused)
+        report = DispatchReport(left=left, told=told, owed=owed, problems=problems)
+        await self.memory.report(now.standing.order_id, report)
 
     async def _blocked(self, standing: DispatchStanding, problem: Problem) -> Verdict:
         left = sum(line.pieces for one in standing.shipments if not one.void for line in one.lines)
@@ -216,6 +269,10 @@ def _later(answer: Doubtful | NotSent, settings: DispatchSettings) -> Verdict:
     if isinstance(answer, NotSent):
         return Again(answer.after or LOOK_AGAIN, answer.reason)
     return Again(settings.doubt, answer.reason)
+
+
+def _capture_of(one: Authorisation, sink: Captures) -> _Call:
+    return _Call(f"{CAPTURE}{one.ref}", sink.render(one), NOTHING, sink.put)
 
 
 def _problem(code: str, text: str, subject: str = ORDER) -> Problem:

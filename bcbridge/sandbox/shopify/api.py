@@ -31,7 +31,7 @@ from graphql import (
 )
 
 from bcbridge.sandbox.base import answer, hang_up
-from bcbridge.sandbox.shopify import amending, counting, fulfilling
+from bcbridge.sandbox.shopify import amending, capturing, counting, fulfilling
 from bcbridge.sandbox.shopify.bag import JSON
 from bcbridge.sandbox.shopify.cost import CEILING, Bucket, Price, actual
 from bcbridge.sandbox.shopify.parts import VERSION, Call
@@ -42,7 +42,7 @@ from bcbridge.sandbox.shopping.stock import Place
 VERSIONS = ("2026-01", "2026-04", "2026-07", "2026-10")
 UNAUTHORISED = {"errors": "[API] Invalid API key or access token (unrecognized login or wrong password)"}
 DOCUMENTATION = "https://shopify.dev/api/usage/rate-limits"
-WRITES = {"stock": counting.WRITES, "fulfil": fulfilling.WRITES, "amend": amending.WRITES}
+WRITES = {"stock": counting.WRITES, "fulfil": fulfilling.WRITES, "amend": amending.WRITES, "capture": capturing.WRITES}
 """What a call does, as the faults call it, by the fields that do it."""
 HTML = "<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>"
 
@@ -161,12 +161,15 @@ class Api:
         moment = await self.shop.moment()
         value = self.shop.world.faults.value
         stale = timedelta(seconds=value("stale_stock_seconds")) if await self.strikes("stale_stock") else None
+        captures = any(one in asked.query for one in capturing.WRITES)
+        declines = captures and await self.strikes("capture_declined")
         as_of, by_itself = None if stale is None else moment.now - stale, value("stocks_by_itself") > 0
 
         def unit(connection: sqlite3.Connection) -> tuple[ExecutionResult, Call]:
             call = Call(connection, self.shop.settings, moment.now, scopes, nulls)
             call.stock_as_of, call.stocks_by_itself = as_of, by_itself
             call.job_seconds = value("job_seconds")
+            call.declines = declines
             result = execute_sync(
                 schema(),
                 document,

@@ -19,6 +19,11 @@ def pay(order: JSON, at: str) -> None:
     totals.settle(order)
 
 
+def expire(order: JSON, at: str) -> None:
+    payment.expire(order, at)
+    totals.settle(order)
+
+
 def hold(order: JSON, at: str, reason: str = "OTHER") -> None:
     if reason not in fulfilment.HOLDS:
         raise BadCart(f"reason: one of {', '.join(fulfilment.HOLDS)}")

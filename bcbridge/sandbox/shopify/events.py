@@ -27,6 +27,10 @@ def paying(_: JSON) -> Callable[[JSON, str], None]:
     return changes.pay
 
 
+def expiring(_: JSON) -> Callable[[JSON, str], None]:
+    return changes.expire
+
+
 def cancelling(details: JSON) -> Callable[[JSON, str], None]:
     restock, pay_back = bool(details.get("restock", True)), bool(details.get("refund", True))
 
@@ -58,6 +62,7 @@ def refunding(details: JSON) -> Callable[[JSON, str], None]:
 
 EVENTS: dict[str, Event] = {
     "pay": Event(paying, ("ORDERS_PAID", "ORDER_TRANSACTIONS_CREATE", "ORDERS_UPDATED")),
+    "expire": Event(expiring, ("ORDERS_UPDATED",)),
     "cancel": Event(cancelling, ("ORDERS_CANCELLED", "REFUNDS_CREATE", "ORDERS_UPDATED")),
     "hold": Event(holding, ("FULFILLMENT_ORDERS_PLACED_ON_HOLD",), touch=False),
     "release": Event(releasing, ("FULFILLMENT_ORDERS_HOLD_RELEASED",), touch=False),

@@ -35,7 +35,7 @@ class Call:
     ``beyond`` is where a page of orders that has a next one ended, ``moves`` are numbers that a mutation has changed.
     ``topics`` are rung of each changed order; a job is done ``job_seconds`` after it was asked for.
     ``stock_as_of``: numbers are shown as they were then. ``stocks_by_itself``: setting a number where an item is not
-    stocked begins to count it there.
+    stocked begins to count it there. ``declines``: the gateway captures nothing.
     """
 
     connection: sqlite3.Connection
@@ -52,6 +52,7 @@ class Call:
     moves: list[Move] = field(default_factory=list)
     stock_as_of: datetime | None = None
     stocks_by_itself: bool = True
+    declines: bool = False
 
     @property
     def oldest(self) -> str:

@@ -8,7 +8,7 @@ from decimal import Decimal
 from bcbridge.sandbox.shopify import totals
 from bcbridge.sandbox.shopify.bag import JSON, Bag, currency_of, read
 from bcbridge.sandbox.shopify.gid import next_id
-from bcbridge.sandbox.shopping.cart import Cart, Tender
+from bcbridge.sandbox.shopping.cart import BadCart, Cart, Tender
 
 NAMES = {
     "shopify_payments": "Shopify Payments",
@@ -119,6 +119,23 @@ def left_of(order: JSON, tender: JSON) -> Bag:
 
 def lesser(one: Bag, other: Bag) -> Bag:
     return one if one.presentment <= other.presentment else other
+
+
+def unsettled(order: JSON, opened: JSON) -> Bag | None:
+    """What of an authorisation may still be captured; None where that is nothing: it is captured once."""
+    if opened["kind"] != "AUTHORIZATION" or opened["status"] != "SUCCESS" or order["_sandbox"].get("expired"):
+        return None
+    ended = (one for one in order["transactions"] if one["kind"] in ("CAPTURE", "VOID") and one["status"] == "SUCCESS")
+    if any((one["parentTransaction"] or {}).get("id") == opened["id"] for one in ended):
+        return None
+    return read(opened["amountSet"])
+
+
+def expire(order: JSON, at: str) -> None:
+    """The gateway lets go of what was not captured."""
+    if first(order, "AUTHORIZATION") is None or not totals.received_sum(order).empty:
+        raise BadCart(f"{order['name']} has no authorisation that stands")
+    order["_sandbox"]["expired"] = True
 
 
 def void(order: JSON, at: str) -> None:

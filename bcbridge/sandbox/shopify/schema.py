@@ -17,7 +17,7 @@ from graphql import (
     is_union_type,
 )
 
-from bcbridge.sandbox.shopify import amending, counting, fulfilling, inventory, resolvers, subscriptions
+from bcbridge.sandbox.shopify import amending, capturing, counting, fulfilling, inventory, resolvers, subscriptions
 from bcbridge.sandbox.shopify.bag import JSON
 from bcbridge.sandbox.shopify.connections import Page, slice_of
 from bcbridge.sandbox.shopify.gid import kind_of
@@ -40,7 +40,7 @@ def schema() -> GraphQLSchema:
     source = files("bcbridge.sandbox.shopify").joinpath("schema.graphql").read_text("utf-8")
     built = build_schema(source, assume_valid=True)
     own = {**resolvers.FIELDS, **subscriptions.FIELDS, **inventory.FIELDS, **counting.FIELDS, **fulfilling.FIELDS}
-    own |= amending.FIELDS
+    own |= {**amending.FIELDS, **capturing.FIELDS}
     for kind in built.type_map.values():
         if is_object_type(kind) and not kind.name.startswith("__"):
             furnish(kind, own)

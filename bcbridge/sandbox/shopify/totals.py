@@ -257,7 +257,7 @@ def unpaid_status(order: JSON) -> str:
     if any(one["kind"] == "VOID" for one in order["transactions"]):
         return "VOIDED"
     if any(one["kind"] == "AUTHORIZATION" for one in order["transactions"]):
-        return "AUTHORIZED"
+        return "EXPIRED" if order["_sandbox"].get("expired") else "AUTHORIZED"
     if order["cancelledAt"]:
         return "VOIDED"
     return "PENDING" if total_price(order, current=True).presentment else "PAID"

@@ -26,7 +26,7 @@ from graphql import (
     validate,
 )
 
-from bcbridge.connectors.shopify import amendments, detail, dispatches, doctor, keeper, stock
+from bcbridge.connectors.shopify import amendments, captures, detail, dispatches, doctor, keeper, stock
 from bcbridge.connectors.shopify.queries import names, query
 from tests.conftest import contract_path
 
@@ -53,6 +53,7 @@ SIZES: Mapping[str, Mapping[str, int]] = {
     "stock_at": {"ids": stock.LOOK_BATCH},
     "subscriptions": {"first": keeper.LIST_PAGE},
     "order_dispatches": {"first": dispatches.GROUPS_PAGE},
+    "order_authorisations": {"first": captures.MOST_TRANSACTIONS},
     "order_pieces": {"first": amendments.LINES_PAGE},
     "edited_lines": {"first": amendments.LINES_PAGE},
     "fulfilment_lines": {"first": dispatches.LINES_PAGE},
