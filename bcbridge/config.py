@@ -310,7 +310,7 @@ class Channel:
     """How its stock is kept; None: its numbers are left alone."""
     dispatches: DispatchSettings | None = None
     """How it is told of what left; None: it is not."""
-    changes: ChangeSettings | None = field(default_factory=ChangeSettings)
+    changes: ChangeSettings | None = None
     """What becomes of changes after booking; None: they are only noted."""
     reconcile: ReconcileSettings | None = field(default_factory=ReconcileSettings)
     """How it is compared with the ERP by night; None: only when somebody asks."""
@@ -659,7 +659,8 @@ class _Loading:
             self._mistakes[before:] = [one for one in self._mistakes[before:] if one.what != MISSING]
         stock = self._beside(at, table, "stock", StockSettings)
         dispatches = self._beside(at, table, "dispatches", DispatchSettings)
-        changes = self._beside(at, {"changes": {}, **table}, "changes", ChangeSettings)
+        # without a table of their own changes are compared and told, and a shop is asked for nothing
+        changes = self._beside(at, {"changes": {"to_channel": []}, **table}, "changes", ChangeSettings)
         reconcile = self._beside(at, {"reconcile": {}, **table}, "reconcile", ReconcileSettings)
         return Channel(name, str(erp), orders, stock, dispatches, changes, reconcile) if orders is not None else None
 

@@ -20,6 +20,7 @@ from bcbridge.config import Connection, Settings
 from bcbridge.connectors.base import Channel, Connector, Erp, Finding, Sink, Tools
 from bcbridge.connectors.kinds import KINDS
 from bcbridge.errors import Misconfigured, Mistake, StoreBusy
+from bcbridge.flows.changes.settings import ChangeSettings
 from bcbridge.flows.changes.story import CHANGES, Changes
 from bcbridge.flows.dispatches.story import DISPATCHES, Dispatching
 from bcbridge.flows.orders.looks import LOOKS, Looks
@@ -205,7 +206,7 @@ class House:
         told = {f"{name}.stock": name for name in self.stock.outlets}
         told |= {f"{name}.dispatches": name for name, one in self.channels.items() if one.dispatches}
         told |= {f"{name}.captures": name for name in self.channels if self.asks_for_money(name)}
-        told |= {f"{name}.amendments": name for name, one in self.channels.items() if amends(one)}
+        told |= {f"{name}.amendments": name for name in self.channels if amends(self.settings.channels[name].changes)}
         told |= {f"{name}.changes": name for name, erp in self.erps.items() if erp.connector.corrections}
         counted = {f"{name}.counts": name for name, feed in self.stock.feeds.items() if feed.pulls.echoes}
         return told | counted
@@ -468,9 +469,9 @@ def _order_memory(house: House, name: str) -> OrderMemory:
     return OrderMemory(house.store, name, erp, house.now, on_due=house.stock.due, on_change=on_change, ring=ring)
 
 
-def amends(channel: ChannelHouse) -> bool:
+def amends(settings: ChangeSettings | None) -> bool:
     """Whether the channel is ever asked for anything after a change."""
-    return channel.changes is not None
+    return settings is not None and bool(settings.to_channel or settings.mark)
 
 
 def _changes(house: House, orders: Orders, connector: Channel, circuit: Circuit) -> Worker | None:

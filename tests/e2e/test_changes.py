@@ -23,7 +23,8 @@ PROFILE = '[connections.bluecherry.profile]\norder_changes = "orderchange"\n'
 def one(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("changes")
     simulated = {"change_path": "orderchange"}
-    with world(folder, dispatches="doubt_seconds = 1", erp_settings=PROFILE, simulated_erp=simulated) as selling:
+    tables = "doubt_seconds = 1\n[channels.shopify_us.changes]"  # of dispatches, and of changes behind it
+    with world(folder, dispatches=tables, erp_settings=PROFILE, simulated_erp=simulated) as selling:
         selling.run_bridge()
         yield selling
 
