@@ -231,9 +231,7 @@ class DispatchMemory:
             finished=frozenset(
                 call["body"] for call in calls if call["state"] == "confirmed" and call["shipment"] == FINISHING
             ),
-            told={
-                call["receipt"]: _as_told(call) for call in calls if call["state"] == "confirmed" and call["receipt"]
-            },
+            told={call["receipt"]: _as_told(call) for call in calls if _is_told(call)},
             all_left=bool(order["all_left"]),
             authorised=bool(order["authorised"]),
             captures=_captures(calls),
@@ -293,6 +291,11 @@ def _captures(calls: Iterable[sqlite3.Row]) -> dict[Ref, bool]:
             ref = Ref(call["shipment"].removeprefix(CAPTURE))
             found[ref] = found.get(ref, False) or call["state"] == "confirmed"
     return found
+
+
+def _is_told(call: sqlite3.Row) -> bool:
+    """Whether its receipt is that of a fulfilment."""
+    return bool(call["state"] == "confirmed" and call["receipt"] and not call["shipment"].startswith(CAPTURE))
 
 
 def _as_told(call: sqlite3.Row) -> Told:

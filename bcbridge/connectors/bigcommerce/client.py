@@ -79,10 +79,10 @@ class Client:
         return await self._call(method, path, None, body, Share.NORMAL)
 
     async def write(
-        self, method: str, path: str, body: Data, *, decide: DecideWritten = written
+        self, method: str, path: str, body: Data | None, *, decide: DecideWritten = written
     ) -> Answer | NotSent | Doubtful:
-        """A call of stock or of an order that changes something, made once. Raises OpenCircuit where nothing was
-        changed."""
+        """A call of stock or of an order that changes something, made once; some say nothing. Raises OpenCircuit where
+        nothing was changed."""
         async with self._gate:
             try:
                 await self._turn()
@@ -93,7 +93,7 @@ class Client:
                 return await self._http.write(
                     path,
                     method=method,
-                    content=orjson.dumps(body),
+                    content=b"" if body is None else orjson.dumps(body),
                     headers={"X-Auth-Token": self._token},
                     share=Share.STOCK,
                     decide=lambda one: decide(one, self.quota),

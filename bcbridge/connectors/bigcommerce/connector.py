@@ -6,6 +6,7 @@ from datetime import datetime
 
 from bcbridge.connectors.base import Finding, Tools
 from bcbridge.connectors.bigcommerce.amendments import Amendments
+from bcbridge.connectors.bigcommerce.captures import Captures
 from bcbridge.connectors.bigcommerce.client import Client, as_agreed
 from bcbridge.connectors.bigcommerce.counting import Behaviours
 from bcbridge.connectors.bigcommerce.dispatches import Dispatches
@@ -27,8 +28,8 @@ CALLS_AT_ONCE = 4
 
 
 class BigCommerce:
-    """A Connector. Offers ``orders`` (a Source), ``stock`` (a Shelf), ``dispatches``, ``amendments``, ``webhook`` and
-    ``keeper``."""
+    """A Connector. Offers ``orders`` (a Source), ``stock`` (a Shelf), ``dispatches``, ``captures``, ``amendments``,
+    ``webhook`` and ``keeper``."""
 
     kind = "bigcommerce"
 
@@ -54,7 +55,7 @@ class BigCommerce:
         self.orders = Orders(self._client, settings, now=tools.now, behaviours=behaviours, since=since)
         self.stock = Stock(self._client, settings, behaviours)
         self.dispatches = Dispatches(f"{name}.dispatches", self._client, settings)
-        self.captures = None
+        self.captures = Captures(f"{name}.captures", self._client)
         self.amendments = Amendments(f"{name}.amendments", self._client)
         self.webhook = Webhook(settings.store_hash, secret=secret, client_secret=client_secret, now=tools.now)
         self.keeper = Keeper(self._client, name, secret)

@@ -32,6 +32,12 @@ AMENDMENTS = Finding(
     "cancelling and marking orders needs the scope store_v2_orders, which no read can try; no money moves by it",
     "give the API account orders: modify; the control panel's order notifications say which mails go out",
 )
+CAPTURES = Finding(
+    Severity.INFO,
+    "captures",
+    "asking for authorised money needs store_v2_orders or store_v2_transactions to be modified, which no read can try",
+    "where captures says bridge, give the API account one of the two",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +65,7 @@ class Doctor:
         seen = await looks.looked_over(
             (looks.agreeing(look.topic, look.at, as_agreed), _blind(look)) for look in self._looks()
         )
-        return [*seen, DISPATCHES, AMENDMENTS, self._quota()]
+        return [*seen, DISPATCHES, CAPTURES, AMENDMENTS, self._quota()]
 
     def _looks(self) -> Sequence[Look]:
         info, warning = "store_v2_information_read_only", Severity.WARNING

@@ -327,6 +327,31 @@ class Amendable(Wire):
     fees: Annotated[tuple[dict[str, Any], ...], BeforeValidator(_respelt)] = ()
 
 
+class Payable(Wire):
+    """One order, as far as it says what is to be paid of it."""
+
+    payment_status: Text = ""
+    payment_method: Text = ""
+    default_currency_code: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+    total_inc_tax: Number
+    store_credit_amount: Number = NOTHING
+    gift_certificate_amount: Number = NOTHING
+
+    @property
+    def credits(self) -> Decimal:
+        return self.store_credit_amount + self.gift_certificate_amount
+
+
+class Transaction(Wire):
+    """A row of ``/v3/orders/{id}/transactions``."""
+
+    id: Id
+    event: Text = ""
+    status: Text = ""
+    amount: Number
+    currency: Text = ""
+
+
 class Shipped(Wire):
     """An order and its shipments. ``products``: every line, where those in the order were cut."""
 

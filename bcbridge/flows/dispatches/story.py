@@ -191,7 +191,7 @@ class Dispatching:
         if not now.is_well or not has_left(standing, now.view):
             return None
         if why := self.may_capture():
-            return Again(CLOSED, why)
+            return Done(why)
         money = await sink.look(now.view.ref)
         asked = due(money, self.settings, standing.captures, may_be_late=self._may_be_stale(standing))
         now.refused += asked.problems

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 
 from bcbridge.sandbox.bigcommerce import changes, fulfilling, payment
 from bcbridge.sandbox.shopping.cart import JSON
@@ -25,6 +26,7 @@ def refunding(details: JSON) -> Act:
 EVENTS: dict[str, Callable[[JSON], Act]] = {
     "complete": lambda _: payment.complete,
     "pay": lambda _: payment.pay,
+    "capture_ended": lambda details: partial(payment.end_capture, declined=bool(details.get("declined"))),
     "cancel": lambda _: changes.cancel,
     "decline": lambda _: changes.decline,
     "hold": lambda _: changes.hold,

@@ -161,6 +161,8 @@ def told_by(request: web.Request) -> str:
     """What of an order a call tells, as its faults are called; empty where none."""
     if request.method == "POST" and request.path.endswith("/shipments"):
         return "fulfil"
+    if request.method == "POST" and request.path.endswith("/payment_actions/capture"):
+        return "capture"
     return "amend" if request.method == "PUT" and ONE_ORDER.search(request.path) else ""
 
 

@@ -111,6 +111,26 @@ def pay(order: JSON, at: datetime) -> None:
     set_status(order, AWAITING_FULFILLMENT)
 
 
+def begin_capture(order: JSON) -> None:
+    """It is asked for, and comes later."""
+    if order["payment_status"] != "authorized":
+        raise BadCart(f"The payment cannot be captured: it is {order['payment_status'] or 'not there'}.")
+    order["payment_status"] = "capture pending"
+
+
+def end_capture(order: JSON, at: datetime, *, declined: bool = False) -> None:
+    """The gateway has answered. An order that left meanwhile is not moved."""
+    if order["payment_status"] != "capture pending":
+        raise BadCart("no capture is pending")
+    held = next(one for one in order["transactions"] if one["event"] == "authorization")
+    gateway = next(one for one in GATEWAYS.values() if one.shown == order["payment_method"])
+    made = add_transaction(order, "capture", gateway, Decimal(held["amount"]), at)
+    made.update(status="error" if declined else "ok", reference_transaction_id=held["id"])
+    order["payment_status"] = "authorized" if declined else "captured"
+    if not declined and order["status_id"] == AWAITING_PAYMENT:
+        set_status(order, AWAITING_FULFILLMENT)
+
+
 def add_transaction(order: JSON, event: str, gateway: Gateway, amount: Decimal, at: datetime) -> JSON:
     identifier = order["id"] * 100 + len(order["transactions"]) + 1
     made = {

@@ -12,6 +12,7 @@ from aiohttp import web
 
 from bcbridge.sandbox.base import BODY_CEILING, Server, World, admin_app_routes, background
 from bcbridge.sandbox.bigcommerce import adjustments, counting, deliveries, hooks, orders, world
+from bcbridge.sandbox.bigcommerce.capturing_api import CapturingApi
 from bcbridge.sandbox.bigcommerce.catalogue_api import CatalogueApi
 from bcbridge.sandbox.bigcommerce.deliveries import Hook
 from bcbridge.sandbox.bigcommerce.doors import catalogue_routes
@@ -44,6 +45,9 @@ FAULTS = {
     "fulfil_call_lost": "hangs up on a call that would make a shipment; nothing is done",
     "amend_answer_lost": "changes the order as a PUT asks for, then hangs up",
     "amend_call_lost": "hangs up on a PUT of an order; nothing is done",
+    "capture_answer_lost": "schedules the capture that was asked for, then hangs up",
+    "capture_call_lost": "hangs up on a call that would capture; nothing is done",
+    "capture_declined": "the gateway declines a capture that was scheduled: the order is authorized again",
     "put_drops_fees": "a switch: a PUT of an order deletes the fees that it leaves out, all where it names none",
     "moving_list": "when a page of orders by date_modified is full, the two orders behind it are touched meanwhile",
     "equal_date_modified": "stamps are rounded down to equal_date_modified_seconds, so that many orders share one",
@@ -60,6 +64,7 @@ VALUES = {
     "equal_date_modified_seconds": (60.0, "seconds"),
     "stale_read_seconds": (30.0, "seconds"),
     "stale_stock_seconds": (10.0, "seconds"),
+    "capture_seconds": (0.2, "seconds until a capture that was scheduled is made"),
 }
 NOUNS = {
     "orders": "SELECT id, document FROM orders WHERE id > :after ORDER BY id LIMIT :limit",
@@ -120,7 +125,7 @@ async def serving(folder: Path, *, port: int = 0, settings: BigCommerceSettings 
 
 def vendor_routes(the_shop: Shop) -> list[web.RouteDef]:
     front = Front(the_shop)
-    parts = (OrdersApi, ShipmentsApi, PaymentsApi, CatalogueApi, InventoryApi, HooksApi, StoreApi)
+    parts = (OrdersApi, ShipmentsApi, PaymentsApi, CapturingApi, CatalogueApi, InventoryApi, HooksApi, StoreApi)
     routes = [route for part in parts for route in part(the_shop).routes(front)]
     return [*routes, front.route("*", "/{rest:.*}", front.nowhere)]
 

@@ -14,7 +14,6 @@ import pytest
 
 from bcbridge.errors import OpenCircuit
 from bcbridge.flows.dispatches.settings import CapturedBy, DispatchSettings
-from bcbridge.flows.dispatches.story import CLOSED
 from bcbridge.model.answers import Accepted, Doubtful, NotSent, PutAnswer, Rejected
 from bcbridge.model.dispatch import Authorisation, AuthorisedMoney
 from bcbridge.model.ids import Ref
@@ -279,7 +278,7 @@ async def test_unconfirmed_nothing_is_asked_and_nothing_is_looked_at(shop: Shop)
     shop.scene.flow.may_capture = lambda: "not confirmed"
     await shop.left(4)
     await shop.scene.round()
-    assert await shop.scene.round() == Again(CLOSED, "not confirmed")
+    assert await shop.scene.round() == Done("not confirmed")
     assert (shop.till.looks, await shop.problems()) == (0, [])
 
 
