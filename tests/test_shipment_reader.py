@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -31,12 +31,14 @@ class Feed:
 
     pages: tuple[ShipmentPage, ...] = ()
     by_reference: tuple[Shipment, ...] = ()
+    on_ask: Callable[[str], None] = staticmethod(lambda reference: None)
 
     async def changed(self, since: Cursor) -> AsyncIterator[ShipmentPage]:
         for page in self.pages:
             yield page
 
     async def of(self, reference: Reference) -> tuple[Shipment, ...]:
+        self.on_ask(reference)
         return tuple(one for one in self.by_reference if one.reference == reference)
 
 
@@ -112,3 +114,21 @@ async def test_what_no_list_showed_is_found_by_what_the_erp_says_of_the_order(st
     await store.write(unit)
     assert (await reads.read_unread(), await reads.read_unread()) == (1, 0)
     assert await waiting(store) == [("shop", ORDER)]
+
+
+async def test_a_document_that_says_so_for_good_takes_nobodys_place(store: Store) -> None:
+    reads, feed = reader(store, "shop")
+    columns = "reference, order_id, connector, warehouse, pieces, posted_at, shipped_in_erp"
+
+    def unit(tx: sqlite3.Connection) -> None:
+        for at in range(25):
+            row = (f"X{at:02}", stamp(AT))
+            tx.execute(f"INSERT INTO leaving ({columns}) VALUES (?, 1, 'shop', 'NJ1', 4, ?, 1)", row)
+
+    await store.write(unit)
+    asked: list[str] = []
+    feed.on_ask = asked.append
+    await reads.read_unread()
+    await reads.read_unread()
+    await reads.read_unread()
+    assert sorted(asked) == [f"X{at:02}" for at in range(25)], "each once within the hour"

@@ -21,7 +21,7 @@ from bcbridge.house.stock_acts import StockActs
 from bcbridge.model.acts import ActResult, LeftOut, NotFound, Refusal, Resolution, Selection, Word
 from bcbridge.model.person import Whose
 from bcbridge.store import acts as kept
-from bcbridge.store import backup, changing, queue, views
+from bcbridge.store import backup, changing, dispatching, queue, views
 from bcbridge.store.acts import Wanted
 from bcbridge.store.db import Store
 from bcbridge.store.queue import Wish
@@ -134,10 +134,11 @@ class PersonActs:
 
         def unit(tx: sqlite3.Connection) -> ActResult:
             rows = kept.meant(tx, Wanted(ids=(order_id,), cause=None, code=None, channel=None))
-            if not changing.differs(tx, order_id):
-                raise Refusal(f"the two sides of {order} do not differ")
+            if not (changing.differs(tx, order_id) or dispatching.stand(tx, order_id)):
+                raise Refusal(f"the two sides of {order} do not differ, and what left of it is told")
             if not dry_run:
                 changing.agree(tx, order_id, who=who, why=why, now=self.now())
+                dispatching.agree(tx, order_id, now=self.now())
                 self._write_down(tx, "agree", rows, who=who, why=why)
             return _result(rows, (), dry_run=dry_run)
 

@@ -11,7 +11,7 @@ from functools import partial
 import structlog
 
 from bcbridge.connectors.base import ShipmentFeed, ShipmentPage
-from bcbridge.errors import Malformed
+from bcbridge.errors import Malformed, Retry
 from bcbridge.flows.dispatches.story import DISPATCHES
 from bcbridge.model.ids import Ref
 from bcbridge.model.shipment import Shipment
@@ -68,19 +68,20 @@ class ShipmentReader:
         """Shipments that the list of what changed never showed, found by what the ERP says of the orders themselves;
         returns how many orders something is news of."""
         channels = self.bells.keys()
-        wanting = await self.store.write(lambda tx: dispatching.unread(tx, channels, most=UNREAD_AT_ONCE))
+        now = self.now()
+        wanting = await self.store.write(lambda tx: dispatching.unread(tx, channels, most=UNREAD_AT_ONCE, now=now))
         news = 0
         for reference in wanting:
             try:
                 shipments = await self.feed.of(reference)
-            except Malformed as fault:  # the list tells of it
+            except (Malformed, Retry) as fault:  # one keeps none of the others from being read
                 log.warning("shipments not read", reference=reference, why=str(fault))
                 continue
             news += len(await self.store.write(partial(self._keep, shipments)))
         return news
 
     def _keep(self, shipments: Sequence[Shipment], tx: sqlite3.Connection) -> list[tuple[str, Ref]]:
-        touched = dispatching.keep(tx, self.erp, shipments, now=self.now())
+        touched = dispatching.keep(tx, self.erp, shipments, now=self.now(), told=self.bells.keys())
         self._enqueue(tx, touched, priority=queue.BULK)
         return touched
 
@@ -103,7 +104,7 @@ class ShipmentReader:
     def _unit(self, page: ShipmentPage) -> Callable[[sqlite3.Connection], list[tuple[str, Ref]]]:
         def unit(tx: sqlite3.Connection) -> list[tuple[str, Ref]]:
             now = self.now()
-            touched = dispatching.keep(tx, self.erp, page.shipments, now=now)
+            touched = dispatching.keep(tx, self.erp, page.shipments, now=now, told=self.bells.keys())
             self._enqueue(tx, touched, priority=queue.NOW)
             self._tell_odd(tx, page)
             inbox.move_cursor(tx, self.erp, NOUN, LIST, page.cursor, now=now)

@@ -7,6 +7,7 @@ other.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -115,6 +116,19 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
+class Refusal:
+    """When, and in which words."""
+
+    at: datetime
+    reason: str
+
+
+def body_digest(body: bytes) -> str:
+    """How a call is known again when its bytes are long gone."""
+    return hashlib.sha256(body).hexdigest()[:32]
+
+
+@dataclass(frozen=True, slots=True)
 class DispatchStanding:
     """One order as it is remembered. ``confirmed``: pieces by line that the channel took from us, ``told_at`` when it
     last did. ``doubt``: when the last call without an answer had ended."""
@@ -127,8 +141,12 @@ class DispatchStanding:
     told_at: datetime | None = None
     told: Mapping[str, Told] = field(default_factory=dict)
     """By the channel's receipt: its fulfilment."""
-    finished: frozenset[bytes] = frozenset()
-    """Bodies that finished it, and that the channel took."""
+    finished: frozenset[str] = frozenset()
+    """Digests of bodies that finished it, and that the channel took."""
+    refused: Mapping[str, Refusal] = field(default_factory=dict)
+    """What the channel said no to last, by the digest of its body."""
+    checked: datetime | None = None
+    """When it was last looked at."""
     all_left: bool = False
     """Every piece that the ERP was asked for has left, or will not be shipped any more."""
     authorised: bool = False

@@ -9,13 +9,13 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 
 import orjson
 
 from bcbridge.model.answers import Accepted, Doubtful, NotSent, PutAnswer, Rejected
-from bcbridge.model.dispatch import CAPTURE, DispatchReport, DispatchStanding, Told
+from bcbridge.model.dispatch import CAPTURE, DispatchReport, DispatchStanding, Refusal, Told, body_digest
 from bcbridge.model.ids import Ref, Reference, Upc
 from bcbridge.model.plan import Write
 from bcbridge.model.shipment import BookedRow, Shipment
@@ -32,16 +32,18 @@ FINISHING = "order"
 
 _FORGET_ROWS = "DELETE FROM booked_rows WHERE reference = ?"
 _KEEP_ROW = """
-INSERT INTO booked_rows (reference, line_seq, order_id, line, upc, pieces, warehouse) VALUES (?, ?, ?, ?, ?, ?, ?)
+INSERT INTO booked_rows (reference, line_seq, order_id, line, upc, pieces, warehouse, wanted)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 """
 
 
 def booked(tx: sqlite3.Connection, order_id: int, write: Write) -> None:
     """The rows of a document, as it is about to be sent."""
     tx.execute(_FORGET_ROWS, (write.reference,))
+    wanted = write.wanted or (None,) * len(write.item.lines)
     rows = [
-        (write.reference, line.line_seq, order_id, line.line, line.upc, line.quantity, line.warehouse)
-        for line in write.item.lines
+        (write.reference, line.line_seq, order_id, line.line, line.upc, line.quantity, line.warehouse, pieces)
+        for line, pieces in zip(write.item.lines, wanted, strict=True)
     ]
     tx.executemany(_KEEP_ROW, rows)
 
@@ -58,8 +60,23 @@ WHERE shipments.body <> excluded.body
 """
 
 
-def keep(tx: sqlite3.Connection, erp: str, shipments: Iterable[Shipment], *, now: datetime) -> list[tuple[str, Ref]]:
-    """Shipments of documents of ours; returns the orders (channel, ref) of which something is news."""
+_WANTING = """
+INSERT INTO dispatched (order_id, left, told, owed, since, checked_at) VALUES (:order, 0, 0, 1, :now, '')
+ON CONFLICT (order_id) DO UPDATE SET
+    owed = max(owed, 1), since = CASE WHEN owed > 0 OR problems <> '[]' THEN since ELSE excluded.since END
+"""
+
+
+def keep(
+    tx: sqlite3.Connection,
+    erp: str,
+    shipments: Iterable[Shipment],
+    *,
+    now: datetime,
+    told: Collection[str] | None = None,
+) -> list[tuple[str, Ref]]:
+    """Shipments of documents of ours; returns the orders (channel, ref) of which something is news. Those of channels
+    that are ``told`` (None: all) stand as open until they were looked at."""
     news: dict[tuple[str, Ref], None] = {}
     for shipment in shipments:
         order = tx.execute(_OURS, (shipment.reference,)).fetchone()
@@ -71,6 +88,8 @@ def keep(tx: sqlite3.Connection, erp: str, shipments: Iterable[Shipment], *, now
         given = {"erp": erp, "number": shipment.number, "order": order["order_id"], "body": body, "now": stamp(now)}
         if tx.execute(_KEEP, given).rowcount:
             news[order["connector"], Ref(order["ref"])] = None
+            if told is None or order["connector"] in told:
+                tx.execute(_WANTING, {"order": order["order_id"], "now": stamp(now)})
             pieces = sum(line.pieces for line in shipment.lines)
             what = "shipment_void" if shipment.void else "shipped"
             facts = {"shipment": shipment.number, "pieces": pieces, "tracks": len(shipment.tracks)}
@@ -88,8 +107,6 @@ ALL_LEFT = """(
 _OPEN = f"""
 SELECT orders.connector, orders.ref FROM (
     SELECT order_id, checked_at FROM dispatched WHERE owed > 0 OR problems <> '[]'
-    UNION SELECT order_id, '' FROM shipments WHERE NOT EXISTS (
-        SELECT 1 FROM dispatched WHERE dispatched.order_id = shipments.order_id)
     UNION SELECT orders.id, dispatched.checked_at FROM orders CROSS JOIN dispatched ON dispatched.order_id = orders.id
     WHERE orders.payment = 'authorised' AND orders.connector IN (SELECT value FROM json_each(?))
       AND dispatched.checked_at < ? AND {ALL_LEFT}
@@ -112,15 +129,21 @@ def open_orders(
 
 
 _UNREAD = """
-SELECT reference FROM leaving
-WHERE shipped_in_erp > shipped AND connector IN (SELECT value FROM json_each(?)) LIMIT ?
+UPDATE leaving SET asked_at = :now WHERE reference IN (
+    SELECT reference FROM leaving INDEXED BY leaving_unread
+    WHERE shipped_in_erp > shipped AND asked_at < :before AND connector IN (SELECT value FROM json_each(:channels))
+    ORDER BY asked_at LIMIT :most)
+RETURNING reference
 """
+ASKED_AGAIN = timedelta(hours=1)
 
 
-def unread(tx: sqlite3.Connection, channels: Collection[str], *, most: int) -> list[Reference]:
-    """Documents of which more left than their shipments say: at least one of these was not read."""
-    asked = (orjson.dumps(sorted(channels)).decode(), most)
-    return [Reference(row["reference"]) for row in tx.execute(_UNREAD, asked)]
+def unread(tx: sqlite3.Connection, channels: Collection[str], *, most: int, now: datetime) -> list[Reference]:
+    """Documents of which more left than their shipments say: at least one of these was not read. Those that were asked
+    for longest ago first, and none within the hour: some say so for good."""
+    asked = {"channels": orjson.dumps(sorted(channels)).decode(), "most": most, "now": stamp(now)}
+    rows = tx.execute(_UNREAD, {**asked, "before": stamp(now - ASKED_AGAIN)}).fetchall()
+    return [Reference(row["reference"]) for row in rows]
 
 
 # -- what names a parcel, and with it a person ------------------------------------------------------------------
@@ -163,12 +186,13 @@ SELECT id, payment = 'authorised' AS authorised, {ALL_LEFT} AS all_left FROM ord
 _ROWS = "SELECT reference, line_seq, line, upc, pieces FROM booked_rows WHERE order_id = ?"
 _SHIPMENTS = "SELECT body FROM shipments WHERE order_id = ? ORDER BY number"
 _CALLS = """
-SELECT shipment, body, lines, tracks, state, ended_at, receipt FROM dispatches
-WHERE order_id = ? AND (state IN ('confirmed', 'in_doubt', 'sending') OR (state = 'rejected' AND shipment GLOB ?))
-ORDER BY id
+SELECT shipment, body_hash, lines, tracks, state, ended_at, receipt, reason FROM dispatches
+WHERE order_id = ? AND state IN ('confirmed', 'in_doubt', 'sending', 'rejected') ORDER BY id
 """
+_CHECKED = "SELECT checked_at FROM dispatched WHERE order_id = ?"
 _BEGIN = """
-INSERT INTO dispatches (order_id, shipment, body, lines, tracks, state, made_at) VALUES (?, ?, ?, ?, ?, 'sending', ?)
+INSERT INTO dispatches (order_id, shipment, body, body_hash, lines, tracks, state, made_at)
+VALUES (?, ?, ?, ?, ?, ?, 'sending', ?)
 """
 _SETTLE = """
 UPDATE dispatches SET state = :state, ended_at = :now, receipt = :receipt, reason = :reason
@@ -213,10 +237,11 @@ class DispatchMemory:
             return None
         rows = await self.store.read.rows(_ROWS, (order["id"],))
         shipments = await self.store.read.rows(_SHIPMENTS, (order["id"],))
-        calls = await self.store.read.rows(_CALLS, (order["id"], f"{CAPTURE}*"))
+        calls = await self.store.read.rows(_CALLS, (order["id"],))
         if any(call["state"] == "sending" for call in calls):
             await self.store.write(lambda tx: tx.execute(_NOT_KEPT, {"order": order["id"], "now": stamp(self.now())}))
-            calls = await self.store.read.rows(_CALLS, (order["id"], f"{CAPTURE}*"))
+            calls = await self.store.read.rows(_CALLS, (order["id"],))
+        report = await self.store.read.row(_CHECKED, (order["id"],))
         confirmed: Counter[Ref] = Counter()
         for call in calls:
             if call["state"] == "confirmed":
@@ -229,8 +254,14 @@ class DispatchMemory:
             confirmed=confirmed,
             doubt=max(doubts, default=None),
             finished=frozenset(
-                call["body"] for call in calls if call["state"] == "confirmed" and call["shipment"] == FINISHING
+                call["body_hash"] for call in calls if call["state"] == "confirmed" and call["shipment"] == FINISHING
             ),
+            refused={
+                call["body_hash"]: Refusal(moment(call["ended_at"]), call["reason"])
+                for call in calls
+                if call["state"] == "rejected"
+            },
+            checked=moment(report["checked_at"]) if report is not None and report["checked_at"] else None,
             told={call["receipt"]: _as_told(call) for call in calls if _is_told(call)},
             all_left=bool(order["all_left"]),
             authorised=bool(order["authorised"]),
@@ -245,7 +276,7 @@ class DispatchMemory:
         self, order_id: int, shipment: str, body: bytes, lines: Mapping[Ref, int], tracks: Sequence[str] = ()
     ) -> int:
         said = (orjson.dumps(dict(lines)).decode(), orjson.dumps(list(tracks)).decode())
-        given = (order_id, shipment, body, *said, stamp(self.now()))
+        given = (order_id, shipment, body, body_digest(body), *said, stamp(self.now()))
         made = await self.store.write(lambda tx: tx.execute(_BEGIN, given).lastrowid)
         assert made is not None
         return made
@@ -268,8 +299,35 @@ def _settle(tx: sqlite3.Connection, dispatch: int, answer: PutAnswer, *, now: da
         events.add(tx, call["order_id"], kind, now=now, **facts, receipt=receipt, reason=reason)
 
 
+_AGREED = "SELECT agreed FROM dispatched WHERE order_id = ?"
+_PROBLEMS = "SELECT problems FROM dispatched WHERE order_id = ? AND problems <> '[]'"
+_AGREE = "UPDATE dispatched SET agreed = :agreed, problems = '[]', owed = 0 WHERE order_id = :order"
+
+
+def stand(tx: sqlite3.Connection, order_id: int) -> bool:
+    """Whether problems of its dispatches stand."""
+    return tx.execute(_PROBLEMS, (order_id,)).fetchone() is not None
+
+
+def agree(tx: sqlite3.Connection, order_id: int, *, now: datetime) -> None:
+    """The problems of its dispatches are all right as they stand, says a person; others will be told again."""
+    row = tx.execute(_PROBLEMS, (order_id,)).fetchone()
+    if row is None:
+        return
+    tx.execute(_AGREE, {"order": order_id, "agreed": _digest(row["problems"])})
+    channel = tx.execute("SELECT connector FROM orders WHERE id = ?", (order_id,)).fetchone()["connector"]
+    incidents.close(tx, code=BLOCKED, connector=channel, cause=f"order/{order_id}", now=now)
+
+
+def _digest(problems: str) -> str:
+    return body_digest(problems.encode())
+
+
 def _report(tx: sqlite3.Connection, channel: str, order_id: int, report: DispatchReport, *, now: datetime) -> None:
     problems = orjson.dumps([one.model_dump() for one in report.problems]).decode()
+    row = tx.execute(_AGREED, (order_id,)).fetchone()
+    if report.problems and row is not None and row["agreed"] == _digest(problems):
+        report, problems = replace(report, owed=0, problems=()), "[]"
     given = {"order": order_id, "left": report.left, "told": report.told, "owed": report.owed}
     tx.execute(_REPORT, {**given, "problems": problems, "now": stamp(now)})
     about = {"code": BLOCKED, "connector": channel, "cause": f"order/{order_id}"}

@@ -463,8 +463,9 @@ def test_an_act_on_numbers_needs_the_running_bridge(cli: Cli, stocked: sqlite3.C
 
 def test_where_the_pieces_of_a_booked_order_are_is_a_line(cli: Cli, store: sqlite3.Connection) -> None:
     (order,) = store.execute("SELECT id FROM orders WHERE name = '#1001'").fetchone()
+    columns = "reference, order_id, connector, warehouse, pieces, shipped, cancelled, posted_at"
     store.execute(
-        "INSERT OR REPLACE INTO leaving (reference, order_id, connector, warehouse, pieces, shipped, cancelled, posted_at)"
+        f"INSERT OR REPLACE INTO leaving ({columns})"
         " VALUES ('US1003P1G1', ?, 'shopify_us', 'NJ1', 5, 3, 1, '2026-11-20T10:00:00.000000Z')",
         (order,),
     )

@@ -67,6 +67,9 @@ def compose(
     for line, pieces in found.taken_back.items():
         text = f"{pieces} of {desk.label(line)} were told and are no longer shown as dispatched"
         desk.block("dispatch_taken_back", desk.label(line), text)
+    for line, pieces in found.void.items():
+        text = f"{pieces} of {desk.label(line)} were told as sent, and the ERP took them back since"
+        desk.block("told_and_void", desk.label(line), text)
     tellings = [telling for owed in found.owed for telling in _tell(owed, desk)]
     return Composed(tuple(tellings), tuple(desk.problems))
 

@@ -43,6 +43,8 @@ class Balance:
     surplus: Mapping[Ref, int]
     taken_back: Mapping[Ref, int]
     problems: tuple[Problem, ...]
+    void: Mapping[Ref, int] = field(default_factory=dict)
+    """Pieces that the channel took from us as left, and that the ERP took back since: they never left."""
     labels: Mapping[Ref, str] = field(default_factory=dict)
     """Lines as people call them: by their SKUs."""
 
@@ -70,6 +72,7 @@ def balance(
         surplus=dict(told - left),
         taken_back={line: count - view.told(line) for line, count in missing.items()},
         problems=tuple(problems),
+        void={line: count - left[line] for line, count in confirmed.items() if count > left[line]},
         labels={row.line: str(row.upc) for row in booked},
     )
 

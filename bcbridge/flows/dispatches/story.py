@@ -32,7 +32,14 @@ from bcbridge.flows.dispatches.owed import NOTHING, Balance, balance
 from bcbridge.flows.dispatches.settings import DispatchSettings
 from bcbridge.mappings import Mappings
 from bcbridge.model.answers import Doubtful, NotSent, PutAnswer, Rejected
-from bcbridge.model.dispatch import CAPTURE, Authorisation, DispatchReport, DispatchStanding, DispatchView
+from bcbridge.model.dispatch import (
+    CAPTURE,
+    Authorisation,
+    DispatchReport,
+    DispatchStanding,
+    DispatchView,
+    body_digest,
+)
 from bcbridge.model.ids import ConnectorName, Ref
 from bcbridge.model.outcome import Problem
 from bcbridge.model.work import Again, Done, Job, Settle, Verdict
@@ -43,6 +50,10 @@ CLOSED = timedelta(minutes=1)
 """Until it is asked again whether anything may be told."""
 ORDER = "order"
 """What a call or a problem is about that is of no one shipment."""
+LOOK_AT_FORBIDDEN = timedelta(hours=1)
+"""How often an order is looked at while nothing may be told."""
+REFUSED_FOR = timedelta(hours=1)
+"""Until the very same is tried again that a channel refused."""
 LOOK_AGAIN = timedelta(seconds=5)
 """After something was told: whether it is shown."""
 
@@ -122,6 +133,8 @@ class Dispatching:
             return Done("nothing has left")
         if wait := self._doubt(standing):
             return Again(wait, "a call without an answer may still take effect")
+        if (why := self.permitted()) and standing.checked and self.now() - standing.checked < LOOK_AT_FORBIDDEN:
+            return Done(why)
         view = await self.sink.look(ref)
         if view is None:
             return await self._blocked(standing, _problem("order_gone", "the channel has no such order any more"))
@@ -150,7 +163,7 @@ class Dispatching:
         now = _Round(standing, view, found, composed)
         if calls and (why := self.permitted()):
             await self._report(now)
-            return Again(CLOSED, why)
+            return Done(why)
         now.refused += self._undone(standing, view)
         later = await self._make(calls, now) if calls else await self._capture(now)
         await self._report(now)
@@ -161,6 +174,9 @@ class Dispatching:
     async def _make(self, calls: Sequence[_Call], now: _Round) -> Verdict | None:
         """One after the other, until one has no answer."""
         for call in calls:
+            if said := self._was_refused(call, now.standing):
+                now.refused.append(_problem("dispatch_refused", said, call.subject))
+                continue
             answer = await self._call(now.standing.order_id, call)
             if isinstance(answer, Doubtful | NotSent):
                 return _later(answer, self.settings)
@@ -169,6 +185,14 @@ class Dispatching:
             else:
                 now.taken.update(call.lines)
         return None
+
+    def _was_refused(self, call: _Call, standing: DispatchStanding) -> str:
+        """Why the very same is not asked for again yet. What finishes an order may have mailed the shopper before it
+        was refused: it is never asked for twice."""
+        before = standing.refused.get(body_digest(call.body))
+        if before is None or (call.subject != ORDER and self.now() - before.at >= REFUSED_FOR):
+            return ""
+        return before.reason
 
     def _looks_again(self, now: _Round) -> bool:
         if any(one.code == "dispatch_refused" for one in now.refused):
@@ -213,12 +237,13 @@ class Dispatching:
 
     def _finishing(self, standing: DispatchStanding, view: DispatchView) -> Iterator[_Call]:
         for body in view.unfinished:
-            if body not in standing.finished:
+            if body_digest(body) not in standing.finished:
                 yield _Call(ORDER, body, NOTHING, self.sink.put)
 
     def _undone(self, standing: DispatchStanding, view: DispatchView) -> Iterator[Problem]:
         """What finished an order was taken, and is wanting again: somebody undid it, and is asked, not overruled."""
-        if standing.finished.intersection(view.unfinished) and not self._may_be_stale(standing):
+        undone = standing.finished.intersection(map(body_digest, view.unfinished))
+        if undone and not self._may_be_stale(standing):
             yield _problem("finish_undone", "it was finished in the channel, and is not any more")
 
     def _retracking(self, standing: DispatchStanding, view: DispatchView) -> Iterator[_Call]:

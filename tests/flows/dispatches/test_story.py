@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from bcbridge.connectors.base import Retracks
 from bcbridge.errors import OpenCircuit
 from bcbridge.flows.dispatches.settings import DispatchSettings
-from bcbridge.flows.dispatches.story import DISPATCHES, Dispatching
+from bcbridge.flows.dispatches.story import DISPATCHES, REFUSED_FOR, Dispatching
 from bcbridge.mappings import Mappings
 from bcbridge.model.answers import Accepted, Doubtful, NotSent, PutAnswer, Rejected
 from bcbridge.model.dispatch import Dispatch, DispatchView, Fulfillable, Fulfilment, LinePieces
@@ -57,11 +57,13 @@ class Channel:
     shown: list[tuple[int, tuple[str, ...]]] = field(default_factory=list)
     late: list[tuple[datetime, int, tuple[str, ...]]] = field(default_factory=list)
     calls: int = 0
+    looks: int = 0
     completes: bool = True
     """By itself, once everything left. Else it wants a call for that, and mails with each."""
     mails: int = 0
 
     async def look(self, ref: Ref) -> DispatchView | None:
+        self.looks += 1
         self._land()
         left = self.ordered - sum(pieces for pieces, _ in self.shown)
         piece = Fulfillable(group=Ref("g"), item=Ref("i"), line=LINE, location=Ref("nj"), pieces=left)
@@ -113,6 +115,8 @@ class Channel:
     def _completed(self) -> PutAnswer:
         fate = self.fates.pop(0) if self.fates else "taken"
         self.mails += fate in ("taken", "answer lost")
+        if fate == "refused":
+            return Rejected(("no",))
         return Accepted("") if fate == "taken" else Doubtful(fate)
 
     def _land(self) -> None:
@@ -276,6 +280,9 @@ async def test_a_refusal_is_a_persons_with_its_reason(here: Scene) -> None:
     (incident,) = await here.store.read.rows("SELECT code, text FROM incidents WHERE closed_at IS NULL")
     assert incident["code"] == "dispatch_blocked"
     assert "no (dispatch_refused)" in incident["text"]
+    assert await here.round() == Done("blocked")
+    assert here.channel.calls == 1, "the very same is not tried again at once"
+    here.clock.at += REFUSED_FOR
     await here.until_done()
     assert await here.problems() == []
     assert not await here.store.read.rows("SELECT 1 FROM incidents WHERE closed_at IS NULL")
@@ -311,10 +318,35 @@ async def test_what_is_void_and_was_not_told_never_is(here: Scene) -> None:
 async def test_nothing_is_told_without_permission(here: Scene) -> None:
     await here.left(shipment("I1", (TEE, 1)))
     here.flow.permitted = lambda: "not confirmed"
-    verdict = await here.round()
-    assert isinstance(verdict, Again)
-    assert verdict.reason == "not confirmed"
-    assert here.channel.calls == 0
+    assert await here.round() == Done("not confirmed")
+    assert here.channel.looks == 1
+    assert await here.round() == Done("not confirmed")
+    assert (here.channel.calls, here.channel.looks) == (0, 1), "nor is it looked at all the time"
+    here.flow.permitted = lambda: ""
+    assert await here.round() == Done("told")
+
+
+async def test_what_finishes_an_order_and_is_refused_is_never_tried_again(here: Scene) -> None:
+    here.channel.completes, here.channel.fates = False, ["taken", "refused"]
+    await here.left(shipment("I1", (TEE, 4)))
+    await here.until_done()
+    for _ in range(3):
+        here.clock.at += REFUSED_FOR
+        assert await here.round() == Done("blocked")
+    assert (here.channel.calls, await here.problems()) == (2, ["dispatch_refused"])
+
+
+async def test_what_is_void_after_it_was_told_is_a_persons_who_may_agree(here: Scene) -> None:
+    await here.left(shipment("I1", (TEE, 2)))
+    await here.until_done()
+    await here.left(shipment("I1", (TEE, 2), void=True))
+    assert await here.until_done() == Done("blocked")
+    assert await here.problems() == ["told_and_void"]
+    await here.store.write(lambda tx: dispatching.agree(tx, 1, now=here.clock.at))
+    await here.until_done()
+    assert await here.problems() == []
+    assert await here.store.write(lambda tx: dispatching.open_orders(tx, ["shop"])) == []
+    assert not await here.store.read.rows("SELECT 1 FROM incidents WHERE closed_at IS NULL")
 
 
 @pytest.mark.parametrize("fate", ["taken", "answer lost", "never arrived"])
@@ -396,10 +428,9 @@ async def test_however_calls_end_every_piece_is_told_once(
         for at, pieces in enumerate(shipped):
             await here.left(shipment(f"I{at}", (TEE, pieces), tracks=["SAME"], day=at + 1))
             await here.until_done(40)
-        while here.channel.fates:
-            await here.until_done(40)
-            here.channel.fates = []
+        here.channel.fates = []
         for _ in range(3):
+            here.clock.at += REFUSED_FOR
             await here.until_done(40)
         assert sum(pieces for pieces, _ in here.channel.shown) == sum(shipped)
         assert await here.problems() == []
