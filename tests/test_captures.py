@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from anyio import to_thread
 
 from bcbridge import config
 from bcbridge.connectors.base import Tools
@@ -21,15 +22,19 @@ ROOT = Path(__file__).parents[1]
 AT = datetime(2026, 11, 20, tzinfo=UTC)
 
 
-@asynccontextmanager
-async def a_house(folder: Path, channel: str, policy: str) -> AsyncIterator[House]:
-    """As it is shipped, but for one line."""
+def as_shipped(folder: Path, channel: str, policy: str) -> config.Settings:
+    """But for one line."""
     shutil.copytree(ROOT / "mappings", folder / "mappings")
     table = f"[channels.{channel}.dispatches]"
     text = (ROOT / "config.toml").read_text()
     assert table in text
     (folder / "config.toml").write_text(text.replace(table, f"{table}\n{policy}\n#"))
-    settings = config.load(folder / "config.toml")
+    return config.load(folder / "config.toml")
+
+
+@asynccontextmanager
+async def a_house(folder: Path, channel: str, policy: str) -> AsyncIterator[House]:
+    settings = await to_thread.run_sync(as_shipped, folder, channel, policy)
     async with Store(empty_store(folder / "store.db")).opened() as store:
         made = build(settings, store, Tools(now=lambda: AT, secret=lambda reference: "not used"), Wiring())
         yield made

@@ -21,9 +21,10 @@ async def test_the_policy_is_said_where_there_is_one(rounds: Rounds) -> None:
     rounds.house.settings = replace(rounds.house.settings, channels=channels)
     rounds.limits()
     await paid(rounds, "#1", "authorised", days=28)
-    await told(rounds, await booked(rounds, "#1"))
+    order = await booked(rounds, "#1")
     one = shipment("I1", (TEE, 4), reference=reference("#1"))
     await rounds.house.store.write(partial(dispatching.keep, erp=ERP, shipments=[one], now=rounds.now()))
+    await told(rounds, order)
     rounds.later(hours=25)
     (text,) = await rounds.texts("dispatched_not_captured")
     assert "Who takes it: card: bcbridge asks the shop; paypal: a person; any other: the shop. bcbridge show" in text

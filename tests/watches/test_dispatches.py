@@ -251,11 +251,11 @@ async def test_two_days_before_authorised_money_is_let_go_it_is_said(books_autho
 
 async def test_what_left_in_full_and_was_told_a_day_ago_is_to_be_paid(books_authorised: Rounds) -> None:
     rounds = books_authorised
-    for name in ("#1", "#2"):
+    for name, number, pieces in (("#1", "I1", 4), ("#2", "I2", 3)):
         await paid(rounds, name, "authorised", days=28)
-        await told(rounds, await booked(rounds, name))
-    await left(rounds, "#1", "I1", 4)
-    await left(rounds, "#2", "I2", 3)
+        order = await booked(rounds, name)
+        await left(rounds, name, number, pieces)
+        await told(rounds, order)
     rounds.later(hours=23)
     assert await rounds.go("dispatched_not_captured") == {}
     rounds.later(hours=2)
