@@ -69,7 +69,7 @@ class Shopfloor(World):
             )
         )
 
-    def start_sandbox(self) -> None:
+    def start_sandbox(self, *, fresh: bool = True) -> None:
         """The ERP in one process and the shop in another: neither waits for the other's work."""
         self.sandbox = self._sandbox(
             "var/sandbox", "bluecherry", "post_every_seconds=1", "wholesale_orders=20", "calls_per_minute=60000"
