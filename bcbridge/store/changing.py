@@ -37,7 +37,6 @@ _KNOWN = """
 SELECT held_orders.content, outbox.number FROM outbox LEFT JOIN held_orders USING (reference)
 WHERE outbox.reference = ?
 """
-_AS_BOOKED = "SELECT upc, sum(pieces) AS pieces FROM booked_rows WHERE reference = ? GROUP BY upc"
 _SEE = """
 INSERT INTO held_orders (reference, order_id, erp, body, content, seen_at)
 VALUES (:reference, :order, :erp, :body, :content, :now)
@@ -60,16 +59,8 @@ def see(tx: sqlite3.Connection, erp: str, order_id: int, held: BookedOrder, *, n
     gone = {name: sum(getattr(line, name) for line in held.lines) for name in ("cancelled", "shipped")}
     tx.execute(_LEAVES, {**gone, "reference": held.reference})
     if known["content"] is None:
-        return _is_not_as_booked(tx, held)
+        return any(line.cancelled for line in held.lines)  # what else differs at the booking is told there
     return bool(known["content"] != content) or tx.execute(_DIFFERS, (order_id,)).fetchone() is not None
-
-
-def _is_not_as_booked(tx: sqlite3.Connection, held: BookedOrder) -> bool:
-    """At first sight: whether somebody changed it before it was seen."""
-    there: Counter[str] = Counter()
-    for line in held.lines:
-        there[line.upc] += line.quantity - line.cancelled
-    return +there != Counter({row["upc"]: row["pieces"] for row in tx.execute(_AS_BOOKED, (held.reference,))})
 
 
 def _content(held: BookedOrder) -> str:

@@ -16,7 +16,7 @@ from tests.e2e.world import World, call
 
 DRESS, SKIRT = "040123000013", "040123000020"
 CHANNEL = "shopify_us"
-SETTINGS = f"doubt_seconds = 1\n[channels.{CHANNEL}.reconcile]\nyoung_minutes = 0"
+SETTINGS = f"doubt_seconds = 1\n[channels.{CHANNEL}.changes]\n[channels.{CHANNEL}.reconcile]\nyoung_minutes = 0"
 OPEN = ("ready", "sending", "accepted", "in_doubt")
 OF_AN_ORDER = (
     *("act_orders", "order_causes", "release_orders", "events", "booked_rows", "held_orders", "compared_sides"),
